@@ -1,0 +1,1 @@
+"""Real-time face restoration for ROS 2: CFRNet applied k times to every face."""

@@ -1,0 +1,1 @@
+"""Faces and pixels: detection, tracking, alignment, restoration, blending. Nothing of ROS."""

@@ -1,0 +1,109 @@
+"""A picture for people: what was found, and each face before and after."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from cfrnet_ros.vision.types import RestoredFace
+
+_GREEN, _YELLOW, _WHITE, _BLACK = (80, 220, 80), (0, 220, 255), (255, 255, 255), (0, 0, 0)
+
+#: Height of one inset as a part of the frame's height, and the faces that get one.
+INSET, MAX_INSETS = 0.3, 3
+
+#: Room for a face's label in pixels.
+_LABEL = 110
+
+
+def draw_debug(
+    frame: NDArray[np.uint8], faces: Sequence[RestoredFace], info: Sequence[str] = ()
+) -> NDArray[np.uint8]:
+    """Draw boxes, landmarks, before/after insets and lines of text on a copy of a frame.
+
+    Args:
+        frame: (H, W, 3) uint8 BGR.
+        faces: faces of this frame; the first three get an inset at the right edge, the
+            crop before restoration on the left and after it on the right.
+        info: lines for the upper left corner, ASCII; cycles and latency for instance.
+
+    Returns:
+        (H, W, 3) uint8 BGR, a new array.
+
+    Raises:
+        ValueError: the frame has another shape or type.
+
+    """
+    if frame.ndim != 3 or frame.shape[2] != 3 or frame.dtype != np.uint8:
+        raise ValueError(f'the frame must be (H, W, 3) uint8, got {frame.shape} {frame.dtype}')
+    canvas = frame.copy()
+    height, width = canvas.shape[:2]
+    text_scale = max(0.35, min(height, width) / 1000)
+    thickness = max(1, round(min(height, width) / 480))
+    for item in faces:
+        x0, y0, x1, y1 = (round(float(value)) for value in item.face.box)
+        cv2.rectangle(canvas, (x0, y0), (x1, y1), _GREEN, thickness, cv2.LINE_AA)
+        for x, y in item.face.landmarks:
+            cv2.circle(
+                canvas, (round(float(x)), round(float(y))), 1 + thickness, _YELLOW, -1, cv2.LINE_AA
+            )
+        label = f'#{item.face.track_id} {item.face.score:.2f} k={item.restoration.cycles}'
+        _text(canvas, label, (x0, max(12, y0 - 4)), text_scale, thickness)
+    _draw_insets(canvas, faces, text_scale, thickness)
+    line = round(34 * text_scale) + 4
+    for index, text in enumerate(info):
+        _text(canvas, text, (6, (index + 1) * line), text_scale, thickness)
+    return canvas
+
+
+def _draw_insets(
+    canvas: NDArray[np.uint8], faces: Sequence[RestoredFace], text_scale: float, thickness: int
+) -> None:
+    height, width = canvas.shape[:2]
+    side = min(round(height * INSET), width // 4)
+    if side < 16 or not faces:
+        return
+    shown = faces[: min(MAX_INSETS, (height - 4) // (side + 4))]
+    left, top = _free_corner(canvas, faces, 2 * side, len(shown) * (side + 4))
+    for index, item in enumerate(shown):
+        y = top + index * (side + 4)
+        for x, crop, name in ((left, item.aligned, 'in'), (left + side, item.crop, 'out')):
+            canvas[y : y + side, x : x + side] = cv2.resize(
+                crop, (side, side), interpolation=cv2.INTER_AREA
+            )
+            _text(canvas, name, (x + 3, y + side - 4), text_scale, thickness)
+        cv2.rectangle(canvas, (left, y), (left + 2 * side - 1, y + side - 1), _WHITE, 1)
+
+
+def _free_corner(
+    canvas: NDArray[np.uint8], faces: Sequence[RestoredFace], width: int, height: int
+) -> tuple[int, int]:
+    """Left and top of the corner where a panel hides least of the faces."""
+    bottom, right = canvas.shape[0] - height, canvas.shape[1] - width - 4
+    corners = [(right, 4), (right, bottom), (4, bottom)]
+
+    def hidden(corner: tuple[int, int]) -> float:
+        area = 0.0
+        for item in faces:
+            x0, y0, x1, y1 = (float(value) for value in item.face.box)
+            # The label stands above the box and may be wider.
+            x1, y0 = max(x1, x0 + _LABEL), y0 - 16
+            across = min(x1, corner[0] + width) - max(x0, corner[0])
+            down = min(y1, corner[1] + height) - max(y0, corner[1])
+            area += max(0.0, across) * max(0.0, down)
+        return area
+
+    return min(corners, key=hidden)
+
+
+def _text(
+    canvas: NDArray[np.uint8], text: str, at: tuple[int, int], scale: float, thickness: int
+) -> None:
+    """White on a black ground, readable on anything."""
+    x, y = at
+    (width, height), below = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, scale, thickness)
+    cv2.rectangle(canvas, (x - 2, y - height - 2), (x + width + 1, y + below), _BLACK, -1)
+    cv2.putText(canvas, text, at, cv2.FONT_HERSHEY_SIMPLEX, scale, _WHITE, thickness, cv2.LINE_AA)

@@ -1,0 +1,85 @@
+"""Plain data that the pieces of this room hand to each other."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class Face:
+    """A face found in a frame.
+
+    Attributes:
+        box: (4,) float32, left, top, right, bottom in pixels of the frame; may
+            reach beyond its border.
+        landmarks: (5, 2) float32 x, y in pixels of the frame: image-left eye,
+            image-right eye, nose tip, image-left and image-right mouth corner.
+        score: detection confidence, 0..1.
+        track_id: 0 or above for a tracked face, -1 for one that is not.
+
+    """
+
+    box: NDArray[np.float32]
+    landmarks: NDArray[np.float32]
+    score: float
+    track_id: int = -1
+
+    @property
+    def width(self) -> float:
+        """Width of the box in pixels."""
+        return float(self.box[2] - self.box[0])
+
+    @property
+    def height(self) -> float:
+        """Height of the box in pixels."""
+        return float(self.box[3] - self.box[1])
+
+    @property
+    def area(self) -> float:
+        """Area of the box in square pixels, 0 for an inverted box."""
+        return max(0.0, self.width) * max(0.0, self.height)
+
+
+@dataclass(frozen=True)
+class Restoration:
+    """What the restorer made of one aligned crop.
+
+    Attributes:
+        crop: (N, N, 3) uint8 BGR, restored.
+        cycles: how often the network was really applied, 1 or above.
+        cycle_ms: wall time of each application in milliseconds.
+        residuals: of each application the mean absolute change |y_k - y_(k-1)|,
+            as a fraction (0..1) of the value range; y_0 is the input.
+
+    """
+
+    crop: NDArray[np.uint8]
+    cycles: int
+    cycle_ms: tuple[float, ...]
+    residuals: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class RestoredFace:
+    """A face, its crop before and after restoration, and where the crop came from.
+
+    Attributes:
+        face: the face in the frame.
+        aligned: (N, N, 3) uint8 BGR crop before restoration.
+        affine: (2, 3) float64 matrix from frame pixels to crop pixels.
+        restoration: the restored crop with cycles, times and residuals.
+
+    """
+
+    face: Face
+    aligned: NDArray[np.uint8]
+    affine: NDArray[np.float64]
+    restoration: Restoration
+
+    @property
+    def crop(self) -> NDArray[np.uint8]:
+        """(N, N, 3) uint8 BGR restored crop."""
+        return self.restoration.crop

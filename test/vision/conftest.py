@@ -1,0 +1,37 @@
+"""A real face in frames of our own making, and the models that look at it."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from pictures import Frame, resized
+from skimage.data import astronaut
+
+from cfrnet_ros.vision.detector import YuNetDetector
+from cfrnet_ros.vision.providers import ProviderChoice, choose_providers
+
+
+@pytest.fixture(scope='session')
+def portrait() -> Frame:
+    """(512, 512, 3) BGR: the astronaut Eileen Collins (NASA, public domain)."""
+    return np.ascontiguousarray(astronaut()[..., ::-1])
+
+
+@pytest.fixture(scope='session')
+def two_faces(portrait: Frame) -> Frame:
+    """(480, 640, 3): the face twice, on the left larger and on the right mirrored."""
+    frame = np.full((480, 640, 3), 90, np.uint8)
+    head = portrait[:260, 90:350]
+    frame[100:400, 20:320] = resized(head, 300, 300)
+    frame[150:350, 400:600] = resized(head, 200, 200)[:, ::-1]
+    return frame
+
+
+@pytest.fixture(scope='session')
+def cpu() -> ProviderChoice:
+    return choose_providers('cpu')
+
+
+@pytest.fixture(scope='session')
+def detector(cpu: ProviderChoice) -> YuNetDetector:
+    return YuNetDetector(None, cpu, input_size=384, threads=1)

@@ -1,0 +1,154 @@
+"""Faces keep their ids, and are followed where the detector does not look."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from pictures import Frame, gray_of, resized, rotation, warped
+
+from cfrnet_ros.vision.detector import YuNetDetector
+from cfrnet_ros.vision.tracker import MAX_MISSES, FaceTracker
+from cfrnet_ros.vision.types import Face
+
+
+def moving(portrait: Frame, count: int) -> Iterator[tuple[Frame, NDArray[np.float64]]]:
+    """Frames of a head that drifts, turns in the plane and comes nearer, with its motion."""
+    for t in range(count):
+        matrix = rotation(222, 122, 1.2 * t, 1 + 0.012 * t)
+        matrix[:, 2] += np.array([3.0 * t, 2.0 * t])
+        yield warped(portrait, matrix, 640, 480), matrix
+
+
+def test_landmarks_follow_a_moving_face(detector: YuNetDetector, portrait: Frame) -> None:
+    tracker = FaceTracker()
+    first = None
+    for frame, matrix in moving(portrait, 15):
+        detections = detector.detect(frame) if first is None else None
+        faces = tracker.update(gray_of(frame), detections)
+        assert len(faces) == 1
+        if first is None:
+            first = faces[0].landmarks
+        expected = first @ matrix[:, :2].T + matrix[:, 2]
+        # Within 4 % of the face's width after 14 frames without a detection.
+        error = np.linalg.norm(faces[0].landmarks - expected, axis=1).mean()
+        assert error < 0.04 * faces[0].width
+        assert faces[0].track_id == 0
+    assert tracker.lost == 0
+
+
+def test_ids_stay_with_their_faces(detector: YuNetDetector, two_faces: Frame) -> None:
+    tracker = FaceTracker()
+    detections = detector.detect(two_faces)
+    left, right = tracker.update(gray_of(two_faces), detections)
+    assert {left.track_id, right.track_id} == {0, 1}
+    # The order in which the detector names them must not matter.
+    again = tracker.update(gray_of(two_faces), detections[::-1])
+    assert [face.track_id for face in again] == [left.track_id, right.track_id]
+
+
+def test_a_still_face_stays_still(detector: YuNetDetector, two_faces: Frame) -> None:
+    tracker = FaceTracker()
+    gray = gray_of(two_faces)
+    before = tracker.update(gray, detector.detect(two_faces))
+    for _ in range(10):
+        after = tracker.update(gray.copy(), None)
+    for one, other in zip(before, after, strict=True):
+        assert np.abs(one.landmarks - other.landmarks).max() < 0.05
+
+
+def test_a_face_that_goes_is_dropped_and_its_id_never_returns(
+    detector: YuNetDetector, two_faces: Frame
+) -> None:
+    tracker = FaceTracker()
+    detections = detector.detect(two_faces)
+    tracker.update(gray_of(two_faces), detections)
+    covered = two_faces.copy()
+    covered[:, :350] = 60
+    faces = tracker.update(gray_of(covered), None)
+    assert [face.track_id for face in faces] == [1]
+    assert (tracker.lost, tracker.active) == (1, 1)
+    faces = tracker.update(gray_of(covered), detector.detect(covered))
+    assert [face.track_id for face in faces] == [1]
+    faces = tracker.update(gray_of(two_faces), detections)
+    assert sorted(face.track_id for face in faces) == [1, 2]
+
+
+def test_a_face_lost_and_found_at_once_keeps_its_id(
+    detector: YuNetDetector, two_faces: Frame
+) -> None:
+    tracker = FaceTracker()
+    detections = detector.detect(two_faces)
+    tracker.update(gray_of(two_faces), detections)
+    # Black for one frame: flow loses both, the detector (were it asked) sees them again.
+    assert tracker.update(np.zeros(two_faces.shape[:2], np.uint8), None) == []
+    assert tracker.lost == 2
+    faces = tracker.update(gray_of(two_faces), detections)
+    assert sorted(face.track_id for face in faces) == [0, 1]
+
+
+def test_a_flickering_detector_is_bridged_but_not_for_ever(
+    detector: YuNetDetector, two_faces: Frame
+) -> None:
+    tracker = FaceTracker()
+    gray = gray_of(two_faces)
+    tracker.update(gray, detector.detect(two_faces))
+    for _ in range(MAX_MISSES):
+        assert len(tracker.update(gray, [])) == 2
+    assert tracker.update(gray, []) == []
+    assert tracker.lost == 2
+
+
+def test_another_frame_size_starts_anew(detector: YuNetDetector, two_faces: Frame) -> None:
+    tracker = FaceTracker()
+    tracker.update(gray_of(two_faces), detector.detect(two_faces))
+    small = resized(two_faces, 320, 240)
+    assert tracker.update(gray_of(small), None) == []
+    assert tracker.lost == 2
+    faces = tracker.update(gray_of(small), detector.detect(small))
+    assert sorted(face.track_id for face in faces) == [2, 3]
+
+
+def test_reset_forgets_faces_but_not_ids(detector: YuNetDetector, two_faces: Frame) -> None:
+    tracker = FaceTracker()
+    detections = detector.detect(two_faces)
+    tracker.update(gray_of(two_faces), detections)
+    tracker.reset()
+    assert tracker.active == 0
+    faces = tracker.update(gray_of(two_faces), detections)
+    assert sorted(face.track_id for face in faces) == [2, 3]
+
+
+def test_faces_at_and_beyond_the_border_do_no_harm(portrait: Frame) -> None:
+    gray = gray_of(portrait)
+    marks = np.zeros((5, 2), np.float32)
+    boxes = [[-50, -50, 20, 20], [500, 500, 700, 700], [5, 5, 5, 5], [600, 10, 700, 90]]
+    faces = [Face(np.array(box, np.float32), marks, 0.9) for box in boxes]
+    tracker = FaceTracker()
+    tracker.update(gray, faces)
+    for face in tracker.update(gray, None):
+        assert np.isfinite(face.box).all()
+    assert tracker.update(np.zeros((2, 2), np.uint8), None) == []
+
+
+def test_crossing_faces_of_equal_size_are_not_exchanged(portrait: Frame) -> None:
+    gray = gray_of(portrait)
+    marks = np.array([[10, 10], [30, 10], [20, 20], [12, 30], [28, 30]], np.float32)
+    one = Face(np.array([100, 100, 140, 150], np.float32), marks + np.float32(100), 0.9)
+    other = Face(
+        np.array([160, 100, 200, 150], np.float32), marks + np.array((160, 100), np.float32), 0.9
+    )
+    tracker = FaceTracker()
+    ids = {float(f.box[0]): f.track_id for f in tracker.update(gray, [one, other])}
+    shift = np.array([8, 0, 8, 0], np.float32)
+    moved = [replace(other, box=other.box - shift), replace(one, box=one.box + shift)]
+    faces = tracker.update(gray, moved)
+    assert {float(f.box[0]): f.track_id for f in faces} == {108: ids[100], 152: ids[160]}
+
+
+def test_wrong_frames_are_refused(portrait: Frame) -> None:
+    with pytest.raises(ValueError, match=r'\(H, W\) uint8'):
+        FaceTracker().update(portrait, None)
