@@ -1,0 +1,1 @@
+"""What produces the speed figures that the README quotes."""

@@ -1,0 +1,124 @@
+"""Time the pieces of the vision chain, interleaved: ``python -m benchmarks.vision_speed``.
+
+Absolute times belong to the machine that ran them; ratios within one run are
+what carries over. All variants take turns, so that a machine that slows down
+slows all of them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+from skimage.data import astronaut
+
+from cfrnet_ros.vision.compositor import blend_faces
+from cfrnet_ros.vision.detector import YuNetDetector
+from cfrnet_ros.vision.models import resolve_model
+from cfrnet_ros.vision.pipeline import FacePipeline, PipelineSettings
+from cfrnet_ros.vision.providers import choose_providers
+from cfrnet_ros.vision.restorer import Restorer
+from cfrnet_ros.vision.tracker import FaceTracker
+
+
+def camera_frame(width: int, height: int) -> NDArray[np.uint8]:
+    """Return a (height, width, 3) uint8 BGR frame with one face (NASA, public domain)."""
+    photo = np.ascontiguousarray(astronaut()[..., ::-1])
+    side = height
+    frame = np.full((height, width, 3), 90, np.uint8)
+    left = (width - side) // 2
+    frame[:, left : left + side] = cv2.resize(photo, (side, side), interpolation=cv2.INTER_AREA)
+    return frame
+
+
+def interleaved(
+    variants: dict[str, Callable[[], object]], rounds: int
+) -> dict[str, dict[str, float]]:
+    """Call every variant in turn and return the spread of its times in ms."""
+    times: dict[str, list[float]] = {name: [] for name in variants}
+    for call in variants.values():
+        call()
+    for _ in range(rounds):
+        for name, call in variants.items():
+            start = time.perf_counter()
+            call()
+            times[name].append((time.perf_counter() - start) * 1e3)
+    return {
+        name: {
+            'min': round(min(values), 3),
+            'median': round(float(np.median(values)), 3),
+            'p95': round(float(np.percentile(values, 95)), 3),
+        }
+        for name, values in times.items()
+    }
+
+
+def main() -> None:
+    """Measure and write the figures."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('--rounds', type=int, default=40)
+    parser.add_argument('--threads', type=int, default=1)
+    parser.add_argument('--provider', default='cpu')
+    parser.add_argument('--out', type=Path, default=Path('benchmarks/vision_speed.json'))
+    args = parser.parse_args()
+    cv2.setNumThreads(args.threads)
+    choice = choose_providers(args.provider)
+    restorers = {
+        precision: Restorer(resolve_model(precision), choice, args.threads)
+        for precision in ('fp32', 'int8')
+    }
+    detector = YuNetDetector(None, choice, 480, args.threads)
+    vga, hd = camera_frame(640, 480), camera_frame(1280, 720)
+    pipeline = FacePipeline(detector, restorers['int8'], FaceTracker())
+    one = PipelineSettings(cycles=1, detection_interval=1)
+    found = {name: pipeline.process(frame, one).faces for name, frame in (('vga', vga), ('hd', hd))}
+    if not all(found.values()):
+        raise SystemExit('no face was found in the benchmark frame: nothing to measure')
+    crop = found['vga'][0].aligned
+
+    variants: dict[str, Callable[[], object]] = {}
+    for precision, restorer in restorers.items():
+        variants[f'restore_{precision}_k1'] = lambda r=restorer: r.restore(crop, 1)  # type: ignore[misc]
+        variants[f'restore_{precision}_k3'] = lambda r=restorer: r.restore(crop, 3)  # type: ignore[misc]
+    variants['detect_640x480'] = lambda: detector.detect(vga, 0.6)
+    variants['detect_1280x720'] = lambda: detector.detect(hd, 0.6)
+    variants['blend_640x480'] = lambda: blend_faces(vga, found['vga'])
+    variants['blend_1280x720'] = lambda: blend_faces(hd, found['hd'])
+    times = interleaved(variants, args.rounds)
+
+    def ratio(slow: str, fast: str) -> float:
+        return round(times[slow]['median'] / times[fast]['median'], 2)
+
+    result: dict[str, Any] = {
+        'command': f'python -m benchmarks.vision_speed --rounds {args.rounds} '
+        f'--threads {args.threads} --provider {args.provider}',
+        'machine': {
+            'processor': platform.processor() or platform.machine(),
+            'cores': os.cpu_count(),
+            'onnxruntime': onnxruntime.__version__,
+            'opencv': cv2.__version__,
+            'load_average_1min': round(os.getloadavg()[0], 2),
+        },
+        'ms': times,
+        'ratios': {
+            'fp32_over_int8_k1': ratio('restore_fp32_k1', 'restore_int8_k1'),
+            'int8_k3_over_k1': ratio('restore_int8_k3', 'restore_int8_k1'),
+            'int8_cycle_over_detection_640x480': ratio('restore_int8_k1', 'detect_640x480'),
+        },
+    }
+    args.out.write_text(json.dumps(result, indent=1) + '\n', encoding='utf-8')
+    print(json.dumps(result, indent=1))
+
+
+if __name__ == '__main__':
+    main()

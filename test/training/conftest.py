@@ -1,0 +1,39 @@
+"""A small folder of faces, made of the astronaut photograph (NASA, public domain)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+# Five landmarks of skimage.data.astronaut(), marked by hand, in pixels.
+ASTRONAUT = np.array(
+    [[200.0, 108.0], [246.0, 106.0], [226.0, 131.0], [205.0, 152.0], [246.0, 150.0]]
+)
+
+pytest.importorskip('torch', reason='training needs PyTorch: make test-training')
+
+
+@pytest.fixture(scope='session')
+def faces(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder with a manifest and splits of a few crops each."""
+    from skimage.data import astronaut
+
+    root = tmp_path_factory.mktemp('faces')
+    photo = astronaut()[..., ::-1]
+    left, top, side = 123, 20, 200
+    crop = np.ascontiguousarray(photo[top : top + side, left : left + side])
+    points = ASTRONAUT - (left, top)
+    lines = ['file\tsplit\tsynthetic\tsource\tperson\tlandmarks5']
+    for split, count in (('train', 6), ('val', 3), ('test', 3)):
+        (root / split).mkdir()
+        for number in range(count):
+            name = f'{split}{number}.png'
+            shaded = np.clip(crop * (0.7 + 0.1 * number), 0, 255).astype(np.uint8)
+            cv2.imwrite(str(root / split / name), shaded)
+            marks = ','.join(f'{v:.1f}' for v in points.ravel())
+            lines.append(f'{name}\t{split}\t0\tnasa\t{split}{number}\t{marks}')
+    (root / 'MANIFEST.tsv').write_text('\n'.join(lines) + '\n')
+    return root

@@ -1,0 +1,122 @@
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip('torch', reason='training needs PyTorch: make test-training')
+
+from training.config import load_config  # noqa: E402
+from training.network import CFRNet, count_macs, count_parameters  # noqa: E402
+from training.perceptual import weights_folder  # noqa: E402
+
+ROOT = Path(__file__).resolve().parents[2]
+TINY = """
+seed: 3
+steps: 6
+pixels: 8192
+crop: [[0.0, 64]]
+cycles: [[0.0, 1], [0.4, 2]]
+fixed_point_ramp: [0.0, 0.5]
+perceptual_window: 48
+perceptual_from: 0.0
+checkpoint_every_s: 0.0
+validate_every_s: 1.0e+9
+"""
+
+
+def need_lpips() -> None:
+    try:
+        weights_folder()
+    except FileNotFoundError as error:
+        pytest.skip(str(error))
+
+
+def start(config: Path, faces: Path, out: Path, *extra: str) -> subprocess.Popen[str]:
+    command = [sys.executable, '-m', 'training.train', '--config', str(config), '--threads', '1']
+    command += ['--data', str(faces), '--out', str(out), '--device', 'cpu', *extra]
+    return subprocess.Popen(
+        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+
+
+def finish(process: subprocess.Popen[str]) -> str:
+    output, _ = process.communicate(timeout=300)
+    assert process.returncode == 0, output
+    return output
+
+
+def weights(out: Path) -> dict[str, Any]:
+    state = torch.load(out / 'checkpoint.pt', map_location='cpu', weights_only=True)
+    assert state['step'] == 6
+    average: dict[str, Any] = state['average']
+    return average
+
+
+def test_the_network_has_two_million_parameters() -> None:
+    network = CFRNet()
+    assert count_parameters(network) == pytest.approx(2.0e6, rel=0.05)
+    assert 3.0e9 < count_macs(network) < 5.0e9
+
+
+def test_a_run_killed_half_way_resumes_to_the_same_weights(faces: Path, tmp_path: Path) -> None:
+    need_lpips()
+    config = tmp_path / 'tiny.yaml'
+    config.write_text(TINY)
+    finish(start(config, faces, tmp_path / 'whole'))
+
+    process = start(config, faces, tmp_path / 'killed')
+    checkpoint = tmp_path / 'killed' / 'checkpoint.pt'
+    deadline = time.monotonic() + 200
+    while not checkpoint.is_file() and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.02)
+    os.kill(process.pid, signal.SIGKILL)
+    process.communicate()
+    assert checkpoint.is_file()
+    finish(start(config, faces, tmp_path / 'killed'))
+
+    whole, resumed = weights(tmp_path / 'whole'), weights(tmp_path / 'killed')
+    for name, value in whole.items():
+        assert torch.allclose(value, resumed[name], atol=1e-6), name
+    assert list((tmp_path / 'whole').glob('sheet_*.jpg'))
+    assert (tmp_path / 'whole' / 'validation.csv').read_text().count('\n') == 2
+
+
+def test_a_trained_run_exports_models_that_the_node_can_load(faces: Path, tmp_path: Path) -> None:
+    need_lpips()
+    config = tmp_path / 'tiny.yaml'
+    config.write_text(TINY)
+    finish(start(config, faces, tmp_path / 'run'))
+    models = tmp_path / 'models'
+    command = [sys.executable, '-m', 'training.export', '--run', str(tmp_path / 'run')]
+    command += ['--data', str(faces), '--out', str(models), '--calibration-faces', '3']
+    subprocess.run(command, cwd=ROOT, check=True, timeout=300, capture_output=True)
+
+    from cfrnet_ros.vision.providers import choose_providers
+    from cfrnet_ros.vision.restorer import Restorer
+
+    for precision in ('fp32', 'int8'):
+        path = models / f'cfrnet_256_{precision}.onnx'
+        card = json.loads(path.with_suffix('.json').read_text())
+        assert card['precision'] == precision
+        assert card['training']['config']['seed'] == 3
+        restorer = Restorer(path, choose_providers('cpu'))
+        crop = np.random.default_rng(0).integers(0, 256, (256, 256, 3), dtype=np.uint8)
+        restored = restorer.restore(crop, 2)
+        assert restored.crop.shape == crop.shape
+        assert restored.cycles == 2
+
+
+def test_an_unknown_key_in_a_config_is_named(tmp_path: Path) -> None:
+    config = tmp_path / 'wrong.yaml'
+    config.write_text('learning_rat: 1.0e-3\n')
+    with pytest.raises(ValueError, match='learning_rat'):
+        load_config(config)

