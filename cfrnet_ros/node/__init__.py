@@ -1,0 +1,1 @@
+"""The ROS 2 side: parameters, topics, diagnostics and lifecycle. No pixel arithmetic."""

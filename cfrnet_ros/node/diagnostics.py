@@ -1,0 +1,224 @@
+"""The node's state as three diagnostic statuses: input, restoration, engine."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
+
+from cfrnet_ros.node.engine import Engine
+from cfrnet_ros.node.monitor import Report
+from cfrnet_ros.node.parameters import Settings
+
+#: An age above this is no latency but another clock.
+FOREIGN_CLOCK_MS = 3600e3
+#: A frame that takes longer than this in the engine is worth a warning.
+STUCK_S = 10.0
+
+ACTIVE = 'active'
+
+
+@dataclass(frozen=True)
+class View:
+    """All that the statuses are made of.
+
+    Attributes:
+        node_name: fully qualified, without the leading slash: the statuses' prefix.
+        hardware_id: as it is to be reported.
+        lifecycle_state: label of the state, for instance 'active'.
+        topic: resolved name of the input.
+        publishers: how many nodes publish on it.
+        settings: parameters at this moment.
+        report: numbers at this moment.
+        engine: None while nothing is loaded.
+        configure_error: why the last configure failed, '' if it did not.
+
+    """
+
+    node_name: str
+    hardware_id: str
+    lifecycle_state: str
+    topic: str
+    publishers: int
+    settings: Settings
+    report: Report
+    engine: Engine | None
+    configure_error: str
+
+    @property
+    def active(self) -> bool:
+        """Whether frames are expected."""
+        return self.lifecycle_state == ACTIVE
+
+
+@dataclass
+class _Verdict:
+    """Collects findings; the worst decides the level, all of them the message."""
+
+    level: int = 0
+    findings: list[str] = field(default_factory=list)
+
+    def warn(self, text: str) -> None:
+        self.level = max(self.level, 1)
+        self.findings.append(text)
+
+    def error(self, text: str) -> None:
+        self.level = 2
+        # The worst first: viewers cut long messages.
+        self.findings.insert(0, text)
+
+
+_LEVELS = (DiagnosticStatus.OK, DiagnosticStatus.WARN, DiagnosticStatus.ERROR)
+
+
+def build_statuses(view: View) -> list[DiagnosticStatus]:
+    """Judge the node.
+
+    Returns:
+        `<node>: restoration`, `<node>: input` and `<node>: engine`, always all
+        three, so that an aggregator never calls one stale.
+
+    """
+    return [_restoration(view), _input(view), _engine(view)]
+
+
+def _status(
+    view: View, part: str, verdict: _Verdict, fine: str, values: dict[str, object]
+) -> DiagnosticStatus:
+    values = {'lifecycle_state': view.lifecycle_state, **values}
+    return DiagnosticStatus(
+        level=_LEVELS[verdict.level],
+        name=f'{view.node_name}: {part}',
+        message='; '.join(verdict.findings) or (fine if view.active else view.lifecycle_state),
+        hardware_id=view.hardware_id,
+        values=[KeyValue(key=key, value=_text(value)) for key, value in values.items()],
+    )
+
+
+def _text(value: object) -> str:
+    if isinstance(value, bool):
+        return 'true' if value else 'false'
+    if isinstance(value, float):
+        return f'{value:.3f}'
+    return '' if value is None else str(value)
+
+
+def _input(view: View) -> DiagnosticStatus:
+    report, settings = view.report, view.settings
+    verdict = _Verdict()
+    if view.active:
+        silent_s = report.active_s if report.since_image_s is None else report.since_image_s
+        if silent_s > settings.diagnostics_no_image_error_s:
+            verdict.error(
+                f'no image on {view.topic} for {silent_s:.1f} s ({view.publishers} publishers)'
+            )
+        if report.drop_share > settings.diagnostics_drop_warn_share:
+            verdict.warn(f'{report.drop_share:.0%} of the frames dropped for newer ones')
+        if report.recent_rejected:
+            causes = ', '.join(f'{n} {cause}' for cause, n in report.recent_rejected.items())
+            verdict.warn(f'of {report.recent_received} frames rejected: {causes}')
+    values: dict[str, object] = {
+        'topic': view.topic,
+        'transport': settings.image_transport,
+        'publishers': view.publishers,
+        'rate/input_hz': report.input_hz,
+        'frames/received': report.received,
+        'frames/processed': report.processed,
+        'frames/dropped': report.dropped,
+        'frames/rejected': sum(report.rejected.values()),
+        **{f'frames/rejected/{cause}': n for cause, n in report.rejected.items()},
+        'frames/in_flight': report.in_flight,
+        'drop_share': report.drop_share,
+        'since_image_s': report.since_image_s,
+        'window_s': settings.diagnostics_window_s,
+    }
+    return _status(view, 'input', verdict, f'{report.input_hz:.1f} Hz', values)
+
+
+def _restoration(view: View) -> DiagnosticStatus:
+    report, settings = view.report, view.settings
+    verdict = _Verdict()
+    age = report.latency.get('age')
+    if view.active:
+        # Without images nobody can be seen: that is the input's error.
+        watching = (
+            report.since_processed_s is not None
+            and report.since_processed_s < settings.diagnostics_no_face_warn_s
+        )
+        faceless_s = report.active_s if report.since_face_s is None else report.since_face_s
+        if watching and faceless_s > settings.diagnostics_no_face_warn_s:
+            verdict.warn(f'no face for {faceless_s:.1f} s')
+        if age is not None and age.p95 > FOREIGN_CLOCK_MS:
+            verdict.warn(
+                f'images are {age.p95 / 3600e3:.1f} h old: their stamps are of another clock; set'
+                ' use_sim_time when a bag is replayed'
+            )
+        elif age is not None and age.p95 > settings.diagnostics_age_warn_ms:
+            verdict.warn(
+                f'age p95 {age.p95:.0f} ms is above {settings.diagnostics_age_warn_ms:.0f} ms'
+            )
+    last = report.last
+    values: dict[str, object] = {
+        'rate/output_hz': report.output_hz,
+        'faces_per_frame': report.faces_per_frame,
+        'cycles/asked': settings.cycles if last is None else last.cycles_asked,
+        'cycles/used': 0 if last is None else last.cycles_used,
+        'since_face_s': report.since_face_s,
+        'frames_without_usable_stamp': report.age_unusable,
+        'window_s': settings.diagnostics_window_s,
+    }
+    for number, residual in enumerate(() if last is None else last.residuals, start=1):
+        values[f'residual/cycle_{number}'] = f'{residual:.5f}'
+    for stage, times in report.latency.items():
+        values[f'latency/{stage}/p50_ms'] = times.p50
+        values[f'latency/{stage}/p95_ms'] = times.p95
+        values[f'latency/{stage}/p99_ms'] = times.p99
+        values[f'latency/{stage}/max_ms'] = times.max
+    fine = 'waiting for images'
+    if report.since_processed_s is not None:
+        fine = f'{report.output_hz:.1f} Hz'
+        if age is not None:
+            fine += f', age p95 {age.p95:.0f} ms'
+    return _status(view, 'restoration', verdict, fine, values)
+
+
+def _engine(view: View) -> DiagnosticStatus:
+    report, engine = view.report, view.engine
+    verdict = _Verdict()
+    if view.configure_error:
+        verdict.error(f'not configured: {view.configure_error}')
+    if report.failure is not None:
+        verdict.error(f'processing fails: {report.failure}')
+    if view.active and report.busy_s > STUCK_S:
+        verdict.warn(f'busy with one frame for {report.busy_s:.0f} s')
+    values: dict[str, object] = {
+        'provider/requested': view.settings.provider,
+        'provider/strict': view.settings.strict_provider,
+        'model/requested': view.settings.model,
+        'threads': view.settings.threads,
+    }
+    fine = ''
+    if engine is not None:
+        for part, session in (('restorer', engine.restorer), ('detector', engine.detector)):
+            if session.fell_back:
+                verdict.warn(
+                    f'{part} runs on {session.used} instead of {session.requested}:'
+                    f' {session.reason}'
+                )
+        values |= {
+            'provider/requested': engine.restorer.requested,
+            'provider/used': engine.restorer.used,
+            'provider/fell_back': engine.restorer.fell_back,
+            'provider/reason': engine.restorer.reason,
+            'provider/detector_used': engine.detector.used,
+            'provider/detector_fell_back': engine.detector.fell_back,
+            'provider/detector_reason': engine.detector.reason,
+            'model/name': engine.card.name,
+            'model/file': engine.card.file,
+            'model/precision': engine.card.precision,
+            'model/size': engine.card.size,
+            'model/iterative': engine.card.iterative,
+            'model/sha256': engine.card.sha256,
+        }
+        fine = f'{engine.card.name} on {engine.restorer.used}'
+    return _status(view, 'engine', verdict, fine, values)

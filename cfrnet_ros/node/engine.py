@@ -1,0 +1,68 @@
+"""Loads what processes the frames, as the parameters say."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from cfrnet_ros.node.parameters import Settings
+from cfrnet_ros.vision.detector import YuNetDetector
+from cfrnet_ros.vision.model_card import ModelCard
+from cfrnet_ros.vision.models import resolve_model
+from cfrnet_ros.vision.pipeline import FacePipeline, PipelineSettings
+from cfrnet_ros.vision.providers import EngineSession, choose_providers, parse_options
+from cfrnet_ros.vision.restorer import Restorer
+from cfrnet_ros.vision.tracker import FaceTracker
+
+#: Frame that the detector is warmed up with, in pixels; the camera's real size
+#: is not known before the first frame.
+WARM_UP_SIZE = (480, 640)
+
+
+@dataclass(frozen=True)
+class Engine:
+    """A warmed-up pipeline, and where it runs."""
+
+    pipeline: FacePipeline
+    card: ModelCard
+    restorer: EngineSession
+    detector: EngineSession
+
+
+def load_engine(settings: Settings) -> Engine:
+    """Load and warm up detector and restorer.
+
+    Raises:
+        VisionError: a model or a provider cannot be had; the text names cause
+            and remedy.
+
+    """
+    choice = choose_providers(
+        settings.provider,
+        strict=settings.strict_provider,
+        options=parse_options(settings.provider_options),
+    )
+    model = resolve_model(settings.model, choice.best)
+    restorer = Restorer(model, choice, settings.threads)
+    detector_model = Path(settings.detector_model).expanduser() if settings.detector_model else None
+    detector = YuNetDetector(detector_model, choice, settings.detector_input_size, settings.threads)
+    restorer.warm_up()
+    detector.warm_up(*WARM_UP_SIZE)
+    return Engine(
+        pipeline=FacePipeline(detector, restorer, FaceTracker()),
+        card=restorer.card,
+        restorer=restorer.engine,
+        detector=detector.engine,
+    )
+
+
+def pipeline_settings(settings: Settings) -> PipelineSettings:
+    """Pick what the pipeline needs of one frame's parameters."""
+    return PipelineSettings(
+        cycles=settings.cycles,
+        max_faces=settings.max_faces,
+        detection_threshold=settings.detection_threshold,
+        detection_interval=settings.detection_interval,
+        min_face_px=settings.min_face_px,
+        crop_margin=settings.crop_margin,
+    )

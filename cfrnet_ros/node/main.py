@@ -1,0 +1,151 @@
+"""Entry point of the executable `restorer`."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+import traceback
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from cfrnet_ros.node.restorer_node import RestorerNode
+
+DESCRIPTION = """\
+Restores the faces in a stream of images, as a ROS 2 lifecycle node.
+
+Topics and parameters are given the ROS 2 way, for example:
+
+  restorer --ros-args -r image:=/camera/image_raw -p cycles:=3 --params-file dms.yaml
+
+Exit code: 0 after SIGINT or SIGTERM, 1 if the node cannot start (with the parameter
+autostart, that includes a failed configure).
+"""
+
+#: How long an ending process waits for inference that is under way, in seconds.
+#: Shorter than the 5 s after which `ros2 launch` sends the next signal.
+END_TIMEOUT_S = 3.0
+
+_END_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+#: Sent by the node's thread to the main thread when it ends by itself.
+_DONE_SIGNAL = signal.SIGUSR1
+
+
+class _Session:
+    """Runs the node in a thread of its own, so that signals never meet ROS code.
+
+    rclpy's own handlers end `spin` with an exception at any line; here the main
+    thread waits for signals, and the node is told to end between two callbacks.
+    """
+
+    def __init__(self, args: Sequence[str] | None) -> None:
+        self._args = None if args is None else list(args)
+        self._stop = threading.Event()
+        self._wake = lambda: None
+        self._main_thread = threading.get_ident()
+        self.exit_code = 0
+        self.clean = True
+        self.thread = threading.Thread(target=self._run, name='cfrnet_node', daemon=True)
+
+    def stop(self) -> None:
+        """Ask the node to end."""
+        self._stop.set()
+        self._wake()
+
+    def _run(self) -> None:
+        try:
+            self._run_node()
+        except Exception as error:
+            # Wrong arguments and unreadable params files end up here.
+            text = f'{type(error).__name__}: {" ".join(str(error).split())}'
+            if 'NOT_SET' in text:
+                text = (
+                    'a parameter is given without a value; an empty list counts as none, write'
+                    f' [""] instead ({text})'
+                )
+            print(f'restorer: cannot start: {text}', file=sys.stderr)
+            if os.environ.get('CFRNET_TRACEBACK'):
+                traceback.print_exc()
+            self.exit_code = 1
+        finally:
+            signal.pthread_kill(self._main_thread, _DONE_SIGNAL)
+
+    def _run_node(self) -> None:
+        import rclpy
+        from rclpy.executors import SingleThreadedExecutor
+        from rclpy.signals import SignalHandlerOptions
+
+        from cfrnet_ros.node.restorer_node import RestorerNode
+
+        rclpy.init(args=self._args, signal_handler_options=SignalHandlerOptions.NO)
+        try:
+            node = RestorerNode()
+            executor = SingleThreadedExecutor()
+            executor.add_node(node)
+            self._wake = executor.wake
+            if node.autostart and not self._stop.is_set():
+                self.exit_code = self._start(node)
+            while not self._stop.is_set() and self.exit_code == 0 and rclpy.ok():
+                try:
+                    executor.spin_once(timeout_sec=1.0)
+                except Exception:
+                    node.get_logger().error(f'a callback failed: {traceback.format_exc().strip()}')
+            if self.exit_code == 0:
+                node.finish()
+            self.clean = node.wait_for_worker(END_TIMEOUT_S)
+            if self.clean:
+                executor.shutdown()
+                node.destroy_node()
+        finally:
+            if self.clean:
+                rclpy.try_shutdown()
+
+    def _start(self, node: RestorerNode) -> int:
+        from rclpy.lifecycle import TransitionCallbackReturn
+
+        for transition in (node.trigger_configure, node.trigger_activate):
+            if transition() != TransitionCallbackReturn.SUCCESS:
+                node.get_logger().fatal('autostart failed for the reason above: ending')
+                return 1
+        return 0
+
+
+def main(args: Sequence[str] | None = None) -> int:
+    """Run the node until SIGINT or SIGTERM.
+
+    Args:
+        args: command line without the program's name, from `sys.argv` if None.
+
+    Returns:
+        The exit code: 0 after a signal, 1 if the node could not start.
+
+    """
+    argv = list(sys.argv[1:] if args is None else args)
+    if '-h' in argv or '--help' in argv:
+        print(DESCRIPTION)
+        return 0
+    waited_for = {*_END_SIGNALS, _DONE_SIGNAL}
+    # Before any thread starts, since threads inherit the mask; and before the
+    # slow imports, since a Ctrl-C during those would end in a traceback.
+    signal.pthread_sigmask(signal.SIG_BLOCK, waited_for)
+    session = _Session(args)
+    session.thread.start()
+    received = signal.sigwait(waited_for)
+    if received in _END_SIGNALS:
+        session.stop()
+        # Loading a model cannot be interrupted: the process ends all the same.
+        session.thread.join(END_TIMEOUT_S + 1.0)
+    else:
+        session.thread.join()
+    if session.thread.is_alive() or not session.clean:
+        # Native code is still running; ending the interpreter under it would crash.
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(session.exit_code)
+    return session.exit_code
+
+
+if __name__ == '__main__':
+    sys.exit(main())

@@ -1,0 +1,78 @@
+"""Small ONNX restorers that tests can predict."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+SIZE = 256
+
+
+def _save(nodes: list[onnx.NodeProto], weights: list[onnx.TensorProto], path: Path) -> Path:
+    shape = [1, 3, SIZE, SIZE]
+    graph = helper.make_graph(
+        nodes,
+        'test',
+        [helper.make_tensor_value_info('face', TensorProto.FLOAT, shape)],
+        [helper.make_tensor_value_info('restored', TensorProto.FLOAT, shape)],
+        weights,
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid('', 17)])
+    model.ir_version = 8
+    card = {'cfrnet.value_range': '[0, 1]', 'cfrnet.colour': 'RGB', 'cfrnet.iterative': 'true'}
+    helper.set_model_props(model, card)
+    onnx.checker.check_model(model)
+    onnx.save(model, str(path))
+    return path
+
+
+def halving_model(path: Path) -> Path:
+    """Each application halves the contrast around mid-grey: k shows in the output.
+
+    y = 0.5 x + 0.25, so after k applications y_k = 0.5 + (x - 0.5) / 2**k.
+    """
+    weights = [
+        numpy_helper.from_array(np.array(0.5, np.float32), 'half'),
+        numpy_helper.from_array(np.array(0.25, np.float32), 'quarter'),
+    ]
+    nodes = [
+        helper.make_node('Mul', ['face', 'half'], ['scaled']),
+        helper.make_node('Add', ['scaled', 'quarter'], ['restored']),
+    ]
+    return _save(nodes, weights, path)
+
+
+def fragile_model(path: Path) -> Path:
+    """Gives NaN for anything darker than 0.3, so it passes the warm-up and fails on a face."""
+    weights = [numpy_helper.from_array(np.array(0.3, np.float32), 'least')]
+    nodes = [
+        helper.make_node('Sub', ['face', 'least'], ['above']),
+        helper.make_node('Sqrt', ['above'], ['restored']),
+    ]
+    return _save(nodes, weights, path)
+
+
+def slow_model(path: Path, layers: int = 16) -> Path:
+    """Twenty giga-multiply-adds for nothing: the output is the input.
+
+    48-channel convolutions at full resolution whose result is multiplied by a
+    constant zero that the optimiser cannot see through.
+    """
+    rng = np.random.default_rng(0)
+    weights = [numpy_helper.from_array(np.array(0.0, np.float32), 'zero')]
+    nodes = []
+    previous, channels = 'face', 3
+    for index in range(layers + 1):
+        out = 3 if index == layers else 48
+        kernel = (rng.standard_normal((out, channels, 3, 3)) * 0.01).astype(np.float32)
+        weights.append(numpy_helper.from_array(kernel, f'w{index}'))
+        nodes.append(
+            helper.make_node('Conv', [previous, f'w{index}'], [f'c{index}'], pads=[1, 1, 1, 1])
+        )
+        previous, channels = f'c{index}', out
+    nodes.append(helper.make_node('Mul', [previous, 'zero'], ['nothing']))
+    nodes.append(helper.make_node('Add', ['face', 'nothing'], ['restored']))
+    return _save(nodes, weights, path)

@@ -1,0 +1,25 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from std_msgs.msg import Header
+
+from cfrnet_ros.node import detections
+from cfrnet_ros.vision.types import Face
+
+
+def test_faces_become_detections_in_source_pixels() -> None:
+    pytest.importorskip('vision_msgs', reason='vision_msgs is not on the Python package index')
+    landmarks = np.zeros((5, 2), np.float32)
+    faces = [
+        Face(np.array([10, 20, 50, 80], np.float32), landmarks, 0.75, track_id=7),
+        Face(np.array([-4, 0, 6, 20], np.float32), landmarks, 0.5),
+    ]
+    msg = detections.to_detections_msg(faces, Header(frame_id='camera'))
+    first, second = msg.detections
+    assert (msg.header.frame_id, first.header.frame_id) == ('camera', 'camera')
+    assert (first.bbox.center.position.x, first.bbox.center.position.y) == (30, 50)
+    assert (first.bbox.size_x, first.bbox.size_y) == (40, 60)
+    assert first.results[0].hypothesis.score == 0.75
+    assert first.results[0].hypothesis.class_id == 'face'
+    assert (first.id, second.id) == ('7', '')

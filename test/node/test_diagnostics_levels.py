@@ -1,0 +1,117 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from diagnostic_msgs.msg import DiagnosticStatus
+from node_harness import values_of
+
+from cfrnet_ros.node.diagnostics import View, build_statuses
+from cfrnet_ros.node.engine import load_engine
+from cfrnet_ros.node.monitor import Monitor, Output
+from cfrnet_ros.node.parameters import SPECS, Settings
+
+OK, WARN, ERROR = DiagnosticStatus.OK, DiagnosticStatus.WARN, DiagnosticStatus.ERROR
+OUTPUT = Output(
+    stages_ms={'decode': 1.0, 'restore_cycle_10': 3.0, 'restore_cycle_2': 2.0},
+    faces=1,
+    cycles_asked=2,
+    cycles_used=2,
+    residuals=(0.2, 0.1),
+)
+
+
+@pytest.fixture(scope='module')
+def view(halving_model: Path) -> View:
+    """An active node with a really loaded engine and one processed frame."""
+    settings = Settings.from_values({spec.name: spec.default for spec in SPECS})
+    settings = replace(settings, model=str(halving_model))
+    monitor = Monitor()
+    monitor.activated()
+    monitor.queued()
+    monitor.taken()
+    monitor.processed(OUTPUT, age_ms=20.0)
+    return View(
+        node_name='cabin/cfrnet',
+        hardware_id='camera_1',
+        lifecycle_state='active',
+        topic='/cam',
+        publishers=1,
+        settings=settings,
+        report=monitor.report(10.0),
+        engine=load_engine(settings),
+        configure_error='',
+    )
+
+
+def levels(view: View) -> tuple[bytes, ...]:
+    """Of restoration, input, engine."""
+    return tuple(status.level for status in build_statuses(view))
+
+
+def test_healthy_node_is_ok_and_named(view: View) -> None:
+    statuses = build_statuses(view)
+    assert levels(view) == (OK, OK, OK)
+    assert [status.name for status in statuses] == [
+        'cabin/cfrnet: restoration',
+        'cabin/cfrnet: input',
+        'cabin/cfrnet: engine',
+    ]
+    assert all(status.hardware_id == 'camera_1' and status.message for status in statuses)
+    keys = list(values_of(statuses[0]))
+    order = [f'latency/{stage}/p50_ms' for stage in ('decode', 'restore_cycle_2')]
+    order += ['latency/restore_cycle_10/p50_ms', 'latency/age/p50_ms']
+    assert sorted(order, key=keys.index) == order
+
+
+def test_each_trouble_has_its_level_and_names_itself(view: View) -> None:
+    report = view.report
+    old = replace(report.latency['age'], p95=301.0)
+    troubles: list[tuple[View, int, bytes, str]] = [
+        (replace(view, report=replace(report, since_image_s=2.5)), 1, ERROR, '/cam'),
+        (replace(view, report=replace(report, drop_share=0.9)), 1, WARN, '90%'),
+        (
+            replace(view, report=replace(report, recent_rejected={'corrupt': 3})),
+            1,
+            WARN,
+            '3 corrupt',
+        ),
+        (replace(view, report=replace(report, since_face_s=6.0)), 0, WARN, 'no face'),
+        (replace(view, report=replace(report, latency={'age': old})), 0, WARN, '301 ms'),
+        (
+            replace(view, report=replace(report, latency={'age': replace(old, p95=1e8)})),
+            0,
+            WARN,
+            'use_sim_time',
+        ),
+        (replace(view, report=replace(report, failure='NaN')), 2, ERROR, 'NaN'),
+        (replace(view, report=replace(report, busy_s=30.0)), 2, WARN, '30 s'),
+        (replace(view, configure_error='no file'), 2, ERROR, 'no file'),
+    ]
+    for troubled, index, level, part in troubles:
+        status = build_statuses(troubled)[index]
+        assert status.level == level, part
+        assert part in status.message
+        others = [at for at in range(3) if at != index]
+        assert [levels(troubled)[at] for at in others] == [OK, OK], part
+
+
+def test_provider_that_is_not_the_one_asked_for_is_a_warning(view: View) -> None:
+    assert view.engine is not None
+    session = replace(
+        view.engine.restorer, requested='openvino', fell_back=True, reason='no such device'
+    )
+    fallen = replace(view, engine=replace(view.engine, restorer=session))
+    status = build_statuses(fallen)[2]
+    assert status.level == WARN
+    assert 'cpu instead of openvino: no such device' in status.message
+    values = values_of(status)
+    assert (values['provider/requested'], values['provider/used']) == ('openvino', 'cpu')
+
+
+def test_inactive_node_is_ok_whatever_it_does_not_receive(view: View) -> None:
+    silent = replace(view.report, since_image_s=99.0, since_face_s=99.0, drop_share=1.0)
+    inactive = replace(view, lifecycle_state='inactive', report=silent)
+    assert levels(inactive) == (OK, OK, OK)
+    assert {status.message for status in build_statuses(inactive)} == {'inactive'}

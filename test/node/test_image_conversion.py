@@ -1,0 +1,286 @@
+from __future__ import annotations
+
+from array import array
+
+import cv2
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from sensor_msgs.msg import CompressedImage, Image
+
+from cfrnet_ros.node.image_conversion import CAUSES, ImageDecoder, ImageError, to_image_msg
+
+WIDTH, HEIGHT = 24, 16
+
+
+def make(
+    encoding: str,
+    data: bytes,
+    step: int,
+    width: int = WIDTH,
+    height: int = HEIGHT,
+    big_endian: bool = False,
+) -> Image:
+    msg = Image(encoding=encoding, width=width, height=height, step=step)
+    msg.is_bigendian = int(big_endian)
+    msg.data = array('B', data)
+    return msg
+
+
+def pad(rows: NDArray[np.generic], padding: int) -> tuple[bytes, int]:
+    """Rows with garbage behind each, and the step."""
+    raw = np.ascontiguousarray(rows).view(np.uint8).reshape(len(rows), -1)
+    garbage = np.full((len(rows), padding), 77, np.uint8)
+    return np.hstack([raw, garbage]).tobytes(), raw.shape[1] + padding
+
+
+def decoder() -> ImageDecoder:
+    return ImageDecoder(max_image_px=1_000_000)
+
+
+@pytest.fixture(scope='module')
+def bgr() -> NDArray[np.uint8]:
+    """Four flat quarters: blue, green, red, and a grey; survives chroma subsampling."""
+    image = np.zeros((HEIGHT, WIDTH, 3), np.uint8)
+    image[: HEIGHT // 2, : WIDTH // 2] = (200, 30, 40)
+    image[: HEIGHT // 2, WIDTH // 2 :] = (20, 190, 60)
+    image[HEIGHT // 2 :, : WIDTH // 2] = (10, 50, 220)
+    image[HEIGHT // 2 :, WIDTH // 2 :] = (120, 120, 120)
+    return image
+
+
+@pytest.mark.parametrize('padding', [0, 13])
+@pytest.mark.parametrize(
+    ('encoding', 'order'),
+    [
+        ('bgr8', (0, 1, 2)),
+        ('8UC3', (0, 1, 2)),
+        ('rgb8', (2, 1, 0)),
+        ('bgra8', (0, 1, 2, 3)),
+        ('rgba8', (2, 1, 0, 3)),
+    ],
+)
+def test_colour_encodings_give_the_same_picture(
+    bgr: NDArray[np.uint8], encoding: str, order: tuple[int, ...], padding: int
+) -> None:
+    with_alpha = np.dstack([bgr, np.full(bgr.shape[:2], 255, np.uint8)])
+    data, step = pad(np.ascontiguousarray(with_alpha[:, :, list(order)]), padding)
+    assert np.array_equal(decoder().decode(make(encoding, data, step)), bgr)
+
+
+@pytest.mark.parametrize('padding', [0, 7])
+@pytest.mark.parametrize('encoding', ['mono8', '8UC1'])
+def test_grey_is_repeated_in_all_channels(encoding: str, padding: int) -> None:
+    grey = np.arange(WIDTH * HEIGHT, dtype=np.uint16).reshape(HEIGHT, WIDTH).astype(np.uint8)
+    data, step = pad(grey, padding)
+    assert np.array_equal(decoder().decode(make(encoding, data, step)), np.dstack([grey] * 3))
+
+
+@pytest.mark.parametrize('padding', [0, 6])
+@pytest.mark.parametrize(
+    ('encoding', 'luma_first'),
+    [('yuv422', False), ('uyvy', False), ('yuv422_yuy2', True), ('yuyv', True)],
+)
+def test_both_orders_of_yuv422(
+    bgr: NDArray[np.uint8], encoding: str, luma_first: bool, padding: int
+) -> None:
+    # BT.601, studio range: what cameras send and OpenCV decodes.
+    b, g, r = (bgr[:, :, i].astype(float) for i in range(3))
+    luma = 16 + 0.257 * r + 0.504 * g + 0.098 * b
+    u = 128 - 0.148 * r - 0.291 * g + 0.439 * b
+    v = 128 + 0.439 * r - 0.368 * g - 0.071 * b
+    chroma = np.where(np.arange(WIDTH) % 2 == 0, u, v)
+    samples = np.dstack([luma, chroma] if luma_first else [chroma, luma])
+    data, step = pad(np.rint(samples).astype(np.uint8), padding)
+    decoded = decoder().decode(make(encoding, data, step))
+    assert np.abs(decoded.astype(int) - bgr).max() <= 4
+
+
+@pytest.mark.parametrize('padding', [0, 3])
+@pytest.mark.parametrize('pattern', ['rggb', 'bggr', 'gbrg', 'grbg'])
+def test_bayer_patterns_give_the_right_colours(
+    bgr: NDArray[np.uint8], pattern: str, padding: int
+) -> None:
+    mosaic = np.zeros((HEIGHT, WIDTH), np.uint8)
+    for index, colour in enumerate(pattern):
+        row, column = divmod(index, 2)
+        mosaic[row::2, column::2] = bgr[row::2, column::2, 'bgr'.index(colour)]
+    data, step = pad(mosaic, padding)
+    decoded = decoder().decode(make(f'bayer_{pattern}8', data, step))
+    # Away from the edges between the quarters, where interpolation mixes.
+    for rows in (slice(2, 6), slice(10, 14)):
+        for columns in (slice(2, 10), slice(14, 22)):
+            assert np.abs(decoded[rows, columns].astype(int) - bgr[rows, columns]).max() <= 1
+
+
+@pytest.mark.parametrize('padding', [0, 5])
+@pytest.mark.parametrize('encoding', ['mono16', '16UC1'])
+@pytest.mark.parametrize('big_endian', [False, True])
+def test_infrared_of_twelve_bits_becomes_visible_whatever_the_byte_order(
+    big_endian: bool, encoding: str, padding: int
+) -> None:
+    ramp = np.linspace(0, 4095, WIDTH * HEIGHT).reshape(HEIGHT, WIDTH)
+    samples = ramp.astype('>u2' if big_endian else '<u2')
+    data, step = pad(samples, padding)
+    decoded = decoder().decode(make(encoding, data, step, big_endian=big_endian))
+    assert decoded.shape == (HEIGHT, WIDTH, 3)
+    assert np.abs(decoded[:, :, 0] - ramp / 4095 * 255).max() < 6
+
+
+def test_sixteen_bit_brightness_does_not_jump_with_a_reflection() -> None:
+    scene = np.tile(np.linspace(0, 1000, WIDTH), (HEIGHT, 1)).astype('<u2')
+    dazzled = scene.copy()
+    dazzled[:4, :8] = 60000
+    steady = decoder()
+    before = steady.decode(make('mono16', scene.tobytes(), 2 * WIDTH)).astype(int)
+    during = steady.decode(make('mono16', dazzled.tobytes(), 2 * WIDTH)).astype(int)
+    alone = decoder().decode(make('mono16', dazzled.tobytes(), 2 * WIDTH)).astype(int)
+    rest = (slice(4, None), slice(None))
+    # Stretched on its own, the dazzled frame is black apart from the reflection.
+    assert alone[rest].max() < 10
+    assert during[rest].max() > 4 * alone[rest].max()
+    assert before[rest].max() > 240
+
+
+def test_covered_infrared_lens_stays_dark() -> None:
+    noise = np.random.default_rng(0).integers(98, 103, (HEIGHT, WIDTH)).astype('<u2')
+    decoded = decoder().decode(make('mono16', noise.tobytes(), 2 * WIDTH))
+    assert decoded.max() < 32
+
+
+@pytest.mark.parametrize('big_endian', [False, True])
+def test_float_images_from_zero_to_one(big_endian: bool) -> None:
+    ramp = np.linspace(-0.2, 1.2, WIDTH * HEIGHT).reshape(HEIGHT, WIDTH)
+    samples = ramp.astype('>f4' if big_endian else '<f4')
+    data, step = pad(samples, 4)
+    decoded = decoder().decode(make('32FC1', data, step, big_endian=big_endian))
+    assert np.abs(decoded[:, :, 1] - np.clip(ramp, 0, 1) * 255).max() <= 0.51
+
+
+@pytest.mark.parametrize('value', [np.nan, np.inf, -np.inf])
+def test_floats_that_are_no_numbers_are_rejected(value: float) -> None:
+    samples = np.full((HEIGHT, WIDTH), 0.5, '<f4')
+    samples[3, 4] = value
+    with pytest.raises(ImageError) as raised:
+        decoder().decode(make('32FC1', samples.tobytes(), 4 * WIDTH))
+    assert raised.value.cause == 'not_finite'
+
+
+GOOD = bytes(3 * WIDTH * HEIGHT)
+
+
+@pytest.mark.parametrize(
+    ('msg', 'cause'),
+    [
+        (Image(), 'empty'),
+        (make('bgr8', b'', 3 * WIDTH), 'empty'),
+        (make('bgr8', GOOD, 0, width=0), 'empty'),
+        (make('bgr8', GOOD, 3 * WIDTH, height=0), 'empty'),
+        (make('bgr8', GOOD[:-1], 3 * WIDTH), 'truncated'),
+        (make('bgr8', GOOD, 3 * WIDTH, height=HEIGHT + 1), 'truncated'),
+        (make('bgr8', GOOD, 3 * WIDTH - 1), 'bad_layout'),
+        (make('bgr8', GOOD, 0), 'bad_layout'),
+        (make('yuv422', GOOD, 2 * 23, width=23), 'bad_layout'),
+        (make('bgr8', GOOD, 3 * WIDTH, width=100_000, height=100_000), 'too_large'),
+        (make('bgr8', GOOD, 3 * WIDTH, width=2**32 - 1, height=2**32 - 1), 'too_large'),
+        (make('colour', GOOD, 3 * WIDTH), 'unknown_encoding'),
+        (make('', GOOD, 3 * WIDTH), 'unknown_encoding'),
+        (make('16SC2', GOOD + GOOD, 4 * WIDTH), 'unknown_encoding'),
+        (CompressedImage(format='jpeg'), 'empty'),
+        (CompressedImage(format='jpeg', data=array('B', b'no jpeg at all')), 'corrupt'),
+        (CompressedImage(format='h264', data=array('B', b'\0\0\0\1')), 'unknown_encoding'),
+        (
+            CompressedImage(format='32FC1; compressedDepth png', data=array('B', b'0' * 50)),
+            'unknown_encoding',
+        ),
+    ],
+)
+def test_bad_images_are_rejected_with_their_cause(msg: Image, cause: str) -> None:
+    with pytest.raises(ImageError) as raised:
+        decoder().decode(msg)
+    assert raised.value.cause == cause
+    assert cause in CAUSES
+    assert str(raised.value)
+
+
+def encode(bgr: NDArray[np.uint8] | NDArray[np.uint16], extension: str) -> bytes:
+    done, data = cv2.imencode(extension, bgr)
+    assert done
+    return data.tobytes()
+
+
+def compressed(data: bytes, text: str) -> CompressedImage:
+    return CompressedImage(format=text, data=array('B', data))
+
+
+@pytest.mark.parametrize(('extension', 'tolerance'), [('.png', 0), ('.jpg', 8)])
+def test_compressed_images(bgr: NDArray[np.uint8], extension: str, tolerance: int) -> None:
+    data = encode(bgr, extension)
+    for text in ('jpeg', 'png', f'bgr8; {extension[1:]} compressed bgr8', ''):
+        decoded = decoder().decode(compressed(data, text))
+        assert decoded.shape == bgr.shape
+        # Away from the edges between the quarters, where JPEG rings.
+        assert np.abs(decoded[1:7, 1:7].astype(int) - bgr[1:7, 1:7]).max() <= tolerance
+
+
+def test_compressed_rgb_is_swapped_back(bgr: NDArray[np.uint8]) -> None:
+    swapped = encode(np.ascontiguousarray(bgr[:, :, ::-1]), '.png')
+    decoded = decoder().decode(compressed(swapped, 'rgb8; png compressed rgb8'))
+    assert np.array_equal(decoded, bgr)
+
+
+def test_compressed_grey_and_sixteen_bits() -> None:
+    grey = np.tile(np.arange(0, 240, 10, dtype=np.uint8), (HEIGHT, 1))
+    decoded = decoder().decode(compressed(encode(grey, '.png'), 'mono8; png compressed mono8'))
+    assert np.array_equal(decoded, np.dstack([grey] * 3))
+    deep = np.tile(np.linspace(0, 4095, WIDTH), (HEIGHT, 1)).astype(np.uint16)
+    decoded = decoder().decode(compressed(encode(deep, '.png'), 'mono16; png compressed mono16'))
+    assert decoded[:, -1].min() > 240
+    assert decoded[:, 0].max() < 15
+
+
+@pytest.mark.parametrize('extension', ['.png', '.jpg'])
+def test_truncated_compressed_images_are_rejected(
+    portrait: NDArray[np.uint8], extension: str
+) -> None:
+    data = encode(portrait, extension)
+    for length in (len(data) // 2, len(data) - 12):
+        with pytest.raises(ImageError) as raised:
+            decoder().decode(compressed(data[:length], extension[1:]))
+        assert raised.value.cause == 'truncated'
+    for length in (4, 12, 20):
+        with pytest.raises(ImageError) as raised:
+            decoder().decode(compressed(data[:length], extension[1:]))
+        assert raised.value.cause == 'corrupt'
+
+
+def test_padding_behind_a_jpeg_does_no_harm(portrait: NDArray[np.uint8]) -> None:
+    padded = encode(portrait, '.jpg') + bytes(100)
+    assert decoder().decode(compressed(padded, 'jpeg')).shape == portrait.shape
+
+
+def test_huge_compressed_image_is_refused_by_its_header() -> None:
+    data = encode(np.zeros((2000, 2000, 3), np.uint8), '.png')
+    with pytest.raises(ImageError) as raised:
+        ImageDecoder(max_image_px=100_000).check(compressed(data, 'png'))
+    assert raised.value.cause == 'too_large'
+    data = encode(np.zeros((2000, 2000, 3), np.uint8), '.jpg')
+    with pytest.raises(ImageError) as raised:
+        ImageDecoder(max_image_px=100_000).check(compressed(data, 'jpeg'))
+    assert raised.value.cause == 'too_large'
+
+
+def test_image_message_holds_the_array(bgr: NDArray[np.uint8]) -> None:
+    header = Image().header
+    header.frame_id = 'camera'
+    # A view with gaps in memory, as a slice of a larger frame is.
+    msg = to_image_msg(bgr[:, 2:20], header)
+    assert (msg.header, msg.encoding) == (header, 'bgr8')
+    assert (msg.height, msg.width, msg.step) == (HEIGHT, 18, 54)
+    assert np.array_equal(decoder().decode(msg), bgr[:, 2:20])
+
+
+def test_decoded_message_memory_cannot_be_drawn_into(bgr: NDArray[np.uint8]) -> None:
+    decoded = decoder().decode(to_image_msg(bgr, Image().header))
+    with pytest.raises(ValueError, match='read-only'):
+        decoded[0, 0] = 0

@@ -1,0 +1,101 @@
+from __future__ import annotations
+
+import threading
+import time
+
+import pytest
+
+from cfrnet_ros.node.latency import EventWindow, LatencyWindow
+from cfrnet_ros.node.mailbox import Mailbox
+from cfrnet_ros.node.monitor import Monitor, Output
+from cfrnet_ros.node.worker import Worker
+
+
+def test_newer_item_replaces_the_waiting_one_and_hands_it_back() -> None:
+    mailbox: Mailbox[int] = Mailbox()
+    assert mailbox.put(1) is None
+    assert mailbox.put(2) == 1
+    assert mailbox.take() == 2
+    assert mailbox.clear() is None
+
+
+def test_closed_mailbox_refuses_and_wakes_the_taker() -> None:
+    mailbox: Mailbox[int] = Mailbox()
+    taken: list[int | None] = []
+    taker = threading.Thread(target=lambda: taken.append(mailbox.take()))
+    taker.start()
+    assert mailbox.close() is None
+    taker.join(30)
+    assert taken == [None]
+    assert mailbox.put(5) == 5
+
+
+def test_worker_goes_on_after_an_item_that_raises() -> None:
+    mailbox: Mailbox[int] = Mailbox()
+    done = threading.Event()
+    crashed: list[tuple[int, str]] = []
+
+    def handle(item: int) -> None:
+        if item == 1:
+            raise ValueError('one')
+        done.set()
+
+    worker = Worker(mailbox, handle, lambda item, e: crashed.append((item, str(e))), 'test')
+    mailbox.put(1)
+    deadline = time.monotonic() + 30
+    while not crashed and time.monotonic() < deadline:
+        time.sleep(0.001)
+    mailbox.put(2)
+    assert done.wait(30)
+    assert crashed == [(1, 'one')]
+    mailbox.close()
+    assert worker.join(30)
+
+
+def test_percentiles_are_of_the_window_only() -> None:
+    window = LatencyWindow()
+    window.add(0.0, 1000.0)
+    for index in range(101):
+        window.add(10.0 + index / 100, float(index))
+    result = window.percentiles(now=11.0, window_s=5.0)
+    assert result is not None
+    assert (result.p50, result.p95, result.p99, result.max) == (50.0, 95.0, 99.0, 100.0)
+    assert result.count == 101
+    assert window.percentiles(now=100.0, window_s=5.0) is None
+
+
+def test_events_are_counted_in_the_window_only() -> None:
+    events = EventWindow()
+    for when in (1.0, 2.0, 3.0, 9.0):
+        events.add(when)
+    assert events.count(now=10.0, window_s=8.5) == 3
+    assert events.count(now=100.0, window_s=8.5) == 0
+
+
+def test_every_frame_is_in_exactly_one_account() -> None:
+    monitor = Monitor()
+    monitor.activated()
+    output = Output({'decode': 1.0}, faces=1, cycles_asked=2, cycles_used=2, residuals=(0.1,))
+    monitor.queued()
+    monitor.queued()
+    monitor.replaced()
+    monitor.refused('truncated')
+    monitor.taken()
+    report = monitor.report(10.0)
+    assert (report.received, report.dropped, report.in_flight) == (3, 1, 1)
+    assert report.rejected['truncated'] == 1
+    monitor.processed(output, age_ms=12.0)
+    monitor.queued()
+    monitor.taken()
+    monitor.failed('internal', 'it broke')
+    report = monitor.report(10.0)
+    assert (report.received, report.processed, report.in_flight) == (4, 1, 0)
+    assert report.failure == 'it broke'
+    assert report.latency['age'].max == pytest.approx(12.0)
+    assert report.faces_per_frame == 1.0
+    monitor.queued()
+    monitor.taken()
+    monitor.processed(output, age_ms=None)
+    report = monitor.report(10.0)
+    assert report.failure is None
+    assert report.age_unusable == 1

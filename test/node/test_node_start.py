@@ -1,0 +1,117 @@
+"""What goes wrong at the start is told clearly, and does not hang or crash."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from diagnostic_msgs.msg import DiagnosticStatus
+from node_harness import NodeProcess, Peer, random_domain
+
+from cfrnet_ros.vision.detector import default_model
+
+WRONG_PARAMS = """\
+/**:
+  ros__parameters:
+    cycls: 3
+    cycles: 12
+    threads: two
+    diagnostics:
+      age_warn: 5
+"""
+
+
+def test_wrong_starts_end_with_exit_code_one_and_a_clear_reason(
+    tmp_path: Path, halving_model: Path
+) -> None:
+    (tmp_path / 'garbage.onnx').write_bytes(b'this is no model')
+    (tmp_path / 'wrong.yaml').write_text(WRONG_PARAMS)
+    (tmp_path / 'broken.yaml').write_text('/**:\n  ros__parameters:\n   cycles: [1, a]\n')
+    model = f'model:={halving_model}'
+    # Arguments, and what the log must hold.
+    cases: list[tuple[list[str], list[str]]] = [
+        (['-p', 'model:=/no/such/file.onnx'], ['/no/such/file.onnx', 'auto, fp32, int8']),
+        (['-p', f'model:={tmp_path}/garbage.onnx'], ['garbage.onnx', 'cannot load']),
+        (['-p', f'model:={default_model()}'], ['restorer that keeps the size']),
+        (['-p', model, '-p', f'detector_model:={halving_model}'], ['YuNet']),
+        (['-p', model, '-p', 'provider:=warp_drive'], ["'warp_drive'", 'openvino']),
+        (
+            ['-p', model, '-p', 'provider:=rknpu', '-p', 'strict_provider:=true'],
+            ['rknpu'],
+        ),
+        (['-p', 'image_transport:=theora'], ["'raw' or 'compressed'", "got 'theora'"]),
+        (
+            ['--params-file', f'{tmp_path}/wrong.yaml'],
+            [
+                "no parameter 'cycls'; did you mean 'cycles'",
+                'cycles must be integer, 1 to 8; got 12',
+                "threads must be integer, 0 to 256; got 'two' (string)",
+                "did you mean 'diagnostics.age_warn_ms'",
+            ],
+        ),
+        (['--params-file', f'{tmp_path}/broken.yaml'], ['broken.yaml', 'cannot start']),
+        (['--params-file', '/no/such.yaml'], ['/no/such.yaml', 'cannot start']),
+        (['-p', 'provider_options:=[]'], ['without a value', 'cannot start']),
+    ]
+    # Two at a time: starting takes seconds, most of it waiting.
+    processes: list[NodeProcess] = []
+    try:
+        for number, (arguments, _) in enumerate(cases):
+            directory = tmp_path / str(number)
+            processes.append(NodeProcess(directory, random_domain(), arguments))
+            if number >= 2:
+                processes[number - 2].wait()
+        for process, (arguments, parts) in zip(processes, cases, strict=True):
+            assert process.wait() == 1, (arguments, process.log)
+            for part in parts:
+                assert part in process.log, (arguments, process.log)
+            assert 'Traceback' not in process.log
+    finally:
+        for process in processes:
+            process.kill()
+
+
+def test_without_autostart_a_failed_configure_leaves_the_node_answering(tmp_path: Path) -> None:
+    params = tmp_path / 'wrong.yaml'
+    params.write_text(
+        WRONG_PARAMS.replace('    cycls: 3\n', '    autostart: false\n    cycls: 3\n')
+    )
+    domain = random_domain()
+    process = NodeProcess(tmp_path / 'node', domain, ['--params-file', str(params)])
+    peer = Peer(domain)
+    try:
+        assert peer.state() == 'unconfigured'
+        assert not peer.transition('configure')
+        assert peer.state() == 'unconfigured'
+        assert peer.get_parameter('cycles') == 2
+        status = peer.wait_for_diagnostics(
+            lambda d: d['engine'].level == DiagnosticStatus.ERROR, 'an error of the engine'
+        )['engine']
+        assert "did you mean 'cycles'" in status.message
+        assert "did you mean 'cycles'" in process.log
+        assert process.end() == 0
+        assert 'Traceback' not in process.log
+    finally:
+        peer.close()
+        process.kill()
+
+
+def test_help_is_printed_without_ros(capfd: pytest.CaptureFixture[str]) -> None:
+    from cfrnet_ros.node.main import main
+
+    assert main(['--help']) == 0
+    assert 'lifecycle node' in capfd.readouterr().out
+
+
+def test_node_that_a_manager_shut_down_still_ends_with_exit_code_zero(tmp_path: Path) -> None:
+    domain = random_domain()
+    process = NodeProcess(tmp_path / 'node', domain, ['-p', 'autostart:=false'])
+    peer = Peer(domain)
+    try:
+        assert peer.transition('shutdown')
+        assert peer.state() == 'finalized'
+        assert process.end() == 0
+        assert 'Traceback' not in process.log
+    finally:
+        peer.close()
+        process.kill()

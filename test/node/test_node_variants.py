@@ -1,0 +1,271 @@
+"""Node processes of other kinds than the default one."""
+
+from __future__ import annotations
+
+import signal
+from array import array
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import cv2
+import node_models
+import numpy as np
+import pytest
+from diagnostic_msgs.msg import DiagnosticStatus
+from node_harness import (
+    NodeProcess,
+    Peer,
+    bgr8_message,
+    pixels_of,
+    random_domain,
+    send_until,
+    values_of,
+    wait_until,
+)
+from numpy.typing import NDArray
+from rclpy.qos import ReliabilityPolicy
+from rosgraph_msgs.msg import Clock
+from sensor_msgs.msg import CompressedImage
+
+Start = Callable[..., 'tuple[NodeProcess, Peer]']
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Start]:
+    """Start a node and a peer in a domain of their own."""
+    processes: list[NodeProcess] = []
+    peers: list[Peer] = []
+
+    def begin(*arguments: str, node_name: str = '/cfrnet') -> tuple[NodeProcess, Peer]:
+        domain = random_domain()
+        processes.append(NodeProcess(tmp_path / str(len(processes)), domain, arguments))
+        peers.append(Peer(domain, node_name))
+        return processes[-1], peers[-1]
+
+    yield begin
+    for peer in peers:
+        peer.close()
+    for process in processes:
+        process.kill()
+
+
+def frame_count(peer: Peer, name: str) -> int:
+    return int(values_of(peer.diagnostics[-1]['input'])[f'frames/{name}'])
+
+
+def test_slow_inference_blocks_nothing(
+    start: Start, slow_model: Path, portrait: NDArray[np.uint8]
+) -> None:
+    process, peer = start('-p', f'model:={slow_model}', '-p', 'cycles:=8')
+    process.wait_for_log('waiting for Image')
+    publisher = peer.publisher()
+    wait_until(lambda: peer.diagnostics, 'diagnostics')
+    assert peer.set_parameter('diagnostics.drop_warn_share', 0.1).successful
+
+    def send_until_in_flight() -> None:
+        send_until(
+            publisher,
+            bgr8_message(portrait),
+            lambda: frame_count(peer, 'in_flight') > 0,
+            'a frame in flight',
+        )
+
+    with peer.collect('/cfrnet/face/image') as received:
+        # Parameters are answered, and diagnostics sent, while a frame is in the engine:
+        # nothing came out of it between the two. Several attempts, since the diagnostics
+        # may catch a frame shortly before it is done.
+        def answered_during_inference() -> bool:
+            before = len(received.messages)
+            answered = peer.set_parameter('cycles', 8).successful
+            return answered and len(received.messages) == before
+
+        for _ in range(10):
+            send_until_in_flight()
+            if answered_during_inference():
+                break
+        else:
+            pytest.fail('parameters are only answered between two frames')
+
+        # Of the frames that came meanwhile only the newest is wanted.
+        send_until(
+            publisher,
+            bgr8_message(portrait),
+            lambda: frame_count(peer, 'dropped') > 3 and received.messages,
+            'dropped frames and a crop',
+        )
+        warning = peer.wait_for_diagnostics(
+            lambda d: 'dropped' in d['input'].message, 'a warning of drops'
+        )
+        assert warning['input'].level >= DiagnosticStatus.WARN
+
+        # Deactivation neither waits for the frame in the engine nor lets it out: there are
+        # as many crops as processed frames, since each shows one face.
+        send_until_in_flight()
+        assert peer.transition('deactivate')
+        peer.wait_for_diagnostics(
+            lambda d: values_of(d['input'])['frames/in_flight'] == '0', 'none in flight'
+        )
+        wait_until(
+            lambda: len(received.messages) >= frame_count(peer, 'processed'), 'the last crop'
+        )
+        assert len(received.messages) == frame_count(peer, 'processed')
+    received_, processed, dropped, rejected = (
+        frame_count(peer, name) for name in ('received', 'processed', 'dropped', 'rejected')
+    )
+    assert received_ == processed + dropped + rejected
+    assert rejected == 0
+
+    assert peer.transition('activate')
+    wait_until(lambda: publisher.get_subscription_count() > 0, 'the node to subscribe again')
+    send_until_in_flight()
+    assert process.end(signal.SIGTERM) == 0
+    assert 'Traceback' not in process.log
+
+
+@pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM])
+def test_signals_end_the_process_with_exit_code_zero(
+    start: Start, halving_model: Path, number: signal.Signals
+) -> None:
+    process, _ = start('-p', f'model:={halving_model}')
+    process.wait_for_log('waiting for Image')
+    assert process.end(number) == 0
+    assert 'Traceback' not in process.log
+
+
+def test_signal_before_the_model_is_loaded_ends_the_process_too(
+    start: Start, halving_model: Path
+) -> None:
+    process, _ = start('-p', f'model:={halving_model}')
+    process.wait_for_log('loading model')
+    assert process.end(signal.SIGINT) == 0
+    assert 'Traceback' not in process.log
+
+
+def jpeg(frame: NDArray[np.uint8]) -> bytes:
+    done, data = cv2.imencode('.jpg', frame)
+    assert done
+    return data.tobytes()
+
+
+def test_compressed_images_under_another_name_in_simulated_time(
+    start: Start, halving_model: Path, portrait: NDArray[np.uint8], tmp_path: Path
+) -> None:
+    topic = '/cam/image_raw/compressed'
+    params = tmp_path / 'params.yaml'
+    params.write_text(
+        '/**:\n'
+        '  ros__parameters:\n'
+        f'    model: {halving_model}\n'
+        '    image_transport: compressed\n'
+        '    use_sim_time: true\n'
+        '    diagnostics: {window_s: 3, no_image_error_s: 60}\n'
+        '    qos_overrides:\n'
+        f'      {topic}:\n'
+        '        subscription: {reliability: reliable, depth: 3}\n'
+    )
+    remaps = ['__ns:=/cabin', '__node:=left', 'image:=/cam/image_raw']
+    arguments = [part for remap in remaps for part in ('-r', remap)]
+    process, peer = start(*arguments, '--params-file', str(params), node_name='/cabin/left')
+    process.wait_for_log(f'waiting for CompressedImage on {topic}')
+    clock = peer.node.create_publisher(Clock, '/clock', 10)
+    wait_until(lambda: clock.get_subscription_count() > 0, 'a subscriber on /clock')
+    publisher = peer.node.create_publisher(CompressedImage, topic, 1)
+    wait_until(lambda: publisher.get_subscription_count() > 0, f'a subscriber on {topic}')
+    # The override is in force: by default the subscription is best effort.
+    info = wait_until(lambda: peer.node.get_subscriptions_info_by_topic(topic), 'its QoS')[0]
+    assert info.qos_profile.reliability == ReliabilityPolicy.RELIABLE
+
+    good = CompressedImage(format='bgr8; jpeg compressed bgr8', data=array('B', jpeg(portrait)))
+
+    def age_at(now_s: int) -> float:
+        """Let an image of a quarter of a second ago through; the age that is reported."""
+        tick = Clock()
+        tick.clock.sec = now_s
+        good.header.stamp.sec, good.header.stamp.nanosec = now_s - 1, 750_000_000
+        start_count = frame_count(peer, 'processed')
+
+        def reported() -> bool:
+            clock.publish(tick)
+            values = values_of(peer.diagnostics[-1]['restoration'])
+            return frame_count(peer, 'processed') > start_count and (
+                'latency/age/max_ms' in values and float(values['latency/age/max_ms']) == 250
+            )
+
+        send_until(publisher, good, reported, f'the age at {now_s} s')
+        return float(values_of(peer.diagnostics[-1]['restoration'])['latency/age/p50_ms'])
+
+    with peer.collect('/cabin/left/face/image') as received:
+        wait_until(lambda: peer.diagnostics, 'diagnostics named after the node')
+        assert age_at(5000) == 250
+        # Time stands still: the diagnostics go on all the same.
+        for _ in range(2):
+            peer.wait_for_diagnostics(lambda d: True, 'any, while time stands still')
+        # The bag starts over: no age of minus 4900 s comes of it.
+        assert age_at(100) == 250
+        assert received.messages
+        assert received.messages[-1].header.frame_id == good.header.frame_id
+        assert pixels_of(received.messages[-1]).shape == (256, 256, 3)
+
+        broken = {
+            'corrupt': CompressedImage(
+                format='jpeg', data=array('B', b'\xff\xd8\xff' + b'x' * 500)
+            ),
+            'truncated': CompressedImage(format='jpeg', data=array('B', jpeg(portrait)[:9000])),
+            'unknown_encoding': CompressedImage(format='h264', data=array('B', b'\0' * 99)),
+            'empty': CompressedImage(format='jpeg'),
+        }
+        for cause, msg in broken.items():
+            send_until(
+                publisher,
+                msg,
+                lambda cause=cause: frame_count(peer, f'rejected/{cause}') > 0,
+                f'{cause} counted',
+            )
+        received.messages.clear()
+        send_until(publisher, good, lambda: received.messages, 'a crop after the broken images')
+    assert process.end() == 0
+    assert 'Traceback' not in process.log
+
+
+def test_engine_that_fails_is_an_error_and_does_not_end_the_node(
+    start: Start, tmp_path: Path, portrait: NDArray[np.uint8]
+) -> None:
+    model = node_models.fragile_model(tmp_path / 'fragile.onnx')
+    process, peer = start('-p', f'model:={model}')
+    process.wait_for_log('waiting for Image')
+    wait_until(lambda: peer.diagnostics, 'diagnostics')
+    publisher = peer.publisher()
+    send_until(
+        publisher,
+        bgr8_message(portrait),
+        lambda: peer.diagnostics[-1]['engine'].level == DiagnosticStatus.ERROR,
+        'an error of the engine',
+    )
+    assert 'processing fails' in peer.diagnostics[-1]['engine'].message
+    assert frame_count(peer, 'rejected/internal') > 0
+    # Without a face the network is not asked, and all is well again.
+    blank = bgr8_message(np.full((120, 160, 3), 128, np.uint8))
+    send_until(
+        publisher,
+        blank,
+        lambda: peer.diagnostics[-1]['engine'].level == DiagnosticStatus.OK,
+        'recovery',
+    )
+    assert process.end() == 0
+    assert 'Traceback' not in process.log
+
+
+def test_shipped_model_restores_a_face_with_the_defaults(
+    start: Start, portrait: NDArray[np.uint8]
+) -> None:
+    process, peer = start()
+    process.wait_for_log('waiting for Image')
+    publisher = peer.publisher()
+    with peer.collect('/cfrnet/face/image') as received:
+        send_until(publisher, bgr8_message(portrait), lambda: received.messages, 'a crop')
+    crop = pixels_of(received.messages[0])
+    assert crop.shape == (256, 256, 3)
+    # A face and no noise: neighbouring pixels resemble each other, the whole has contrast.
+    assert crop.std() > 20
+    assert np.abs(np.diff(crop.astype(int), axis=1)).mean() < 10
+    assert process.end() == 0
