@@ -35,6 +35,7 @@ class RunConfig:
         clean_share: share of undegraded inputs.
         perceptual_from: share of the run from which LPIPS is a term.
         perceptual_window: side of the square in which it is measured.
+        perceptual_share: part of a batch on which it is measured.
         fixed_point_ramp: shares of the run between which the idempotence and
             re-degradation terms grow from nothing to their weights. From the
             first step they would hold the network at the identity, which
@@ -60,6 +61,7 @@ class RunConfig:
     clean_share: float = 0.03
     perceptual_from: float = 0.15
     perceptual_window: int = 128
+    perceptual_share: float = 1.0
     fixed_point_ramp: tuple[float, float] = (0.04, 0.25)
     extra_share: float = 0.25
     network: NetworkConfig = field(default_factory=NetworkConfig)

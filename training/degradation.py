@@ -148,16 +148,25 @@ def convolve(image: Tensor, kernel: NDArray[np.float32]) -> Tensor:
     return F.conv2d(padded, weight, groups=channels)
 
 
-def downsample(image: Tensor, factor: float, mode: str) -> Tensor:
-    """Shrink (1, C, H, W) by a factor with antialiasing and bring it back to size."""
+def at_lower_resolution(
+    image: Tensor, factor: float, down: str, up: str, inner: Sequence[Operator] = ()
+) -> Tensor:
+    """Shrink (1, C, H, W) by a factor, apply operators there, and bring it back to size.
+
+    A camera adds its noise and a codec its blocks at the resolution of the
+    sensor; the aligner then enlarges both together with the face.
+    """
     height, width = image.shape[-2:]
-    small = (max(4, round(height / factor)), max(4, round(width / factor)))
+    small = (max(16, round(height / factor)), max(16, round(width / factor)))
     # PyTorch's adaptive average pooling is what cv2 calls INTER_AREA.
-    if mode == 'area':
+    if down == 'area':
         low = F.interpolate(image, size=small, mode='area')
     else:
-        low = F.interpolate(image, size=small, mode=mode, align_corners=False, antialias=True)
-    back = F.interpolate(low, size=(height, width), mode='bicubic', align_corners=False)
+        low = F.interpolate(image, size=small, mode=down, align_corners=False, antialias=True)
+    low = low.clamp(0.0, 1.0)
+    for step in inner:
+        low = step(low)
+    back = F.interpolate(low, size=(height, width), mode=up, align_corners=False)
     return back.clamp(0.0, 1.0)
 
 
@@ -242,10 +251,13 @@ def _motion(rng: np.random.Generator) -> Operator:
     return lambda x: convolve(x, kernel)
 
 
-def _shrink(rng: np.random.Generator) -> Operator:
+def _shrink(rng: np.random.Generator, inner: Sequence[Operator] = ()) -> Operator:
     factor = _log_uniform(rng, 1.0, 6.0)
-    mode = str(rng.choice(['area', 'bilinear', 'bicubic']))
-    return lambda x: downsample(x, factor, mode)
+    down = str(rng.choice(['area', 'bilinear', 'bicubic']))
+    # The aligner samples bilinearly.
+    up = str(rng.choice(['bilinear', 'bicubic']))
+    steps = tuple(inner)
+    return lambda x: at_lower_resolution(x, factor, down, up, steps)
 
 
 def _noise(rng: np.random.Generator) -> Operator:
@@ -272,7 +284,7 @@ def _jpeg(rng: np.random.Generator) -> Operator:
 
 
 def _low_light(rng: np.random.Generator) -> Operator:
-    gain = _log_uniform(rng, 0.04, 0.5)
+    gain = _log_uniform(rng, 0.06, 0.5)
     shot = _log_uniform(rng, 1e-4, 3e-3)
     read = _log_uniform(rng, 3e-4, 6e-3)
     seed = int(rng.integers(2**31))
@@ -311,10 +323,14 @@ def sample_general(rng: np.random.Generator) -> Degradation:
             chosen.append((name, make(rng)))
     if not chosen:
         chosen = [('down', _shrink(rng)), ('jpeg', _jpeg(rng))]
-    order = rng.permutation(len(chosen))
-    return Degradation(
-        steps=tuple(chosen[i][1] for i in order), names=tuple(chosen[i][0] for i in order)
-    )
+    chosen = [chosen[i] for i in rng.permutation(len(chosen))]
+    names = [name for name, _ in chosen]
+    if 'down' in names and rng.random() < 0.5:
+        # Whatever comes after the down-sampling happens at the low resolution.
+        place = names.index('down')
+        inner = [step for _, step in chosen[place + 1 :]]
+        chosen = [*chosen[:place], ('down', _shrink(rng, inner))]
+    return Degradation(steps=tuple(step for _, step in chosen), names=tuple(names))
 
 
 def sample_car(rng: np.random.Generator) -> Degradation:
@@ -336,13 +352,10 @@ def sample_car(rng: np.random.Generator) -> Degradation:
         steps.append(('motion', _motion(rng)))
     if rng.random() < 0.4:
         steps.append(('blur', _blur(rng)))
-    if rng.random() < 0.8:
-        steps.append(('down', _shrink(rng)))
-    if rng.random() < 0.7:
-        steps.append(('low light', _low_light(rng)))
-    else:
-        steps.append(('noise', _noise(rng)))
-    steps.append(('jpeg', _jpeg(rng)))
+    sensor = [('low light', _low_light(rng))] if rng.random() < 0.7 else [('noise', _noise(rng))]
+    sensor.append(('jpeg', _jpeg(rng)))
+    label = 'sensor: ' + ' + '.join(name for name, _ in sensor)
+    steps.append((label, _shrink(rng, [step for _, step in sensor])))
     if target is not None:
         # The sensor's noise and the codec must not bring colour back.
         steps.append(('mono', lambda x: grey(x, (0.299, 0.587, 0.114))))

@@ -67,6 +67,7 @@ def ccfp_loss(
     weights: LossWeights,
     lpips: Lpips | None,
     window: tuple[int, int, int],
+    seen: slice,
     extra: slice,
     fixed_point: float = 1.0,
 ) -> tuple[Tensor, dict[str, float]]:
@@ -83,6 +84,7 @@ def ccfp_loss(
         lpips: perceptual distance, or None to leave it out.
         window: top, left and side of the square in which it is measured; it is
             by far the dearest term, so it sees a part.
+        seen: the part of the batch that it sees.
         extra: the part of the batch on which the idempotence and re-degradation
             terms, which cost one more pass each, are computed.
         fixed_point: share (0..1) of the idempotence and re-degradation weights
@@ -109,16 +111,16 @@ def ccfp_loss(
             output, truth, weight
         )
     if lpips is not None:
-        seen = [
+        judged = [
             (cycle, output)
             for cycle, output in enumerate(outputs, start=1)
             if weights.at(weights.perceptual, cycle) > 0
         ]
-        if seen:
+        if judged:
             with torch.no_grad():
-                reference = lpips.features(cut(truth))
-            for cycle, output in seen:
-                distance = lpips.distance(lpips.features(cut(output)), reference).mean()
+                reference = lpips.features(cut(truth[seen]))
+            for cycle, output in judged:
+                distance = lpips.distance(lpips.features(cut(output[seen])), reference).mean()
                 terms[f'perceptual_{cycle}'] = weights.at(weights.perceptual, cycle) * distance
 
     if fixed_point <= 0:

@@ -196,6 +196,7 @@ class Trainer:
                 config.loss,
                 lpips,
                 (top, left, side),
+                slice(size - max(1, round(size * config.perceptual_share)), size),
                 slice(0, max(1, round(size * config.extra_share))),
                 min(1.0, max(0.0, (self.progress - begin) / max(end - begin, 1e-9))),
             )

@@ -1,0 +1,60 @@
+# make demo   plays a bag through the real node and writes demo/report.html
+# make test   every test
+# make lint   style and types
+# Everything runs in .venv, which the first run makes from the pinned requirements.
+
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV := .venv
+TRAINING_VENV := .venv-training
+PY := $(VENV)/bin/python
+PYTEST_ARGS ?=
+
+# A sourced ROS 2 must not mix with the wheels in .venv: other Python, other libraries.
+unexport PYTHONPATH PYTHONHOME LD_LIBRARY_PATH
+unexport AMENT_PREFIX_PATH COLCON_PREFIX_PATH CMAKE_PREFIX_PATH ROS_DISTRO
+unexport _ROS_WHEELS_BOOTSTRAP_COMPLETE
+# A limited discovery range makes rmw_fastrtps choose its own transports, which lose images.
+unexport ROS_AUTOMATIC_DISCOVERY_RANGE ROS_LOCALHOST_ONLY
+export RMW_IMPLEMENTATION := rmw_fastrtps_cpp
+
+RUNTIME := requirements/runtime.txt requirements/ros.txt requirements/demo.txt
+DEV := requirements/dev.txt
+
+.PHONY: demo test test-training lint format venv venv-training clean clean-venv
+
+demo: venv
+	@$(PY) -m demo.run_demo $(DEMO_ARGS)
+
+test: venv
+	@$(PY) -m pytest $(PYTEST_ARGS)
+
+# Not part of `make test`: it needs PyTorch.
+test-training: venv-training
+	@$(TRAINING_VENV)/bin/python -m pytest test/training $(PYTEST_ARGS)
+
+lint: venv
+	@$(PY) -m ruff check .
+	@$(PY) -m ruff format --check .
+	@$(PY) -m mypy
+
+format: venv
+	@$(PY) -m ruff check --fix .
+	@$(PY) -m ruff format .
+
+venv:
+	@requirements/install.sh $(PYTHON) $(VENV) \
+	    'import cv2, onnxruntime, rclpy, sensor_msgs.msg, rosbags, pytest' $(RUNTIME) $(DEV)
+
+# PyTorch is only for training: nothing that runs on a robot needs it.
+venv-training:
+	@requirements/install.sh $(PYTHON) $(TRAINING_VENV) 'import torch, cv2, onnxruntime' \
+	    requirements/runtime.txt requirements/training.txt requirements/demo.txt $(DEV)
+
+clean:
+	rm -rf build install log dist *.egg-info demo/out demo/report.html
+	rm -rf .pytest_cache .mypy_cache .ruff_cache
+	find . -name __pycache__ -not -path './.venv*' -type d -prune -exec rm -rf {} +
+
+clean-venv:
+	rm -rf $(VENV) $(TRAINING_VENV)

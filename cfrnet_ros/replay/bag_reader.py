@@ -1,0 +1,137 @@
+"""Reading ROS 2 bags (sqlite3 and MCAP) without a ROS 2 installation."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+
+from rosbags.highlevel import AnyReader
+from rosbags.interfaces import Connection
+from rosbags.typesys import Stores, get_typestore
+
+from cfrnet_ros.replay.errors import BagError
+
+RAW = 'sensor_msgs/msg/Image'
+COMPRESSED = 'sensor_msgs/msg/CompressedImage'
+
+
+@dataclass(frozen=True)
+class BagMessage:
+    """One message of a bag.
+
+    Attributes:
+        topic: name of the topic.
+        msgtype: such as 'sensor_msgs/msg/Image'.
+        time_ns: when it was recorded, nanoseconds since the epoch.
+        data: serialised (CDR), as it went over the wire.
+
+    """
+
+    topic: str
+    msgtype: str
+    time_ns: int
+    data: bytes
+
+
+class BagReader:
+    """A bag, open for reading; use it in a `with` statement."""
+
+    def __init__(self, path: str | Path) -> None:
+        """Open a bag.
+
+        Args:
+            path: folder with a metadata.yaml, or a single .mcap or .db3 file.
+
+        Raises:
+            BagError: it is missing or cannot be read.
+
+        """
+        self.path = Path(path).expanduser()
+        if not self.path.exists():
+            raise BagError(f"there is no bag '{path}'; give its folder, or a .mcap or .db3 file")
+        try:
+            # Bags older than ROS 2 Iron hold no message definitions.
+            self._reader = AnyReader(
+                [self.path], default_typestore=get_typestore(Stores.ROS2_KILTED)
+            )
+            self._reader.open()
+        except Exception as error:  # rosbags raises whatever its parsers raise
+            raise BagError(
+                f"'{path}' cannot be read as a ROS 2 bag: {error}; if recording was cut off,"
+                ' `ros2 bag reindex` may mend it'
+            ) from error
+
+    def __enter__(self) -> BagReader:
+        """Return itself."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Close the bag."""
+        self._reader.close()
+
+    @property
+    def topics(self) -> dict[str, str]:
+        """Message type by topic."""
+        return {connection.topic: connection.msgtype for connection in self._reader.connections}
+
+    @property
+    def duration_s(self) -> float:
+        """From the first message to the last, in seconds."""
+        return float(self._reader.duration) / 1e9
+
+    def count(self, topic: str) -> int:
+        """Count the messages of a topic, 0 if there is no such topic."""
+        return sum(connection.msgcount for connection in self._connections(topic))
+
+    def image_topic(self, wanted: str | None = None) -> str:
+        """Choose the topic to play.
+
+        Args:
+            wanted: name of a topic; None takes the only one with images, a raw one
+                before a compressed one.
+
+        Raises:
+            BagError: no such topic, no images in it, or several to choose from.
+
+        """
+        images = {name: kind for name, kind in self.topics.items() if kind in (RAW, COMPRESSED)}
+        listed = ', '.join(sorted(images)) or 'none'
+        if wanted is not None:
+            if wanted not in images:
+                raise BagError(f"'{self.path}' has no images on {wanted!r}; it has: {listed}")
+            return wanted
+        for kind in (RAW, COMPRESSED):
+            names = [name for name, found in images.items() if found == kind]
+            if len(names) == 1:
+                return names[0]
+            if names:
+                raise BagError(f"'{self.path}' has several image topics, name one of: {listed}")
+        raise BagError(f"'{self.path}' has no topic with images")
+
+    def messages(self, *topics: str) -> Iterator[BagMessage]:
+        """Yield the messages of some topics, or of all, in the order of recording.
+
+        Raises:
+            BagError: the bag breaks off.
+
+        """
+        connections = [found for name in topics for found in self._connections(name)]
+        if topics and not connections:
+            return
+        try:
+            for connection, time_ns, data in self._reader.messages(connections):
+                yield BagMessage(connection.topic, connection.msgtype, time_ns, bytes(data))
+        except GeneratorExit:
+            raise
+        except Exception as error:
+            raise BagError(f"'{self.path}' breaks off: {error}") from error
+
+    def _connections(self, topic: str) -> list[Connection]:
+        return [found for found in self._reader.connections if found.topic == topic]

@@ -1,0 +1,69 @@
+"""Setting another node's parameters by the standard service, as `ros2 param set` does."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from rcl_interfaces.srv import GetParameters, SetParameters
+from rclpy.node import Node
+from rclpy.parameter import Parameter, parameter_value_to_python
+
+from cfrnet_ros.replay.errors import ParameterError
+from cfrnet_ros.replay.service_call import ServiceTimeoutError, call
+
+
+class ParameterClient:
+    """Reads and sets the parameters of one node."""
+
+    def __init__(self, node: Node, target: str, timeout_s: float = 10.0) -> None:
+        """Prepare.
+
+        Args:
+            node: our own, spun by another thread.
+            target: full name of the other node, for example '/cfrnet'.
+            timeout_s: for one answer, in seconds.
+
+        """
+        self._node = node
+        self._target = target
+        self._timeout_s = timeout_s
+
+    def set(self, values: Mapping[str, Any]) -> None:
+        """Set parameters, one by one in the given order.
+
+        Args:
+            values: bool, int, float, str, or list of these, by name.
+
+        Raises:
+            ParameterError: refused, with the node's reason, or no answer.
+
+        """
+        request = SetParameters.Request()
+        request.parameters = [
+            Parameter(name, value=value).to_parameter_msg() for name, value in values.items()
+        ]
+        response = self._call(SetParameters, 'set_parameters', request)
+        for name, result in zip(values, response.results):
+            if not result.successful:
+                raise ParameterError(f'{self._target} refused {name}: {result.reason}')
+
+    def get(self, *names: str) -> dict[str, Any]:
+        """Get parameters; one that is not declared is None.
+
+        Raises:
+            ParameterError: no answer.
+
+        """
+        response = self._call(
+            GetParameters, 'get_parameters', GetParameters.Request(names=list(names))
+        )
+        return {
+            name: parameter_value_to_python(value) for name, value in zip(names, response.values)
+        }
+
+    def _call(self, kind: Any, service: str, request: Any) -> Any:
+        try:
+            return call(self._node, kind, f'{self._target}/{service}', request, self._timeout_s)
+        except ServiceTimeoutError as error:
+            raise ParameterError(str(error)) from error

@@ -1,0 +1,189 @@
+"""Reading back what a replay recorded, and matching it with what was played."""
+
+from __future__ import annotations
+
+import bisect
+import itertools
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from diagnostic_msgs.msg import DiagnosticArray
+from numpy.typing import NDArray
+from rclpy.serialization import deserialize_message
+from sensor_msgs.msg import CompressedImage, Image
+from std_msgs.msg import String
+
+from cfrnet_ros.node.image_conversion import ImageDecoder, ImageError
+from cfrnet_ros.replay.bag_reader import COMPRESSED, RAW, BagMessage, BagReader
+from cfrnet_ros.replay.errors import BagError
+from cfrnet_ros.replay.session import DIAGNOSTICS_TOPIC, ReplayLog
+from cfrnet_ros.replay.stamps import read_stamp
+
+Picture = NDArray[np.uint8]
+
+#: Larger pictures than any camera sends are a sign of a broken bag.
+_MAX_PX = 2**26
+
+
+def decode_image(message: BagMessage) -> Picture:
+    """Decode an image exactly as the node does.
+
+    Returns:
+        (H, W, 3) uint8 BGR.
+
+    Raises:
+        BagError: it is no image, or a broken one.
+
+    """
+    kinds = {RAW: Image, COMPRESSED: CompressedImage}
+    if message.msgtype not in kinds:
+        raise BagError(f'{message.topic} holds {message.msgtype}, not images')
+    try:
+        decoder = ImageDecoder(_MAX_PX)
+        return decoder.decode(deserialize_message(message.data, kinds[message.msgtype]))
+    except ImageError as error:
+        raise BagError(f'an image on {message.topic} cannot be decoded: {error}') from error
+
+
+@dataclass(frozen=True)
+class Output:
+    """A message that came back for a frame.
+
+    Attributes:
+        number: of the pass, from 0.
+        index: of the frame in the bag.
+        stamp_ns: its header stamp.
+        age_ms: from sending the frame to receiving this.
+
+    """
+
+    number: int
+    index: int
+    stamp_ns: int
+    age_ms: float
+
+
+def list_outputs(log: ReplayLog, topic: str) -> list[Output]:
+    """List what came on a topic, the first message of each frame (the largest face).
+
+    Frames that were sent before, but came back after the next `cycles` was asked for, are
+    left out: nobody can tell which cycles they got.
+    """
+    sent = {
+        frame.stamp_ns: (number, frame.index)
+        for number, played in enumerate(log.passes)
+        for frame in played.frames
+    }
+    starts = [played.asked_ns for played in log.passes]
+    outputs: dict[int, Output] = {}
+    with BagReader(log.plan.recording) as bag:
+        for message in bag.messages(topic):
+            stamp = read_stamp(message.data)
+            if stamp not in sent or stamp in outputs:
+                continue
+            number, index = sent[stamp]
+            if bisect.bisect(starts, message.time_ns) - 1 == number:
+                outputs[stamp] = Output(number, index, stamp, (message.time_ns - stamp) / 1e6)
+    return list(outputs.values())
+
+
+def load_images(path: Path, topic: str, stamps: set[int]) -> dict[int, Picture]:
+    """Load the pictures with certain header stamps (nanoseconds), the first of each."""
+    found: dict[int, Picture] = {}
+    with BagReader(path) as bag:
+        for message in bag.messages(topic):
+            stamp = read_stamp(message.data)
+            if stamp in stamps and stamp not in found:
+                found[stamp] = decode_image(message)
+    return found
+
+
+@dataclass(frozen=True)
+class StatusSample:
+    """One diagnostic status at one moment.
+
+    Attributes:
+        time_ns: of reception.
+        level: 0 OK, 1 WARN, 2 ERROR.
+        message: in words.
+        values: by key.
+
+    """
+
+    time_ns: int
+    level: int
+    message: str
+    values: Mapping[str, str] = field(default_factory=dict)
+
+    def number(self, key: str) -> float:
+        """Return a value as a number, NaN if it is missing or none."""
+        try:
+            return float(self.values[key])
+        except (KeyError, ValueError):
+            return float('nan')
+
+
+def load_diagnostics(log: ReplayLog) -> dict[str, list[StatusSample]]:
+    """Load the diagnostics by the status's short name: 'restoration', 'input', 'engine'."""
+    found: dict[str, list[StatusSample]] = {}
+    with BagReader(log.plan.recording) as bag:
+        for message in bag.messages(DIAGNOSTICS_TOPIC):
+            for status in deserialize_message(message.data, DiagnosticArray).status:
+                found.setdefault(status.name.rpartition(': ')[2], []).append(
+                    StatusSample(
+                        message.time_ns,
+                        status.level[0],
+                        status.message,
+                        {value.key: value.value for value in status.values},
+                    )
+                )
+    return found
+
+
+@dataclass(frozen=True)
+class Segment:
+    """A part of a bag under one name: frames `start` up to, not including, `end`."""
+
+    name: str
+    start: int
+    end: int
+
+
+def find_segments(log: ReplayLog, label_topic: str | None, parts: int = 6) -> list[Segment]:
+    """Divide a bag by the labels in it (std_msgs/String), or evenly.
+
+    Args:
+        log: of the replay.
+        label_topic: topic whose messages name what follows them; None divides evenly.
+        parts: into how many, without labels.
+
+    Raises:
+        BagError: the topic is not there or holds something else.
+
+    """
+    with BagReader(log.plan.bag) as bag:
+        if label_topic is None:
+            count = bag.count(log.topic)
+            edges = np.linspace(0, count, min(parts, max(1, count)) + 1).round().astype(int)
+            return [
+                Segment(f'frames {a} to {b - 1}', int(a), int(b))
+                for a, b in itertools.pairwise(edges)
+            ]
+        if bag.topics.get(label_topic) != 'std_msgs/msg/String':
+            raise BagError(f"'{log.plan.bag}' has no std_msgs/String on {label_topic!r}")
+        return list(_labelled(bag, log.topic, label_topic))
+
+
+def _labelled(bag: BagReader, topic: str, label_topic: str) -> Iterator[Segment]:
+    count, start, name = 0, 0, ''
+    for message in bag.messages(topic, label_topic):
+        if message.topic == topic:
+            count += 1
+            continue
+        if count > start:
+            yield Segment(name, start, count)
+        start, name = count, deserialize_message(message.data, String).data
+    if count > start:
+        yield Segment(name, start, count)

@@ -1,0 +1,71 @@
+"""A ROS node of our own for the length of a replay, spun in the background."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import threading
+from types import TracebackType
+
+import rclpy
+from rclpy.context import Context
+from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.node import Node
+from rclpy.signals import SignalHandlerOptions
+
+#: Fast DDS loses most images with its default transports: they do not fit the shared
+#: memory segment, and best effort does not resend. Participants with and without this do
+#: not see each other, so our process and the node's must agree.
+LARGE_IMAGES = {'FASTDDS_BUILTIN_TRANSPORTS': 'LARGE_DATA'}
+
+
+def prepare_environment() -> None:
+    """Set what the middleware reads at start, for us and the processes that we start."""
+    for name, value in LARGE_IMAGES.items():
+        os.environ.setdefault(name, value)
+    # With a limited range rmw_fastrtps ignores the variable above and images get lost.
+    for name in ('ROS_AUTOMATIC_DISCOVERY_RANGE', 'ROS_LOCALHOST_ONLY'):
+        os.environ.pop(name, None)
+
+
+class RosSession:
+    """Holds a node whose callbacks run in a thread; use it in a `with` statement.
+
+    Signals are left to the caller, so that Ctrl-C is an ordinary KeyboardInterrupt.
+    """
+
+    def __init__(self, name: str) -> None:
+        """Start.
+
+        Args:
+            name: of the node.
+
+        """
+        prepare_environment()
+        self._context = Context()
+        rclpy.init(context=self._context, signal_handler_options=SignalHandlerOptions.NO)
+        self.node = Node(name, context=self._context, enable_rosout=False)
+        self._executor = SingleThreadedExecutor(context=self._context)
+        self._executor.add_node(self.node)
+        self._thread = threading.Thread(target=self._spin, name=f'{name}_spin', daemon=True)
+        self._thread.start()
+
+    def _spin(self) -> None:
+        with contextlib.suppress(ExternalShutdownException):
+            self._executor.spin()
+
+    def __enter__(self) -> RosSession:
+        """Return itself."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Stop the thread and take the node down."""
+        self._executor.shutdown(timeout_sec=2.0)
+        self._thread.join(2.0)
+        self.node.destroy_node()
+        self._context.try_shutdown()

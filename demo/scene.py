@@ -1,0 +1,71 @@
+"""What a perfect camera would see: a person who moves a little, as a driver does.
+
+The person is the portrait of the astronaut Eileen Collins (NASA, public domain) that
+scikit-image ships as `skimage.data.astronaut()`.
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from skimage import data
+
+WIDTH, HEIGHT = 640, 480
+#: Room around the portrait, in pixels of it, so that the camera never sees an edge.
+_BORDER = 320
+#: Where the camera looks at rest, in pixels of the portrait, and how large the portrait
+#: then stands in the picture: its face is 113 px high.
+_LOOK_AT = (236.0, 205.0)
+_SCALE = 0.9
+
+
+class Scene:
+    """The portrait with surroundings, seen by a camera that moves smoothly."""
+
+    def __init__(self, seed: int) -> None:
+        """Choose the movement.
+
+        Args:
+            seed: the same one gives the same pictures.
+
+        """
+        rng = np.random.default_rng(seed)
+        portrait = cv2.cvtColor(data.astronaut(), cv2.COLOR_RGB2BGR)
+        self._plate = _surround(np.asarray(portrait, np.uint8))
+        # Slow sines with unrelated periods, as somebody who sits and looks around.
+        self._periods = rng.uniform(2.0, 6.0, (4, 2))
+        self._phases = rng.uniform(0.0, 2 * np.pi, (4, 2))
+
+    def frame(self, time_s: float) -> NDArray[np.uint8]:
+        """Return the (480, 640, 3) uint8 BGR picture at a moment (seconds)."""
+        sway = np.sin(2 * np.pi * time_s / self._periods + self._phases).mean(axis=1)
+        x, y = _LOOK_AT[0] + 30 * sway[0], _LOOK_AT[1] + 14 * sway[1]
+        scale = _SCALE * 1.14 ** sway[2]
+        centre = (float(x + _BORDER), float(y + _BORDER))
+        turn = cv2.getRotationMatrix2D(centre, 6 * float(sway[3]), float(scale))
+        matrix = np.asarray(turn, np.float64)
+        matrix[:, 2] += (WIDTH / 2 - centre[0], HEIGHT / 2 - centre[1])
+        picture = cv2.warpAffine(
+            self._plate,
+            matrix,
+            (WIDTH, HEIGHT),
+            flags=cv2.INTER_AREA,
+            borderMode=cv2.BORDER_REFLECT,
+        )
+        return np.asarray(picture, np.uint8)
+
+
+def _surround(portrait: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Continue the portrait on all sides by its own mirror image, out of focus."""
+    border = (_BORDER,) * 4
+    mirrored = cv2.copyMakeBorder(portrait, *border, cv2.BORDER_REFLECT_101)
+    plate: NDArray[np.float32] = np.asarray(mirrored, np.float32)
+    inside = np.zeros(plate.shape[:2], np.uint8)
+    inside[_BORDER + 8 : -_BORDER - 8, _BORDER + 8 : -_BORDER - 8] = 1
+    distance = cv2.distanceTransform(1 - inside, cv2.DIST_L2, 5)[..., None]
+    for sigma, start in ((3.0, 0.0), (8.0, 16.0), (16.0, 48.0)):
+        weight = np.clip((distance - start) / 24.0, 0.0, 1.0)
+        blurred = np.asarray(cv2.GaussianBlur(plate, (0, 0), sigma), np.float32)
+        plate = plate + weight * (blurred - plate)
+    return np.clip(plate + 0.5, 0, 255).astype(np.uint8)

