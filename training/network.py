@@ -41,14 +41,12 @@ class ResidualBlock(nn.Module):
         super().__init__()
         self.conv1 = nn.Conv2d(channels, channels, 3, padding=1)
         self.conv2 = nn.Conv2d(channels, channels, 3, padding=1)
-        # Without normalisation the branch must start small, or the sum grows
-        # with depth (Wang et al., ESRGAN, 2018, section 3.1).
-        for conv, gain in ((self.conv1, 1.0), (self.conv2, 0.1)):
-            nn.init.kaiming_normal_(conv.weight, nonlinearity='relu')
-            assert conv.bias is not None
-            with torch.no_grad():
-                conv.weight.mul_(gain)
-                conv.bias.zero_()
+        # PyTorch's default initialisation, not He's: its smaller weights keep the
+        # first activations small. With He's the network sat at the identity for
+        # thousands of steps. Without normalisation the branch must start smaller
+        # still, or the sum grows with depth (Wang et al., ESRGAN, 2018, section 3.1).
+        with torch.no_grad():
+            self.conv2.weight.mul_(0.3)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (B, C, H, W) to the same shape."""
@@ -87,16 +85,10 @@ class CFRNet(nn.Module):
         self.up1 = nn.Conv2d(c2, c1, 3, padding=1)
         self.refine = nn.Conv2d(c1, c1, 3, padding=1)
         self.head = nn.Conv2d(c1, 3, 3, padding=1)
-        for conv, gain in (
-            *((c, 1.0) for c in (self.stem, self.down2, self.down4, self.down8)),
-            *((c, 1.0) for c in (self.up4, self.up2, self.up1, self.refine)),
-            (self.head, 0.1),
-        ):
-            nn.init.kaiming_normal_(conv.weight, nonlinearity='relu')
-            assert conv.bias is not None
-            with torch.no_grad():
-                conv.weight.mul_(gain)
-                conv.bias.zero_()
+        with torch.no_grad():
+            self.head.weight.mul_(0.1)
+            assert self.head.bias is not None
+            self.head.bias.zero_()
 
     def correction(self, x: Tensor) -> Tensor:
         """Return what one cycle adds to its (B, 3, H, W) input; H and W multiples of 8."""

@@ -36,7 +36,7 @@ from training.data import (
     to_tensor,
 )
 from training.degradation import Degradation, sample
-from training.losses import ccfp_loss
+from training.losses import ActivationRange, ccfp_loss
 from training.metrics import psnr
 from training.network import CFRNet, count_parameters
 from training.perceptual import Lpips
@@ -143,6 +143,7 @@ class Trainer:
         self.lpips = Lpips('vgg').to(self.device)
         layout = torch.channels_last
         self.network = CFRNet(config.network).to(self.device, memory_format=layout)
+        self.ranges = ActivationRange(self.network, config.loss.activation_limit)
         self.average = CFRNet(config.network)
         self.average.load_state_dict(self.network.state_dict())
         self.optimiser = torch.optim.Adam(
@@ -200,6 +201,9 @@ class Trainer:
                 slice(0, max(1, round(size * config.extra_share))),
                 min(1.0, max(0.0, (self.progress - begin) / max(end - begin, 1e-9))),
             )
+        excess = self.ranges.take()
+        terms['activation'] = config.loss.activation * float(excess.detach())
+        loss = loss + config.loss.activation * excess
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()
         norm = float(torch.nn.utils.clip_grad_norm_(self.network.parameters(), 1.0))

@@ -1,0 +1,99 @@
+"""The weights that ship: do they restore, do both precisions agree, is a clean face left alone?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import cv2
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from skimage.data import astronaut
+
+from cfrnet_ros.vision.align import align_face
+from cfrnet_ros.vision.detector import YuNetDetector
+from cfrnet_ros.vision.models import resolve_model, shipped_models
+from cfrnet_ros.vision.providers import choose_providers
+from cfrnet_ros.vision.restorer import Restorer
+
+Image = NDArray[np.uint8]
+
+
+@pytest.fixture(scope='module')
+def clean() -> Image:
+    photo = np.ascontiguousarray(astronaut()[..., ::-1])
+    face = YuNetDetector(None, choose_providers('cpu'), 480).detect(photo, 0.6)[0]
+    return align_face(photo, face.landmarks)[0]
+
+
+@pytest.fixture(scope='module', params=['fp32', 'int8'])
+def restorer(request: pytest.FixtureRequest) -> Restorer:
+    return Restorer(resolve_model(request.param), choose_providers('cpu'), 1)
+
+
+def noisy(image: Image) -> Image:
+    rng = np.random.default_rng(1)
+    low = cv2.resize(image, (110, 110), interpolation=cv2.INTER_AREA)
+    grainy = np.clip(low + rng.normal(0, 14, low.shape), 0, 255).astype(np.uint8)
+    return np.asarray(cv2.resize(grainy, (256, 256), interpolation=cv2.INTER_LINEAR), np.uint8)
+
+
+def dark(image: Image) -> Image:
+    rng = np.random.default_rng(2)
+    linear = (image / 255.0) ** 2.2 * 0.15
+    linear += rng.normal(0, 1, image.shape) * np.sqrt(5e-4 * linear + 1e-6)
+    return np.rint(np.clip(linear, 0, 1) ** (1 / 2.2) * 255).astype(np.uint8)
+
+
+def compressed(image: Image) -> Image:
+    packed = cv2.imencode('.jpg', image, [cv2.IMWRITE_JPEG_QUALITY, 15])[1]
+    decoded = cv2.imdecode(packed, cv2.IMREAD_COLOR)
+    assert decoded is not None
+    return np.asarray(decoded, np.uint8)
+
+
+def test_both_precisions_ship_with_valid_cards() -> None:
+    assert {'cfrnet_256_fp32', 'cfrnet_256_int8'} <= set(shipped_models())
+    for precision in ('fp32', 'int8'):
+        restorer = Restorer(resolve_model(precision), choose_providers('cpu'), 1)
+        assert restorer.card.precision == precision
+        assert restorer.card.iterative
+        assert not restorer.card.assumed
+
+
+@pytest.mark.parametrize('cycles', [1, 2, 3])
+@pytest.mark.parametrize('fault', [noisy, dark, compressed])
+def test_a_spoilt_face_comes_closer_to_the_truth(
+    restorer: Restorer, clean: Image, fault: Callable[[Image], Image], cycles: int
+) -> None:
+    spoilt = fault(clean)
+    restored = restorer.restore(spoilt, cycles).crop
+    assert cv2.PSNR(restored, clean) > cv2.PSNR(spoilt, clean)
+
+
+@pytest.mark.parametrize('fault', [noisy, dark, compressed])
+def test_int8_does_what_fp32_does(clean: Image, fault: Callable[[Image], Image]) -> None:
+    spoilt = fault(clean)
+    fp32, int8 = (
+        Restorer(resolve_model(precision), choose_providers('cpu'), 1).restore(spoilt, 2).crop
+        for precision in ('fp32', 'int8')
+    )
+    # Far closer to each other than either is to the input.
+    assert cv2.PSNR(int8, fp32) > 30.0
+
+
+def test_a_clean_face_is_left_alone(restorer: Restorer, clean: Image) -> None:
+    assert cv2.PSNR(restorer.restore(clean, 1).crop, clean) > 32.0
+
+
+def test_further_cycles_change_less_and_less(restorer: Restorer, clean: Image) -> None:
+    residuals = restorer.restore(dark(clean), 4).residuals
+    assert residuals[0] > 4 * residuals[1]
+    assert residuals[3] < residuals[0] / 4
+
+
+def test_a_grey_face_stays_grey(restorer: Restorer, clean: Image) -> None:
+    gray = cv2.cvtColor(noisy(clean), cv2.COLOR_BGR2GRAY)
+    restored = restorer.restore(np.dstack([gray] * 3), 2).crop.astype(np.int16)
+    tint = np.abs(restored - restored.mean(axis=2, keepdims=True)).mean()
+    assert tint < 4.0
