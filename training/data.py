@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from cfrnet_ros.vision.align import DEFAULT_TEMPLATE, similarity_transform, warp_crop
+from cfrnet_ros.vision.exposure import face_exposure_gain
 
 SIZE = 256
 
@@ -97,6 +98,15 @@ def to_image(rgb: Tensor) -> NDArray[np.uint8]:
     array = rgb.detach().float().cpu().reshape(3, *rgb.shape[-2:]).clamp(0, 1)
     bytes_ = (array * 255.0).round().to(torch.uint8).permute(1, 2, 0).numpy()
     return np.ascontiguousarray(bytes_[..., ::-1])
+
+
+def expose(face: Tensor) -> Tensor:
+    """Brighten an underexposed (1, 3, H, W) face in 0..1 as the node does before restoring it.
+
+    The gain is measured, not learned from: no gradient flows through it.
+    """
+    gain = face_exposure_gain(to_image(face))
+    return face if gain <= 1.0 else (face * gain).clamp(0.0, 1.0)
 
 
 def aligned(record: FaceRecord, size: int = SIZE) -> NDArray[np.uint8]:

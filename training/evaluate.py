@@ -10,7 +10,9 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
+import multiprocessing
 from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +23,7 @@ import torch
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from training.data import aligned, manifest_sha256, read_manifest, to_image, to_tensor
+from training.data import aligned, expose, manifest_sha256, read_manifest, to_image, to_tensor
 from training.degradation import SAMPLERS
 from training.metrics import psnr, ssim
 from training.perceptual import Lpips, weights_sha256
@@ -101,7 +103,8 @@ def evaluate_set(
         clean = to_tensor(aligned(record))
         truth = eight_bit(plan.truth(clean))
         stages = [eight_bit(plan(clean))]
-        current = stages[0].numpy()
+        # As the node does, and like it on eight bits.
+        current = eight_bit(expose(stages[0])).numpy()
         steps = []
         for _ in range(cycles):
             following = model(current)
@@ -138,16 +141,32 @@ def evaluate_clean(model: OnnxModel, data: Path, cycles: int, limit: int) -> dic
     marks = sorted({1, 2, 4, 8, cycles})
     for record in tqdm(records, desc=f'{model.path.stem} clean', unit='face'):
         clean = to_tensor(aligned(record))
-        current = clean.numpy()
+        first = eight_bit(expose(clean))
+        current = first.numpy()
         for k in range(1, cycles + 1):
             current = model(current)
             if k in marks:
                 kept.setdefault(k, []).append(
-                    float(psnr(eight_bit(torch.from_numpy(current)), clean).clamp(max=60.0))
+                    float(psnr(eight_bit(torch.from_numpy(current)), first).clamp(max=60.0))
                 )
     return {
         'faces': len(records),
         'psnr_to_itself_db': {str(k): bootstrap(v)[0] for k, v in kept.items()},
+    }
+
+
+def evaluate_model(path: Path, args: argparse.Namespace) -> dict[str, Any]:
+    """Measure one file on every set, and on clean faces."""
+    torch.set_num_threads(args.threads)
+    model = OnnxModel(path, args.threads)
+    sets = {}
+    for name in args.sets:
+        sheet = args.sheets / f'{path.stem}_{name}.jpg' if args.sheets else None
+        sets[name] = evaluate_set(model, name, args.data, args.cycles, args.limit, sheet)
+    return {
+        'sha256': hashlib.sha256(path.read_bytes()).hexdigest(),
+        'sets': sets,
+        'clean': evaluate_clean(model, args.data, args.clean_cycles, args.clean_faces),
     }
 
 
@@ -158,16 +177,16 @@ def main() -> None:
     parser.add_argument('--models', type=Path, default=Path('cfrnet_ros/models'))
     parser.add_argument('--only', nargs='*', default=['fp32', 'int8'], help='precisions')
     parser.add_argument('--sets', nargs='*', default=list(SETS), choices=SETS)
-    parser.add_argument('--cycles', type=int, default=4)
+    parser.add_argument('--cycles', type=int, default=3)
     parser.add_argument('--clean-cycles', type=int, default=16)
-    parser.add_argument('--clean-faces', type=int, default=60)
+    parser.add_argument('--clean-faces', type=int, default=30)
     parser.add_argument('--limit', type=int, default=0, help='first N people only, 0 = all')
-    parser.add_argument('--threads', type=int, default=1)
+    parser.add_argument('--threads', type=int, default=1, help='a job')
+    parser.add_argument('--jobs', type=int, default=2, help='models measured at the same time')
     parser.add_argument('--out', type=Path, default=Path('docs/results.json'))
     parser.add_argument('--page', type=Path, help='write this Markdown page as well')
     parser.add_argument('--sheets', type=Path, help='folder for contact sheets (not to be shared)')
     args = parser.parse_args()
-    torch.set_num_threads(args.threads)
     if args.sheets:
         args.sheets.mkdir(parents=True, exist_ok=True)
     result: dict[str, Any] = {
@@ -178,25 +197,13 @@ def main() -> None:
         'onnxruntime': ort.__version__,
         'models': {},
     }
-    if args.out.is_file():
-        # Sets can be measured one at a time; figures of other weights are dropped.
-        previous = json.loads(args.out.read_text(encoding='utf-8'))
-        result['models'] = previous.get('models', {})
-    for precision in args.only:
-        path = args.models / f'cfrnet_256_{precision}.onnx'
-        digest = hashlib.sha256(path.read_bytes()).hexdigest()
-        entry = result['models'].get(precision, {})
-        if entry.get('sha256') != digest:
-            entry = {'sha256': digest, 'sets': {}}
-        result['models'][precision] = entry
-        model = OnnxModel(path, args.threads)
-        for name in args.sets:
-            sheet = args.sheets / f'{precision}_{name}.jpg' if args.sheets else None
-            entry['sets'][name] = evaluate_set(
-                model, name, args.data, args.cycles, args.limit, sheet
-            )
-        entry['clean'] = evaluate_clean(model, args.data, args.clean_cycles, args.clean_faces)
-        args.out.write_text(json.dumps(result, indent=1) + '\n', encoding='utf-8')
+    paths = [args.models / f'cfrnet_256_{precision}.onnx' for precision in args.only]
+    # Spawned, not forked: neither PyTorch nor ONNX Runtime survives a fork with its threads.
+    with ProcessPoolExecutor(args.jobs, multiprocessing.get_context('spawn')) as pool:
+        futures = [pool.submit(evaluate_model, path, args) for path in paths]
+        for precision, future in zip(args.only, futures):
+            result['models'][precision] = future.result()
+    args.out.write_text(json.dumps(result, indent=1) + '\n', encoding='utf-8')
     if args.page:
         args.page.write_text(render_page(result), encoding='utf-8')
 

@@ -32,7 +32,7 @@ from torch import Tensor, nn
 
 from cfrnet_ros.vision.align import DEFAULT_TEMPLATE
 from training.config import NetworkConfig
-from training.data import SIZE, aligned, read_manifest, to_tensor
+from training.data import SIZE, aligned, expose, read_manifest, to_tensor
 from training.degradation import sample
 from training.network import CFRNet, count_macs, count_parameters
 from training.train import CHECKPOINT
@@ -88,7 +88,7 @@ class _CalibrationFaces(CalibrationDataReader):  # type: ignore[misc]
         rng = np.random.default_rng(seed)
         for index in rng.choice(len(records), count, replace=False):
             plan = sample(rng, {'general': 0.6, 'car': 0.4})
-            face = plan(to_tensor(aligned(records[int(index)]))).numpy()
+            face = expose(plan(to_tensor(aligned(records[int(index)])))).numpy()
             for _ in range(3):
                 yield {INPUT: face}
                 face = session.run([OUTPUT], {INPUT: face})[0]
@@ -183,7 +183,9 @@ def _card(path: Path, precision: str, network: CFRNet, training: dict[str, Any])
         'value_range': [0.0, 1.0],
         'dtype': 'float32',
         'iterative': True,
+        'expose': True,
         'precision': precision,
+        'exposure': 'cfrnet_ros.vision.exposure.expose_face brightens underexposed crops first',
         'template': [[round(float(v), 6) for v in point] for point in DEFAULT_TEMPLATE],
         'licence': 'Apache-2.0',
         'parameters': count_parameters(network),

@@ -19,7 +19,9 @@ Written by `make evaluate` from `docs/results.json`; change the script, not this
 by seed {seed}. The shipped ONNX files ran through ONNX Runtime {onnxruntime} on the CPU; every
 image was rounded to eight bits before it was measured. k = 0 is the degraded input. LPIPS is the
 AlexNet version (training used the VGG16 version). In brackets: 95% confidence interval of the
-mean, bootstrap over people. Residual: mean absolute change of the k-th cycle, 0..1.
+mean, bootstrap over people. Underexposed crops are brightened by
+`cfrnet_ros.vision.exposure.expose_face` before the first cycle, as in the node; k = 0 is not.
+Residual: mean absolute change of the k-th cycle, 0..1.
 """
 
 

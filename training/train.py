@@ -30,6 +30,7 @@ from training.config import RunConfig, load_config, scheduled
 from training.data import (
     TrainingFaces,
     aligned,
+    expose,
     manifest_sha256,
     read_manifest,
     to_image,
@@ -61,8 +62,9 @@ def make_batch(
             plan = Degradation(steps=(), names=('clean',))
         else:
             plan = sample(rng, config.shares)
-        inputs.append(plan(face))
-        truths.append(plan.truth(face))
+        inputs.append(expose(plan(face)))
+        # A photograph that is dark by intent would ask for darkening what was brightened.
+        truths.append(expose(plan.truth(face)))
         maps.append(components)
         plans.append(plan)
     return torch.cat(inputs), torch.cat(truths), torch.cat(maps), plans
@@ -81,7 +83,7 @@ class Validation:
         for number, record in enumerate(records):
             truth = to_tensor(aligned(record))
             plan = sample(np.random.default_rng((7, number)), shares)
-            degraded = (plan(truth) * 255.0).round() / 255.0
+            degraded = expose((plan(truth) * 255.0).round() / 255.0)
             self.pairs.append((degraded, plan.truth(truth)))
 
     @torch.no_grad()

@@ -71,3 +71,52 @@ def normalise_exposure(bgr: NDArray[np.uint8]) -> NDArray[np.uint8]:
             table = np.clip((np.arange(256) - low) * gain, 0, 255).astype(np.uint8)
             result = np.asarray(cv2.LUT(result, table)).astype(np.uint8, copy=False)
     return result
+
+
+#: Brightest part of a face crop (98th percentile of grey, 0..255) below which the crop
+#: counts as underexposed, above which it counts as well exposed, and what it is brought
+#: to. Highlights, not the mean: dark skin in good light has bright highlights too, and
+#: must not be bleached.
+UNDEREXPOSED, WELL_EXPOSED, FACE_HIGHLIGHT = 120.0, 155.0, 200.0
+
+#: The most that a face crop is multiplied by.
+MAX_FACE_GAIN = 6.0
+
+
+def face_exposure_gain(crop: NDArray[np.uint8]) -> float:
+    """Tell by how much an underexposed face crop has to be multiplied.
+
+    Multiplying gamma-encoded values is a longer exposure: (g L)^(1/2.2) is
+    g^(1/2.2) L^(1/2.2). Between the two thresholds the gain fades to 1, so that a face
+    on the border between light and dark does not flicker.
+
+    Args:
+        crop: (N, N, 3) uint8 BGR, an aligned face.
+
+    Returns:
+        1.0 for a well exposed face, up to `MAX_FACE_GAIN`.
+
+    """
+    # Averaged down, so that the highlights are not the noise's.
+    small = cv2.resize(crop, (32, 32), interpolation=cv2.INTER_AREA)
+    gray = cv2.cvtColor(small, cv2.COLOR_BGR2GRAY)[4:28, 6:26]
+    highlight = max(1.0, float(np.percentile(np.asarray(gray, np.uint8), 98)))
+    gain = min(MAX_FACE_GAIN, FACE_HIGHLIGHT / highlight)
+    share = (WELL_EXPOSED - highlight) / (WELL_EXPOSED - UNDEREXPOSED)
+    return 1.0 + (gain - 1.0) * min(1.0, max(0.0, share)) if gain > 1.0 else 1.0
+
+
+def expose_face(crop: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Brighten an underexposed face crop by `face_exposure_gain`.
+
+    Args:
+        crop: (N, N, 3) uint8 BGR, an aligned face.
+
+    Returns:
+        The crop itself where it is well exposed, else a new (N, N, 3) uint8 BGR.
+
+    """
+    gain = face_exposure_gain(crop)
+    if gain <= 1.0:
+        return crop
+    return np.asarray(cv2.convertScaleAbs(crop, alpha=gain)).astype(np.uint8, copy=False)

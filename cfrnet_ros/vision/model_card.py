@@ -35,6 +35,7 @@ _KNOWN = {
     'colour',
     'template',
     'iterative',
+    'expose',
     'precision',
     'licence',
     'sha256',
@@ -57,6 +58,8 @@ class ModelCard:
         template: (5, 2) float64, where the landmarks lie in an aligned crop, as
             fractions of its side (see `align.similarity_transform`).
         iterative: whether the output may be fed back as the next input.
+        expose: whether the model was trained on faces that `exposure.expose_face` had
+            brightened, and is to be fed such ones; false if the card does not say.
         precision: 'fp32' or 'int8', for information.
         licence: of the weights, or '' when not stated.
         sha256: hexadecimal digest of the ONNX file.
@@ -80,6 +83,7 @@ class ModelCard:
     sha256: str
     training: Mapping[str, Any] = field(default_factory=dict)
     extra: Mapping[str, Any] = field(default_factory=dict)
+    expose: bool = False
     assumed: tuple[str, ...] = ()
 
 
@@ -275,6 +279,7 @@ def _checked(
         colour=one_of('colour', ('RGB', 'BGR')),
         template=template,
         iterative=one_of('iterative', (True, False)),
+        expose=one_of('expose', (True, False)) if 'expose' in values else False,
         precision=str(values.get('precision', 'fp32')),
         licence=str(values.get('licence', '')),
         sha256=digest,

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cfrnet_ros.vision.errors import ModelError
+from cfrnet_ros.vision.exposure import expose_face
 from cfrnet_ros.vision.model_card import ModelCard, load_card
 from cfrnet_ros.vision.providers import EngineSession, ProviderChoice, create_session
 from cfrnet_ros.vision.types import Restoration
@@ -76,7 +77,9 @@ class Restorer:
             cycles: applications, 1..8; a model that is not iterative is applied once.
 
         Returns:
-            The restored crop, the cycles used, and of each its time and residual.
+            The restored crop, the cycles used, and of each its time and residual. Where
+            the card asks for it (`expose`) an underexposed crop is brightened first; the
+            first residual counts from there.
 
         Raises:
             ValueError: the crop or the number of cycles is not as above.
@@ -92,7 +95,9 @@ class Restorer:
             raise ValueError(f'cycles must be from 1 to {MAX_CYCLES}, got {cycles}')
         used = cycles if self.card.iterative else 1
         source, target = self._buffers
-        self._write_input(crop, source)
+        # An underexposed face uses a few of the 256 levels: stretched before the network
+        # sees it, it is one noisy face among others, also for 8-bit activations.
+        self._write_input(expose_face(crop) if self.card.expose else crop, source)
         times: list[float] = []
         residuals: list[float] = []
         for cycle in range(used):

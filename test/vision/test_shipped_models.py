@@ -12,6 +12,7 @@ from skimage.data import astronaut
 
 from cfrnet_ros.vision.align import align_face
 from cfrnet_ros.vision.detector import YuNetDetector
+from cfrnet_ros.vision.exposure import expose_face, face_exposure_gain
 from cfrnet_ros.vision.models import resolve_model, shipped_models
 from cfrnet_ros.vision.providers import choose_providers
 from cfrnet_ros.vision.restorer import Restorer
@@ -97,3 +98,12 @@ def test_a_grey_face_stays_grey(restorer: Restorer, clean: Image) -> None:
     restored = restorer.restore(np.dstack([gray] * 3), 2).crop.astype(np.int16)
     tint = np.abs(restored - restored.mean(axis=2, keepdims=True)).mean()
     assert tint < 4.0
+
+
+def test_only_underexposed_faces_are_brightened(clean: Image) -> None:
+    # Dark skin in good light: a low mean, but highlights.
+    toned = np.rint(255 * (clean / 255.0) ** 2.0).astype(np.uint8)
+    for face in (clean, toned):
+        assert face_exposure_gain(face) < 1.25
+    assert face_exposure_gain(dark(clean)) > 1.8
+    assert expose_face(dark(clean)).mean() > 1.8 * dark(clean).mean()
