@@ -137,7 +137,7 @@ class Trainer:
     def __init__(self, config: RunConfig, data: Path, out: Path, device: str) -> None:
         """Load the data and the run's last checkpoint, if there is one."""
         torch.manual_seed(config.seed)
-        self.config, self.data, self.out = config, data, out
+        self.config, self.out = config, out
         self.device = torch.device(device)
         out.mkdir(parents=True, exist_ok=True)
         self.faces = TrainingFaces(data)
@@ -151,6 +151,12 @@ class Trainer:
         self.optimiser = torch.optim.Adam(
             self.network.parameters(), lr=config.learning_rate, betas=(0.9, 0.99)
         )
+        # Taken once, at the start: files that are edited later are not what trains.
+        self.provenance = {
+            'manifest_sha256': manifest_sha256(data),
+            'source_sha256': source_sha256(),
+            'code_version': code_version(),
+        }
         self.step, self.elapsed = 0, 0.0
         if (out / CHECKPOINT).is_file():
             state = torch.load(out / CHECKPOINT, map_location='cpu', weights_only=True)
@@ -230,9 +236,7 @@ class Trainer:
             'step': self.step,
             'elapsed': self.elapsed,
             'config': json.dumps(dataclasses.asdict(self.config)),
-            'manifest_sha256': manifest_sha256(self.data),
-            'source_sha256': source_sha256(),
-            'code_version': code_version(),
+            **self.provenance,
             'parameters': count_parameters(self.network),
         }
         save_atomically(state, self.out / CHECKPOINT)

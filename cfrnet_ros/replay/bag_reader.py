@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 
 from rosbags.highlevel import AnyReader
 from rosbags.interfaces import Connection
@@ -35,7 +35,7 @@ class BagMessage:
     data: bytes
 
 
-class BagReader:
+class BagReader(AbstractContextManager['BagReader']):
     """A bag, open for reading; use it in a `with` statement."""
 
     def __init__(self, path: str | Path) -> None:
@@ -63,16 +63,7 @@ class BagReader:
                 ' `ros2 bag reindex` may mend it'
             ) from error
 
-    def __enter__(self) -> BagReader:
-        """Return itself."""
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *exc: object) -> None:
         """Close the bag."""
         self._reader.close()
 
@@ -128,8 +119,6 @@ class BagReader:
         try:
             for connection, time_ns, data in self._reader.messages(connections):
                 yield BagMessage(connection.topic, connection.msgtype, time_ns, bytes(data))
-        except GeneratorExit:
-            raise
         except Exception as error:
             raise BagError(f"'{self.path}' breaks off: {error}") from error
 

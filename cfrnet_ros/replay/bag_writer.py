@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from pathlib import Path
 from threading import Lock
-from types import TracebackType
 
 from ament_index_python.packages import get_package_share_directory
 from rosbags.interfaces import (
@@ -38,7 +38,7 @@ OFFERED = Qos(
 )
 
 
-class BagWriter:
+class BagWriter(AbstractContextManager['BagWriter']):
     """A new bag, with its message definitions inside; safe to use from several threads."""
 
     def __init__(self, path: str | Path) -> None:
@@ -65,16 +65,7 @@ class BagWriter:
             raise BagError(f"cannot write a bag to '{path}': {error}") from error
         self._open = True
 
-    def __enter__(self) -> BagWriter:
-        """Return itself."""
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *exc: object) -> None:
         """Close the bag."""
         self.close()
 

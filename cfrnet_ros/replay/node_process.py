@@ -9,8 +9,8 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 import yaml
@@ -27,7 +27,7 @@ _LOG_TAIL_LINES = 15
 _END_TIMEOUT_S = 10.0
 
 
-class NodeProcess:
+class NodeProcess(AbstractContextManager['NodeProcess']):
     """`restorer`, started as users start it; use it in a `with` statement.
 
     It gets a session of its own, so that a Ctrl-C in the terminal reaches only us
@@ -143,15 +143,6 @@ class NodeProcess:
                 self._process.wait(_END_TIMEOUT_S)
         return self._process.wait()
 
-    def __enter__(self) -> NodeProcess:
-        """Return itself."""
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *exc: object) -> None:
         """End the process."""
         self.stop()

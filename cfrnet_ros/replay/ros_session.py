@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import threading
-from types import TracebackType
+from contextlib import AbstractContextManager
 
 import rclpy
 from rclpy.context import Context
@@ -28,7 +28,7 @@ def prepare_environment() -> None:
         os.environ.pop(name, None)
 
 
-class RosSession:
+class RosSession(AbstractContextManager['RosSession']):
     """Holds a node whose callbacks run in a thread; use it in a `with` statement.
 
     Signals are left to the caller, so that Ctrl-C is an ordinary KeyboardInterrupt.
@@ -54,16 +54,7 @@ class RosSession:
         with contextlib.suppress(ExternalShutdownException):
             self._executor.spin()
 
-    def __enter__(self) -> RosSession:
-        """Return itself."""
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *exc: object) -> None:
         """Stop the thread and take the node down."""
         self._executor.shutdown(timeout_sec=2.0)
         self._thread.join(2.0)
