@@ -1,0 +1,77 @@
+"""Seeded, differentiable degradations of aligned faces, a whole batch at a time.
+
+A `Degradation` is a frozen record of steps: the same plan applied twice does the same,
+noise included, whatever batch it is in. That is what the re-degradation loss needs, and it
+makes the test set reproducible. Everything works on (B, 3, H, W) float RGB in 0..1 on any
+device, with parameters of its own for each face in every call, and lets gradients through
+(rounding by the straight-through estimator).
+
+Sources of the ranges, which stand in `samplers` and, in a table, in
+`docs/degradations.md`: the order-shuffled blur / down-sampling / noise / compression set
+follows HiFaceGAN (Yang et al., ACM MM 2020), GFPGAN (Wang et al., CVPR 2021: blur sigma
+0.1..10 and down-sampling 0.8..8 at 512 px, halved here for 256 px; noise sigma 0..15/255;
+JPEG quality 60..100) and Real-ESRGAN (Wang et al., ICCVW 2021: noise to 30/255, colourless
+noise, mixed resize filters, quality from 30), widened towards cheap cameras (quality down
+to 15, video compression). The car set (low light with shot and read noise, grey infrared,
+motion blur, glare, video) uses the photon model of Foi et al., "Practical
+Poissonian-Gaussian noise modeling", TIP 2008, and the windscreen measurements of Mefford
+and Flannagan, UMTRI-2003-36.
+"""
+
+from training.degradation.batch import DegradationBatch, degrade, targets
+from training.degradation.blur import (
+    GaussianBlur,
+    MotionBlur,
+    convolve,
+    gaussian_kernels,
+    motion_kernels,
+)
+from training.degradation.exposure import expose_batch, exposure_gains
+from training.degradation.jpeg import Jpeg, jpeg
+from training.degradation.light import Glare, Grey, grey
+from training.degradation.noise import LowLight, Noise, normal_field
+from training.degradation.plan import Degradation, clean_plan
+from training.degradation.resize import Enlarge, Mosaic, Shrink, mosaic
+from training.degradation.samplers import (
+    SAMPLERS,
+    sample,
+    sample_car,
+    sample_general,
+    sample_mosaic,
+)
+from training.degradation.step import Step
+from training.degradation.video import Video
+
+__all__ = [
+    'SAMPLERS',
+    'Degradation',
+    'DegradationBatch',
+    'Enlarge',
+    'GaussianBlur',
+    'Glare',
+    'Grey',
+    'Jpeg',
+    'LowLight',
+    'Mosaic',
+    'MotionBlur',
+    'Noise',
+    'Shrink',
+    'Step',
+    'Video',
+    'clean_plan',
+    'convolve',
+    'degrade',
+    'expose_batch',
+    'exposure_gains',
+    'gaussian_kernels',
+    'grey',
+    'jpeg',
+    'mosaic',
+    'motion_kernels',
+    'normal_field',
+    'sample',
+    'sample_car',
+    'sample_general',
+    'sample_mosaic',
+    'targets',
+]
