@@ -1,0 +1,35 @@
+"""What restored faces are measured by.
+
+Networks come from weight files in installed packages (``requirements/weights.txt``);
+nothing is downloaded. Each class names its file by ``sha256``.
+"""
+
+from __future__ import annotations
+
+from training.metrics.detection import FaceFinder
+from training.metrics.distribution import EfficientNetFeatures, kid
+from training.metrics.dists import Dists
+from training.metrics.fidelity import ms_ssim, psnr, ssim
+from training.metrics.identity import MATCH_COSINE, SFace, cosine, degrees, fed
+from training.metrics.landmarks import FaceMesh, MeshResult, eye_openness, landmark_error
+from training.metrics.niqe import Niqe
+
+__all__ = [
+    'MATCH_COSINE',
+    'Dists',
+    'EfficientNetFeatures',
+    'FaceFinder',
+    'FaceMesh',
+    'MeshResult',
+    'Niqe',
+    'SFace',
+    'cosine',
+    'degrees',
+    'eye_openness',
+    'fed',
+    'kid',
+    'landmark_error',
+    'ms_ssim',
+    'psnr',
+    'ssim',
+]
