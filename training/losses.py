@@ -4,8 +4,9 @@ For a network f, a degradation D, a truth t and x = D(t), with y_j = f(y_{j-1})
 and y_0 = x:
 
 * progressive supervision: every y_1..y_k is compared with t; k grows during
-  training and later cycles weigh more towards the perceptual distance;
-* idempotence: f(t) = t, and f(y_k) = y_k with y_k held fixed;
+  training and later cycles weigh more towards the perceptual terms;
+* idempotence: f(t) = t, and f(y_k) = y_k with y_k held fixed, both also after some more
+  applications, so that what drifts is drawn back;
 * re-degradation cycle: D(y_k) = x, and f(D(y_k)) = y_k held fixed.
 """
 
@@ -18,9 +19,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from training.data import expose
-from training.degradation import Degradation
-from training.network import CFRNet
+from training.degradation import Degradation, degrade, expose_batch
+from training.discriminator import PatchDiscriminator, deceive_loss
+from training.identity import IdentityEmbedding
 from training.perceptual import Lpips
 
 
@@ -32,13 +33,20 @@ class LossWeights:
         pixel: Charbonnier distance of each cycle, first cycle first; the last
             value holds for all later cycles.
         perceptual: LPIPS (VGG16) distance of each cycle, likewise.
+        adversarial: of each cycle, likewise; the discriminator judges the last cycle
+            that weighs more than 0.
+        matching: distance of the discriminator's features, for the same cycle.
+        identity: 1 - cosine of face embeddings, on whole crops only, of the last cycle.
         gradient: share that the distance of the image gradients has in each pixel
             term. Errors of brightness hardly count there, noise and blur do.
         tone: weight of the distance of the 16x16 px means in each pixel term, the same
             for every face: brightness and colour, with the noise averaged out.
-        component: extra pixel weight on eyes, nose and mouth.
+        component: extra weight on eyes, nose and mouth, of the pixel terms and of the
+            discriminator.
         idempotence_clean: f(t) = t.
         idempotence_restored: f(y_k) = y_k.
+        idempotence_depth: up to so many more applications, drawn by chance and without
+            gradient, come before the one that the idempotence terms judge.
         redegradation: D(y_k) = x.
         redegradation_restored: f(D(y_k)) = y_k.
         activation: mean excess of the stages' activations over `activation_limit`.
@@ -48,15 +56,19 @@ class LossWeights:
 
     """
 
-    pixel: tuple[float, ...] = (1.0, 1.0, 1.0)
-    perceptual: tuple[float, ...] = (0.0, 0.1, 0.2)
+    pixel: tuple[float, ...] = (1.0,)
+    perceptual: tuple[float, ...] = (0.0,)
+    adversarial: tuple[float, ...] = (0.0,)
+    matching: float = 0.0
+    identity: float = 0.0
     gradient: float = 2.0
-    tone: float = 1.0
+    tone: float = 0.5
     component: float = 1.0
-    idempotence_clean: float = 0.5
-    idempotence_restored: float = 0.25
-    redegradation: float = 0.25
-    redegradation_restored: float = 0.1
+    idempotence_clean: float = 0.0
+    idempotence_restored: float = 0.0
+    idempotence_depth: int = 0
+    redegradation: float = 0.0
+    redegradation_restored: float = 0.0
     activation: float = 0.02
     activation_limit: float = 4.0
 
@@ -64,22 +76,77 @@ class LossWeights:
         """Return the weight of a cycle (1 = first)."""
         return values[min(cycle, len(values)) - 1]
 
+    @property
+    def fixed_point(self) -> bool:
+        """Whether any idempotence or re-degradation term is on."""
+        return (
+            max(
+                self.idempotence_clean,
+                self.idempotence_restored,
+                self.redegradation,
+                self.redegradation_restored,
+            )
+            > 0
+        )
+
+    def judged_cycle(self, cycles: int) -> int:
+        """Return the last of the cycles on which the adversarial terms act, 0 for none."""
+        for cycle in range(cycles, 0, -1):
+            if self.at(self.adversarial, cycle) > 0:
+                return cycle
+        return 0
+
+
+@dataclass(frozen=True)
+class Critics:
+    """The networks that judge, each frozen here or absent."""
+
+    lpips: Lpips | None = None
+    judge: PatchDiscriminator | None = None
+    identity: IdentityEmbedding | None = None
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What one step sees.
+
+    Attributes:
+        degraded: (B, 3, H, W) x, RGB in 0..1.
+        truth: (B, 3, H, W) t.
+        components: (B, 1, H, W) map of the facial components, 0..1.
+        plans: the B degradations that made x from t.
+        cycles: k.
+        seen: how many of the batch, from its end, LPIPS measures.
+        extra: how many, from its start, the terms that cost one more pass see.
+        depth: how many applications come before the idempotence terms.
+        window: top, left and side of the square that LPIPS sees.
+
+    """
+
+    degraded: Tensor
+    truth: Tensor
+    components: Tensor
+    plans: Sequence[Degradation]
+    cycles: int
+    seen: int
+    extra: int
+    depth: int
+    window: tuple[int, int, int]
+
 
 class ActivationRange:
     """Adds up by how much a network's activations exceed a limit, over all its calls."""
 
-    STAGES = ('encode2', 'encode4', 'down8', 'body', 'decode4', 'decode2')
-
-    def __init__(self, network: CFRNet, limit: float) -> None:
-        """Watch the outputs of the network's stages."""
-        self._limit = limit
+    def __init__(self, network: nn.Module, stages: Sequence[str], limit: float) -> None:
+        """Watch the outputs of the network's stages (names of submodules)."""
+        self.limit = limit
         self._excess: list[Tensor] = []
-        for name in self.STAGES:
+        for name in stages:
             network.get_submodule(name).register_forward_hook(self._watch)
 
     def _watch(self, _module: nn.Module, _inputs: object, output: Tensor) -> None:
         if output.requires_grad:
-            self._excess.append(F.relu(output.float().abs() - self._limit).mean())
+            self._excess.append(F.relu(output.float().abs() - self.limit).mean())
 
     def take(self) -> Tensor:
         """Return the mean excess of all calls since the last time, and forget them."""
@@ -121,108 +188,103 @@ def restoration_loss(
 
 
 def ccfp_loss(
-    network: CFRNet,
-    degraded: Tensor,
-    truth: Tensor,
-    components: Tensor,
-    plans: Sequence[Degradation],
-    cycles: int,
-    weights: LossWeights,
-    lpips: Lpips | None,
-    window: tuple[int, int, int],
-    seen: slice,
-    extra: slice,
-    fixed_point: float = 1.0,
-) -> tuple[Tensor, dict[str, float]]:
+    network: nn.Module, batch: Batch, weights: LossWeights, critics: Critics
+) -> tuple[Tensor, dict[str, float], list[Tensor]]:
     """Compute the whole loss of one batch.
 
     Args:
-        network: the restorer.
-        degraded: (B, 3, H, W) x.
-        truth: (B, 3, H, W) t.
-        components: (B, 1, H, W) map of the facial components, 0..1.
-        plans: the B degradations that made x from t.
-        cycles: k.
+        network: the restorer; called with ``clip=False``.
+        batch: what it sees.
         weights: of the terms.
-        lpips: perceptual distance, or None to leave it out.
-        window: top, left and side of the square in which it is measured; it is
-            by far the dearest term, so it sees a part.
-        seen: the part of the batch that it sees.
-        extra: the part of the batch on which the idempotence and re-degradation
-            terms, which cost one more pass each, are computed.
-        fixed_point: share (0..1) of the idempotence and re-degradation weights
-            that applies now.
+        critics: the networks that judge; a term whose network is absent is left out.
 
     Returns:
-        The scalar loss and the value of each term.
+        The scalar loss, the value of each term, and the outputs y_1..y_k.
 
     """
     terms: dict[str, Tensor] = {}
-    weight = (1.0 + weights.component * components) * balance(degraded, truth)
-    top, left, side = window
-
-    def cut(image: Tensor) -> Tensor:
-        return image[:, :, top : top + side, left : left + side]
-
-    current = degraded
+    truth = batch.truth
+    attention = 1.0 + weights.component * batch.components
+    current = batch.degraded
     outputs: list[Tensor] = []
-    for _ in range(cycles):
+    for _ in range(batch.cycles):
         current = network(current, clip=False)
         outputs.append(current)
+    weight = attention * balance(batch.degraded, truth)
     for cycle, output in enumerate(outputs, start=1):
         terms[f'pixel_{cycle}'] = weights.at(weights.pixel, cycle) * restoration_loss(
             output, truth, weight, weights.gradient, weights.tone
         )
-    if lpips is not None:
-        judged = [
-            (cycle, output)
-            for cycle, output in enumerate(outputs, start=1)
-            if weights.at(weights.perceptual, cycle) > 0
-        ]
-        if judged:
-            with torch.no_grad():
-                reference = lpips.features(cut(truth[seen]))
-            for cycle, output in judged:
-                distance = lpips.distance(lpips.features(cut(output[seen])), reference).mean()
-                terms[f'perceptual_{cycle}'] = weights.at(weights.perceptual, cycle) * distance
+    if critics.lpips is not None and batch.seen > 0:
+        terms.update(_perceptual(outputs, batch, weights, critics.lpips))
+    judged = weights.judged_cycle(batch.cycles)
+    if critics.judge is not None and judged:
+        adversarial, matching = deceive_loss(
+            critics.judge, truth, outputs[judged - 1].clamp(0.0, 1.0), attention
+        )
+        terms['adversarial'] = weights.at(weights.adversarial, judged) * adversarial
+        if weights.matching > 0:
+            terms['matching'] = weights.matching * matching
+    if critics.identity is not None:
+        with torch.no_grad():
+            who = critics.identity(truth)
+        cosine = (critics.identity(outputs[-1].clamp(0.0, 1.0)) * who).sum(dim=1)
+        terms['identity'] = weights.identity * (1.0 - cosine).mean()
+    if weights.fixed_point and batch.extra > 0:
+        terms.update(_fixed_point(network, outputs[-1], batch, weights))
+    total = torch.stack(list(terms.values())).sum()
+    return total, {name: float(value.detach()) for name, value in terms.items()}, outputs
 
-    if fixed_point <= 0:
-        return _total(terms)
-    if weights.idempotence_clean > 0:
-        clean = truth[extra]
-        terms['idempotence_clean'] = (
-            fixed_point * weights.idempotence_clean * charbonnier(network(clean, clip=False), clean)
-        )
-    final = outputs[-1][extra]
+
+def _perceptual(
+    outputs: Sequence[Tensor], batch: Batch, weights: LossWeights, lpips: Lpips
+) -> dict[str, Tensor]:
+    top, left, side = batch.window
+    place = (
+        slice(-batch.seen, None),
+        slice(None),
+        slice(top, top + side),
+        slice(left, left + side),
+    )
+    judged = [c for c in range(1, len(outputs) + 1) if weights.at(weights.perceptual, c) > 0]
+    if not judged:
+        return {}
+    with torch.no_grad():
+        reference = lpips.features(batch.truth[place])
+    return {
+        f'perceptual_{cycle}': weights.at(weights.perceptual, cycle)
+        * lpips.distance(lpips.features(outputs[cycle - 1][place]), reference).mean()
+        for cycle in judged
+    }
+
+
+def _fixed_point(
+    network: nn.Module, final: Tensor, batch: Batch, weights: LossWeights
+) -> dict[str, Tensor]:
+    """Return the terms that make f leave alone what is restored, and find it again."""
+    terms: dict[str, Tensor] = {}
+    extra = slice(0, batch.extra)
+    final = final[extra]
     fixed = final.detach().clamp(0.0, 1.0)
+
+    def stays(face: Tensor) -> Tensor:
+        start = face
+        with torch.no_grad():
+            for _ in range(batch.depth):
+                start = network(start)
+        return charbonnier(network(start, clip=False), face)
+
+    if weights.idempotence_clean > 0:
+        terms['idempotence_clean'] = weights.idempotence_clean * stays(batch.truth[extra])
     if weights.idempotence_restored > 0:
-        terms['idempotence_restored'] = (
-            fixed_point
-            * weights.idempotence_restored
-            * charbonnier(network(fixed, clip=False), fixed)
-        )
+        terms['idempotence_restored'] = weights.idempotence_restored * stays(fixed)
     if weights.redegradation > 0 or weights.redegradation_restored > 0:
-        chosen = list(plans)[extra]
         # A degradation in half precision would not be the one that made x.
         with torch.autocast(final.device.type, enabled=False):
-            again = torch.cat(
-                [
-                    expose(plan(final[i : i + 1].float().clamp(0.0, 1.0)))
-                    for i, plan in enumerate(chosen)
-                ]
-            )
-        terms['redegradation'] = (
-            fixed_point * weights.redegradation * charbonnier(again, degraded[extra])
-        )
+            again = expose_batch(degrade(final.float().clamp(0.0, 1.0), list(batch.plans)[extra]))
+        terms['redegradation'] = weights.redegradation * charbonnier(again, batch.degraded[extra])
         if weights.redegradation_restored > 0:
-            terms['redegradation_restored'] = (
-                fixed_point
-                * weights.redegradation_restored
-                * charbonnier(network(again.detach(), clip=False), fixed)
+            terms['redegradation_restored'] = weights.redegradation_restored * charbonnier(
+                network(again.detach(), clip=False), fixed
             )
-    return _total(terms)
-
-
-def _total(terms: dict[str, Tensor]) -> tuple[Tensor, dict[str, float]]:
-    total = torch.stack(list(terms.values())).sum()
-    return total, {name: float(value.detach()) for name, value in terms.items()}
+    return terms

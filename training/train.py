@@ -8,293 +8,231 @@ uninterrupted one would have seen.
 from __future__ import annotations
 
 import argparse
-import csv
 import dataclasses
-import hashlib
 import json
 import math
-import os
-import subprocess
 import time
 from pathlib import Path
 from typing import Any
 
 import cv2
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 from tqdm import tqdm
 
-from training.config import RunConfig, load_config, scheduled
-from training.data import (
-    TrainingFaces,
-    aligned,
-    expose,
-    manifest_sha256,
-    read_manifest,
-    to_image,
-    to_tensor,
-)
-from training.degradation import Degradation, sample
-from training.losses import ActivationRange, ccfp_loss
-from training.metrics import psnr
-from training.network import CFRNet, count_parameters
+from training.batches import BatchSource
+from training.checkpoint import CHECKPOINT, load_weights, provenance, save_atomically
+from training.config import RunConfig, load_config
+from training.data import TrainingFaces
+from training.discriminator import PatchDiscriminator, judge_loss
+from training.identity import IdentityEmbedding
+from training.losses import ActivationRange, Batch, Critics, ccfp_loss
+from training.network import build_network, count_parameters
 from training.perceptual import Lpips
-from training.sheet import contact_sheet
+from training.runlog import RunLog
+from training.validation import Validation
 
-CHECKPOINT = 'checkpoint.pt'
-
-
-def make_batch(
-    faces: TrainingFaces, config: RunConfig, step: int, crop: int
-) -> tuple[Tensor, Tensor, Tensor, list[Degradation]]:
-    """Draw the batch of a step: degraded, truth, component map, plans.
-
-    Images are (B, 3, crop, crop) float32 RGB in 0..1, the map (B, 1, crop, crop).
-    """
-    rng = np.random.default_rng((config.seed, step))
-    size = max(2, config.pixels // (crop * crop))
-    inputs, truths, maps, plans = [], [], [], []
-    for index in rng.choice(len(faces), size, replace=len(faces) < size):
-        face, components = faces.draw(rng, int(index), crop)
-        if rng.random() < config.clean_share:
-            plan = Degradation(steps=(), names=('clean',))
-        else:
-            plan = sample(rng, config.shares)
-        inputs.append(expose(plan(face)))
-        # A photograph that is dark by intent would ask for darkening what was brightened.
-        truths.append(expose(plan.truth(face)))
-        maps.append(components)
-        plans.append(plan)
-    return torch.cat(inputs), torch.cat(truths), torch.cat(maps), plans
-
-
-class Validation:
-    """A fixed set of degraded validation faces, measured by k."""
-
-    def __init__(self, root: Path, count: int = 32, cycles: int = 4) -> None:
-        """Degrade the faces once, by the seed 7."""
-        records = read_manifest(root, 'val')[:count]
-        shares = {'general': 0.5, 'car': 0.5}
-        self.cycles = cycles
-        self.lpips = Lpips('alex')
-        self.pairs: list[tuple[Tensor, Tensor]] = []
-        for number, record in enumerate(records):
-            truth = to_tensor(aligned(record))
-            plan = sample(np.random.default_rng((7, number)), shares)
-            degraded = expose((plan(truth) * 255.0).round() / 255.0)
-            self.pairs.append((degraded, plan.truth(truth)))
-
-    @torch.no_grad()
-    def measure(self, network: CFRNet) -> tuple[dict[str, float], np.ndarray]:
-        """Return PSNR and LPIPS (AlexNet) of the input and of k = 1.., and a sheet."""
-        sums: dict[str, list[float]] = {}
-        rows: list[list[NDArray[np.uint8]]] = []
-        for degraded, truth in self.pairs:
-            stages = [degraded]
-            for _ in range(self.cycles):
-                stages.append(network(stages[-1]))
-            reference = self.lpips.features(truth)
-            for k, image in enumerate(stages):
-                sums.setdefault(f'psnr_{k}', []).append(float(psnr(image, truth)))
-                distance = self.lpips.distance(self.lpips.features(image), reference)
-                sums.setdefault(f'lpips_{k}', []).append(float(distance))
-            kept = float(psnr(network(truth), truth).clamp(max=60.0))
-            sums.setdefault('clean_kept_db', []).append(kept)
-            if len(rows) < 12 and len(sums['psnr_0']) % 2:
-                rows.append([to_image(s) for s in [*stages, truth]])
-        titles = ['input', *(f'k={k}' for k in range(1, self.cycles + 1)), 'truth']
-        return {n: float(np.mean(v)) for n, v in sums.items()}, contact_sheet(rows, titles)
-
-
-def code_version() -> str:
-    """Return the commit of the code that trains, with a mark if it was changed."""
-    run = subprocess.run(
-        ['git', 'describe', '--always', '--dirty'], capture_output=True, text=True, check=False
-    )
-    return run.stdout.strip() or 'unknown'
-
-
-def source_sha256() -> str:
-    """Return one hash over the training code's files, in name order."""
-    digest = hashlib.sha256()
-    for path in sorted(Path(__file__).parent.glob('*.py')):
-        digest.update(path.name.encode() + path.read_bytes())
-    return digest.hexdigest()
-
-
-def save_atomically(state: dict[str, Any], path: Path) -> None:
-    """Write a checkpoint so that a kill at any moment leaves the old or the new one."""
-    partial = path.with_suffix('.partial')
-    torch.save(state, partial)
-    os.replace(partial, path)
+CONFIGS = Path(__file__).parent / 'configs'
 
 
 class Trainer:
     """One run: its state, and how to go on with it."""
 
     def __init__(self, config: RunConfig, data: Path, out: Path, device: str) -> None:
-        """Load the data and the run's last checkpoint, if there is one."""
+        """Load the data and the run's last checkpoint, if there is one.
+
+        Args:
+            config: of the run.
+            data: folder with MANIFEST.tsv.
+            out: the run's folder, made if need be.
+            device: 'cpu', 'cuda', 'cuda:1'...
+
+        Raises:
+            FileNotFoundError: data, the weights of a critic that the run needs, or the
+                checkpoint that it starts from are missing.
+
+        """
         torch.manual_seed(config.seed)
         self.config, self.out = config, out
         self.device = torch.device(device)
         out.mkdir(parents=True, exist_ok=True)
-        self.faces = TrainingFaces(data)
-        self.validation = Validation(data)
-        self.lpips = Lpips('vgg').to(self.device)
+        left_out = CONFIGS / config.exclude if config.exclude else None
+        faces = TrainingFaces(data, device=self.device, exclude=left_out)
+        self.source = BatchSource(faces, config)
+        self.validation = Validation(data, self.device)
+        # Channels last is what bfloat16 convolutions are fast with, on either device.
         layout = torch.channels_last
-        self.network = CFRNet(config.network).to(self.device, memory_format=layout)
-        self.ranges = ActivationRange(self.network, config.loss.activation_limit)
-        self.average = CFRNet(config.network)
+        self.network = build_network(config.network).to(self.device, memory_format=layout)
+        self.average = build_network(config.network).to(self.device).requires_grad_(False)
+        self.judge = PatchDiscriminator().to(self.device, memory_format=layout)
+        if config.start_from:
+            load_weights(self.network, Path(config.start_from))
         self.average.load_state_dict(self.network.state_dict())
-        self.optimiser = torch.optim.Adam(
-            self.network.parameters(), lr=config.learning_rate, betas=(0.9, 0.99)
+        self.ranges = ActivationRange(
+            self.network, self.network.stages, config.loss.activation_limit
         )
-        # Taken once, at the start: files that are edited later are not what trains.
-        self.provenance = {
-            'manifest_sha256': manifest_sha256(data),
-            'source_sha256': source_sha256(),
-            'code_version': code_version(),
-        }
+        self.optimiser = _adam(self.network, config)
+        self.judge_optimiser = _adam(self.judge, config)
+        self._lpips: Lpips | None = None
+        self._identity: IdentityEmbedding | None = None
         self.step, self.elapsed = 0, 0.0
         if (out / CHECKPOINT).is_file():
-            state = torch.load(out / CHECKPOINT, map_location='cpu', weights_only=True)
-            self.network.load_state_dict(state['network'])
-            self.average.load_state_dict(state['average'])
-            self.optimiser.load_state_dict(state['optimiser'])
-            self.step, self.elapsed = int(state['step']), float(state['elapsed'])
+            self._resume(out / CHECKPOINT)
+        # Taken once, at the start: files that are edited later are not what trains.
+        self.provenance = provenance(data)
+
+    def _resume(self, path: Path) -> None:
+        state = torch.load(path, map_location='cpu', weights_only=True)
+        self.network.load_state_dict(state['network'])
+        self.average.load_state_dict(state['average'])
+        self.optimiser.load_state_dict(state['optimiser'])
+        self.step, self.elapsed = int(state['step']), float(state['elapsed'])
+        if 'judge' in state:
+            self.judge.load_state_dict(state['judge'])
+            self.judge_optimiser.load_state_dict(state['judge_optimiser'])
 
     @property
-    def progress(self) -> float:
-        """The share of the run that is done, 0..1."""
-        done = self.step / self.config.steps
-        if self.config.time_budget_s > 0:
-            done = max(done, self.elapsed / self.config.time_budget_s)
-        return min(1.0, done)
+    def clock(self) -> int:
+        """The step by which the schedules go: that of the run, or later if time is short."""
+        config = self.config
+        if config.time_budget_s <= 0:
+            return self.step
+        return max(self.step, int(config.steps * self.elapsed / config.time_budget_s))
 
-    def _learning_rate(self) -> float:
-        warm = min(1.0, (self.step + 1) / self.config.warmup_steps)
-        cosine = 0.5 * (1.0 + math.cos(math.pi * self.progress))
-        return self.config.learning_rate * warm * (0.02 + 0.98 * cosine)
+    def _rate(self, warmup: int) -> float:
+        return self.config.rate(self.clock) * min(1.0, (self.step + 1) / max(1, warmup))
+
+    def _critics(self, now: RunConfig, whole: bool) -> Critics:
+        """Load what this step needs; a run without a term needs no weights for it."""
+        if max(now.loss.perceptual) > 0 and self._lpips is None:
+            self._lpips = Lpips('vgg').to(self.device)
+        if now.loss.identity > 0 and self._identity is None:
+            self._identity = IdentityEmbedding().to(self.device)
+        return Critics(
+            lpips=self._lpips if max(now.loss.perceptual) > 0 else None,
+            judge=self.judge if max(now.loss.adversarial) > 0 else None,
+            identity=self._identity if whole and now.loss.identity > 0 else None,
+        )
 
     def train_step(self) -> dict[str, float]:
         """Do one optimiser step; return its loss terms."""
-        config = self.config
-        crop = scheduled(config.crop, self.progress)
-        cycles = scheduled(config.cycles, self.progress)
-        degraded, truth, maps, plans = make_batch(self.faces, config, self.step, crop)
-        size = degraded.shape[0]
-        rng = np.random.default_rng((config.seed, self.step, 1))
-        side = min(config.perceptual_window, crop)
-        top, left = (int(v) for v in rng.integers(0, crop - side + 1, 2))
-        lpips = self.lpips if self.progress >= config.perceptual_from else None
-        begin, end = config.fixed_point_ramp
-        rate = self._learning_rate()
-        for group in self.optimiser.param_groups:
-            group['lr'] = rate
-        layout = torch.channels_last
+        now = self.config.at(self.clock)
+        batch, whole = self.source.take(self.step, self.clock)
+        rate = self._rate(now.warmup_steps)
+        _set_rate(self.optimiser, rate)
+        self.ranges.limit = now.loss.activation_limit
         with torch.autocast(self.device.type, dtype=torch.bfloat16):
-            loss, terms = ccfp_loss(
-                self.network,
-                degraded.to(self.device, memory_format=layout),
-                truth.to(self.device, memory_format=layout),
-                maps.to(self.device),
-                plans,
-                cycles,
-                config.loss,
-                lpips,
-                (top, left, side),
-                slice(size - max(1, round(size * config.perceptual_share)), size),
-                slice(0, max(1, round(size * config.extra_share))),
-                min(1.0, max(0.0, (self.progress - begin) / max(end - begin, 1e-9))),
+            loss, terms, outputs = ccfp_loss(
+                self.network, batch, now.loss, self._critics(now, whole)
             )
         excess = self.ranges.take()
-        terms['activation'] = config.loss.activation * float(excess.detach())
-        loss = loss + config.loss.activation * excess
+        terms['activation'] = now.loss.activation * float(excess.detach())
+        loss = loss + now.loss.activation * excess
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()
         norm = float(torch.nn.utils.clip_grad_norm_(self.network.parameters(), 1.0))
+        self.step += 1
         if not math.isfinite(norm):
             # Rare overflow in half precision: skipping one step loses nothing.
-            self.step += 1
             return {'skipped': 1.0}
         self.optimiser.step()
-        self.step += 1
-        decay = min(config.ema, (1 + self.step) / (10 + self.step))
+        judged = now.loss.judged_cycle(batch.cycles)
+        if judged:
+            terms.update(self._train_judge(now, batch, outputs[judged - 1], rate))
+        decay = min(now.ema, (1 + self.step) / (10 + self.step))
         with torch.no_grad():
-            for kept, new in zip(self.average.parameters(), self.network.parameters(), strict=True):
-                kept.lerp_(new.cpu() if new.device != kept.device else new, 1.0 - decay)
-        return {'loss': float(loss.detach()), 'lr': rate, 'k': float(cycles), **terms}
+            torch._foreach_lerp_(
+                list(self.average.parameters()), list(self.network.parameters()), 1.0 - decay
+            )
+        return {
+            'loss': float(loss.detach()),
+            'lr': rate,
+            'gradient_norm': norm,
+            f'k{batch.cycles}': 1.0,
+            **terms,
+        }
+
+    def _train_judge(
+        self, now: RunConfig, batch: Batch, output: Tensor, rate: float
+    ) -> dict[str, float]:
+        _set_rate(self.judge_optimiser, rate * now.discriminator_rate)
+        with torch.autocast(self.device.type, dtype=torch.bfloat16):
+            loss, right = judge_loss(
+                self.judge,
+                batch.truth,
+                output.detach().clamp(0.0, 1.0),
+                1.0 + now.loss.component * batch.components,
+            )
+        self.judge_optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        norm = float(torch.nn.utils.clip_grad_norm_(self.judge.parameters(), 1.0))
+        if math.isfinite(norm):
+            self.judge_optimiser.step()
+        return {'judge': float(loss.detach()), 'judge_right': right}
 
     def save(self) -> None:
         """Write the checkpoint."""
-        state = {
+        state: dict[str, Any] = {
             'network': self.network.state_dict(),
             'average': self.average.state_dict(),
             'optimiser': self.optimiser.state_dict(),
+            'judge': self.judge.state_dict(),
+            'judge_optimiser': self.judge_optimiser.state_dict(),
             'step': self.step,
             'elapsed': self.elapsed,
+            'device': self.device.type,
             'config': json.dumps(dataclasses.asdict(self.config)),
             **self.provenance,
             'parameters': count_parameters(self.network),
         }
         save_atomically(state, self.out / CHECKPOINT)
 
-    def validate(self) -> dict[str, float]:
+    def validate(self, log: RunLog) -> None:
         """Measure the averaged weights, log them and draw the sheet."""
         figures, sheet = self.validation.measure(self.average)
         cv2.imwrite(str(self.out / f'sheet_{self.step:07d}.jpg'), sheet)
-        row = {'step': self.step, 'elapsed_s': round(self.elapsed), **figures}
-        path = self.out / 'validation.csv'
-        new = not path.is_file()
-        with path.open('a', newline='', encoding='utf-8') as stream:
-            writer = csv.DictWriter(stream, list(row))
-            if new:
-                writer.writeheader()
-            writer.writerow(row)
-        return figures
+        log.validation(self.step, self.elapsed, figures)
+        tqdm.write(
+            f'step {self.step}: ' + ' '.join(f'{n}={v:.4f}' for n, v in sorted(figures.items()))
+        )
 
     def run(self, stop_after_s: float) -> None:
         """Train until the run is done or stop_after_s seconds have passed (0 = no limit)."""
-        config = self.config
         begin = last = saved = validated = time.monotonic()
-        bar = tqdm(total=100.0, initial=100 * self.progress, unit='%', smoothing=0.05)
-        log = (self.out / 'train.jsonl').open('a', encoding='utf-8')
-        mean: dict[str, float] = {}
-        while self.progress < 1.0:
+        log = RunLog(self.out)
+        bar = tqdm(total=self.config.steps, initial=self.clock, unit='step', smoothing=0.05)
+        while self.clock < self.config.steps:
             terms = self.train_step()
             now = time.monotonic()
             self.elapsed += now - last
             last = now
-            for name, value in terms.items():
-                mean[name] = 0.98 * mean.get(name, value) + 0.02 * value
-            bar.n = 100 * self.progress
-            bar.set_postfix({'step': self.step, 'loss': f'{mean.get("loss", 0.0):.4f}'})
-            if self.step % 50 == 0:
-                values = {n: round(v, 6) for n, v in mean.items()}
-                log.write(
-                    json.dumps({'step': self.step, 's': round(self.elapsed), **values}) + '\n'
-                )
-                log.flush()
-            if now - saved > config.checkpoint_every_s:
+            log.step(self.step, self.elapsed, terms)
+            bar.update(self.clock - bar.n)
+            bar.set_postfix(log.brief(), refresh=False)
+            if now - saved > self.config.checkpoint_every_s:
                 self.save()
                 saved = now
-            if now - validated > config.validate_every_s:
+            if now - validated > self.config.validate_every_s:
                 self.save()
-                figures = self.validate()
-                tqdm.write(
-                    f'step {self.step}: '
-                    + ' '.join(f'{n}={v:.4f}' for n, v in sorted(figures.items()))
-                )
+                self.validate(log)
                 # Validation is not training: it must not eat the time budget.
                 validated = last = time.monotonic()
             if 0 < stop_after_s < time.monotonic() - begin:
                 break
+        self.source.close()
         self.save()
-        self.validate()
+        self.validate(log)
         log.close()
         bar.close()
+
+
+def _adam(network: torch.nn.Module, config: RunConfig) -> torch.optim.Adam:
+    return torch.optim.Adam(network.parameters(), lr=1e-3, betas=config.betas)
+
+
+def _set_rate(optimiser: torch.optim.Optimizer, rate: float) -> None:
+    for group in optimiser.param_groups:
+        group['lr'] = rate
 
 
 def main() -> None:

@@ -1,0 +1,141 @@
+"""The terms of CCFP: each on its own line, and each doing what it says."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip('torch', reason='training needs PyTorch: make test-training')
+
+from torch import Tensor, nn  # noqa: E402
+
+from training.degradation import SAMPLERS, degrade, expose_batch, targets  # noqa: E402
+from training.discriminator import PatchDiscriminator, deceive_loss, judge_loss  # noqa: E402
+from training.losses import Batch, Critics, LossWeights, ccfp_loss  # noqa: E402
+
+ONLY_PIXELS = LossWeights(activation=0.0)
+CCFP = {
+    'idempotence_clean': 0.5,
+    'idempotence_restored': 0.25,
+    'redegradation': 0.25,
+    'redegradation_restored': 0.1,
+}
+
+
+class Identity(nn.Module):
+    """Returns its input: the fixed point of everything, with a gradient to nothing."""
+
+    def forward(self, x: Tensor, *, clip: bool = True) -> Tensor:
+        return x.clamp(0, 1) if clip else x
+
+
+class Shift(nn.Module):
+    """Adds the same to every pixel: drifts further with every application."""
+
+    def __init__(self, by: float) -> None:
+        super().__init__()
+        self.by = nn.Parameter(torch.tensor(by))
+
+    def forward(self, x: Tensor, *, clip: bool = True) -> Tensor:
+        return x + self.by
+
+
+def batch(cycles: int = 2, depth: int = 0) -> Batch:
+    generator = torch.Generator().manual_seed(1)
+    truth = torch.rand(4, 3, 8, 8, generator=generator) * 0.4 + 0.5
+    truth = nn.functional.interpolate(truth, size=(64, 64), mode='bilinear').clamp(0, 1)
+    plans = [SAMPLERS['general'](np.random.default_rng(n)) for n in range(4)]
+    return Batch(
+        degraded=expose_batch(degrade(truth, plans)),
+        truth=expose_batch(targets(truth, plans)),
+        components=torch.zeros(4, 1, 64, 64),
+        plans=plans,
+        cycles=cycles,
+        seen=2,
+        extra=2,
+        depth=depth,
+        window=(0, 0, 64),
+    )
+
+
+def test_every_cycle_is_supervised() -> None:
+    for cycles in (1, 2, 3):
+        _, terms, outputs = ccfp_loss(Identity(), batch(cycles), ONLY_PIXELS, Critics())
+        assert set(terms) == {f'pixel_{k}' for k in range(1, cycles + 1)}
+        assert len(outputs) == cycles
+
+
+@pytest.mark.parametrize('name', sorted(CCFP))
+def test_each_part_of_ccfp_is_switched_by_its_own_weight(name: str) -> None:
+    weights = replace(ONLY_PIXELS, **{name: CCFP[name]})  # type: ignore[arg-type]
+    _, terms, _ = ccfp_loss(Identity(), batch(), weights, Critics())
+    assert name in terms
+    assert not (set(CCFP) - {name, 'redegradation'}) & set(terms)
+
+
+def test_a_fixed_point_costs_nothing_and_a_drift_costs_more_the_deeper_it_goes() -> None:
+    weights = replace(ONLY_PIXELS, idempotence_clean=1.0, idempotence_restored=1.0)
+    _, still, _ = ccfp_loss(Identity(), batch(), weights, Critics())
+    # The Charbonnier distance of equal images is its epsilon.
+    assert still['idempotence_clean'] == pytest.approx(1e-3, abs=1e-4)
+    assert still['idempotence_restored'] == pytest.approx(1e-3, abs=1e-4)
+    _, near, _ = ccfp_loss(Shift(0.01), batch(), weights, Critics())
+    _, far, _ = ccfp_loss(Shift(0.01), batch(depth=3), weights, Critics())
+    assert far['idempotence_clean'] == pytest.approx(4 * near['idempotence_clean'], rel=0.1)
+
+
+def test_degrading_the_input_of_the_identity_again_costs_more_than_the_truth() -> None:
+    weights = replace(ONLY_PIXELS, redegradation=1.0)
+
+    class Oracle(Identity):
+        def __init__(self, truth: Tensor) -> None:
+            super().__init__()
+            self.truth = truth
+
+        def forward(self, x: Tensor, *, clip: bool = True) -> Tensor:
+            return self.truth[: len(x)]
+
+    data = batch(cycles=1)
+    _, identity, _ = ccfp_loss(Identity(), data, weights, Critics())
+    _, oracle, _ = ccfp_loss(Oracle(data.truth), data, weights, Critics())
+    assert oracle['redegradation'] < 0.2 * identity['redegradation']
+
+
+def test_the_discriminator_learns_to_tell_and_the_network_to_deceive() -> None:
+    torch.manual_seed(0)
+    judge = PatchDiscriminator(8)
+    optimiser = torch.optim.Adam(judge.parameters(), lr=2e-3)
+    attention = torch.ones(4, 1, 64, 64)
+    generator = torch.Generator().manual_seed(2)
+
+    def real() -> Tensor:
+        return torch.rand(4, 3, 64, 64, generator=generator)
+
+    def fake() -> Tensor:
+        return nn.functional.avg_pool2d(real(), 3, 1, 1)
+
+    for _ in range(60):
+        loss, right = judge_loss(judge, real(), fake(), attention)
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+    assert right > 0.9
+    blurred = fake().requires_grad_()
+    adversarial, matching = deceive_loss(judge, real(), blurred, attention)
+    (gradient,) = torch.autograd.grad(adversarial + matching, blurred)
+    better = (blurred - 0.5 * gradient / gradient.abs().max()).detach()
+    assert deceive_loss(judge, real(), better, attention)[0] < adversarial
+    assert all(p.grad is None or p.requires_grad for p in judge.parameters())
+
+
+def test_adversarial_terms_act_on_the_last_cycle_that_has_a_weight() -> None:
+    weights = replace(ONLY_PIXELS, adversarial=(0.0, 0.02), matching=0.1)
+    assert weights.judged_cycle(1) == 0
+    assert weights.judged_cycle(3) == 3
+    critics = Critics(judge=PatchDiscriminator(8))
+    _, one, _ = ccfp_loss(Identity(), batch(1), weights, critics)
+    _, two, _ = ccfp_loss(Identity(), batch(2), weights, critics)
+    assert 'adversarial' not in one
+    assert {'adversarial', 'matching'} <= set(two)

@@ -1,0 +1,105 @@
+"""Batches: drawn and degraded ahead of the step that sees them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+
+import numpy as np
+import torch
+
+from training.config import RunConfig
+from training.data import SIZE, TrainingFaces
+from training.degradation import clean_plan, degrade, expose_batch, sample, targets
+from training.losses import Batch
+
+
+def make_batch(faces: TrainingFaces, now: RunConfig, step: int) -> tuple[Batch, bool]:
+    """Draw the batch of a step; it depends on the seed and the step alone.
+
+    Args:
+        faces: the training faces.
+        now: the configuration of this step (see `RunConfig.at`).
+        step: number of the step, from 0.
+
+    Returns:
+        The batch, on the faces' device, and whether its windows are whole crops.
+
+    """
+    rng = np.random.default_rng((now.seed, step))
+    whole = now.whole_every > 0 and step % now.whole_every == now.whole_every - 1
+    crop = SIZE if whole else now.crop
+    size = max(2, now.pixels // (crop * crop))
+    indices = rng.choice(len(faces), size, replace=len(faces) < size)
+    face, components = faces.draw(rng, [int(i) for i in indices], crop)
+    plans = [
+        clean_plan() if rng.random() < now.clean_share else sample(rng, now.shares)
+        for _ in range(size)
+    ]
+    share = np.asarray(now.cycles) / sum(now.cycles)
+    cycles = int(rng.choice(len(share), p=share)) + 1
+    depth = int(rng.integers(0, now.loss.idempotence_depth + 1))
+    top, left = (int(v) for v in rng.integers(0, crop - now.crop + 1, 2))
+    with torch.no_grad():
+        layout = torch.channels_last
+        degraded = expose_batch(degrade(face, plans)).contiguous(memory_format=layout)
+        # A photograph that is dark by intent would ask for darkening what was brightened.
+        truth = expose_batch(targets(face, plans)).contiguous(memory_format=layout)
+    batch = Batch(
+        degraded=degraded,
+        truth=truth,
+        components=components,
+        plans=plans,
+        cycles=cycles,
+        seen=_part(size, now.perceptual_share),
+        extra=_part(size, now.extra_share) if step % now.extra_every == 0 else 0,
+        depth=depth,
+        window=(top, left, now.crop),
+    )
+    return batch, whole
+
+
+def _part(size: int, share: float) -> int:
+    return max(1, round(size * share)) if share > 0 else 0
+
+
+class BatchSource:
+    """Makes the next batch in a thread while the present one is trained on."""
+
+    def __init__(self, faces: TrainingFaces, config: RunConfig) -> None:
+        """Start the thread.
+
+        Args:
+            faces: the training faces.
+            config: of the run.
+
+        """
+        self._faces, self._config = faces, config
+        self._pool = ThreadPoolExecutor(1)
+        self._next: tuple[tuple[int, RunConfig], Future[tuple[Batch, bool]]] | None = None
+
+    def take(self, step: int, clock: int) -> tuple[Batch, bool]:
+        """Return the batch of a step and begin with that of the next.
+
+        Args:
+            step: number of the step, which decides what is drawn.
+            clock: step by which the schedules go (see `Trainer.clock`).
+
+        """
+        now = self._config.at(clock)
+        if self._next is not None and self._next[0] == (step, now):
+            batch = self._next[1].result()
+        else:
+            batch = make_batch(self._faces, now, step)
+        after = self._config.at(clock + 1)
+        self._next = ((step + 1, after), self._submit(make_batch, after, step + 1))
+        return batch
+
+    def _submit(
+        self, work: Callable[..., tuple[Batch, bool]], now: RunConfig, step: int
+    ) -> Future[tuple[Batch, bool]]:
+        return self._pool.submit(work, self._faces, now, step)
+
+    def close(self) -> None:
+        """Stop the thread."""
+        self._pool.shutdown(cancel_futures=True)

@@ -1,0 +1,71 @@
+"""Checkpoints: written so that a kill loses nothing, and saying what made them."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from training.data import manifest_sha256
+
+CHECKPOINT = 'checkpoint.pt'
+
+
+def code_version() -> str:
+    """Return the commit of the code that trains, with a mark if it was changed."""
+    run = subprocess.run(
+        ['git', 'describe', '--always', '--dirty'], capture_output=True, text=True, check=False
+    )
+    return run.stdout.strip() or 'unknown'
+
+
+def source_sha256() -> str:
+    """Return one hash over the training code's files, in name order."""
+    digest = hashlib.sha256()
+    root = Path(__file__).parent
+    for path in sorted(root.rglob('*.py')):
+        digest.update(path.relative_to(root).as_posix().encode() + path.read_bytes())
+    return digest.hexdigest()
+
+
+def provenance(data: Path) -> dict[str, str]:
+    """Return what the weights of a run are to carry: hashes of its data and its code."""
+    return {
+        'manifest_sha256': manifest_sha256(data),
+        'source_sha256': source_sha256(),
+        'code_version': code_version(),
+    }
+
+
+def save_atomically(state: dict[str, Any], path: Path) -> None:
+    """Write a checkpoint so that a kill at any moment leaves the old or the new one."""
+    partial = path.with_suffix('.partial')
+    torch.save(state, partial)
+    os.replace(partial, path)
+
+
+def load_weights(network: nn.Module, path: Path) -> None:
+    """Give a network the averaged weights of another run.
+
+    Raises:
+        FileNotFoundError: there is no such checkpoint.
+        ValueError: it is of another layout.
+
+    """
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"start_from names '{path}', which does not exist; train that run first, or leave "
+            'start_from out to begin with random weights'
+        )
+    state = torch.load(path, map_location='cpu', weights_only=True)
+    try:
+        network.load_state_dict(state['average'])
+    except (KeyError, RuntimeError) as error:
+        raise ValueError(
+            f"'{path}' does not fit the layout of this run: {str(error).splitlines()[0]}"
+        ) from error

@@ -1,0 +1,56 @@
+"""Which layout a network has, and of what size."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+#: Residual layouts first, cheapest of them last; the plain one has no skip of any kind.
+LAYOUTS = (
+    'encoder_decoder',
+    'shallow_encoder_decoder',
+    'stride4',
+    'space_to_depth',
+    'stride8',
+    'plain',
+)
+
+
+@dataclass(frozen=True)
+class NetworkConfig:
+    """Layout of the network.
+
+    Attributes:
+        layout: one of `LAYOUTS`. All but ``encoder_decoder`` have one fixed size, of
+            about 2.0 M parameters; the attributes below do not apply to them.
+        widths: channels at strides 1, 2, 4 and 8.
+        blocks_s2: residual blocks at stride 2, on either side.
+        blocks_s4: residual blocks at stride 4, on either side.
+        body_blocks: residual blocks at stride 8.
+
+    Raises:
+        ValueError: unknown layout, or sizes given for a layout that has its own.
+
+    """
+
+    widths: tuple[int, int, int, int] = (16, 32, 64, 128)
+    blocks_s2: int = 1
+    blocks_s4: int = 2
+    body_blocks: int = 5
+    layout: str = 'encoder_decoder'
+
+    def __post_init__(self) -> None:
+        """Reject what no network can be built of."""
+        if self.layout not in LAYOUTS:
+            raise ValueError(f'unknown layout {self.layout!r}; known are {", ".join(LAYOUTS)}')
+        if self.layout == 'encoder_decoder':
+            return
+        changed = [
+            f.name
+            for f in fields(self)
+            if f.name != 'layout' and getattr(self, f.name) != f.default
+        ]
+        if changed:
+            raise ValueError(
+                f'layout {self.layout!r} has a fixed size: leave out {", ".join(changed)}, '
+                'which only encoder_decoder takes'
+            )

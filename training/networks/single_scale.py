@@ -1,0 +1,81 @@
+"""Residual layouts whose blocks work at a low resolution alone."""
+
+from __future__ import annotations
+
+from typing import cast
+
+from torch import Tensor, nn
+
+from training.networks.parts import (
+    CorrectionHead,
+    ResidualRestorer,
+    conv_relu,
+    enlarge,
+    residual_stage,
+)
+
+
+class Stride4(ResidualRestorer):
+    """26 residual blocks of 64 channels at stride 4."""
+
+    stages = ('entry', 'body')
+    divisor = 4
+
+    def __init__(self) -> None:
+        """Build the layers."""
+        super().__init__()
+        self.entry = nn.Sequential(conv_relu(3, 32, stride=2), conv_relu(32, 64, stride=2))
+        self.body = residual_stage(64, 26)
+        self.exit = CorrectionHead((64, 32, 16))
+
+    def correction(self, x: Tensor) -> Tensor:
+        """Return what one cycle adds to its (B, 3, H, W) input; H and W multiples of 4."""
+        return cast(Tensor, self.exit(self.body(self.entry(x))))
+
+
+class Stride8(ResidualRestorer):
+    """6 residual blocks of 128 channels at stride 8."""
+
+    stages = ('entry', 'body')
+    divisor = 8
+
+    def __init__(self) -> None:
+        """Build the layers."""
+        super().__init__()
+        self.entry = nn.Sequential(
+            conv_relu(3, 32, stride=2), conv_relu(32, 64, stride=2), conv_relu(64, 128, stride=2)
+        )
+        self.body = residual_stage(128, 6)
+        self.exit = CorrectionHead((128, 64, 32, 16))
+
+    def correction(self, x: Tensor) -> Tensor:
+        """Return what one cycle adds to its (B, 3, H, W) input; H and W multiples of 8."""
+        return cast(Tensor, self.exit(self.body(self.entry(x))))
+
+
+class SpaceToDepth(ResidualRestorer):
+    """Blocks at stride 4 and, between them, at stride 8, behind a 4x4 patch stem.
+
+    The stem is a 4x4 convolution of stride 4: space-to-depth(4) and a 1x1 convolution
+    in one operator, without the data movement of the former.
+    """
+
+    stages = ('stem', 'encode4', 'down8', 'body', 'decode4')
+    divisor = 8
+
+    def __init__(self) -> None:
+        """Build the layers."""
+        super().__init__()
+        self.stem = conv_relu(3, 64, kernel=4, stride=4)
+        self.encode4 = residual_stage(64, 4)
+        self.down8 = conv_relu(64, 128, stride=2)
+        self.body = residual_stage(128, 4)
+        self.up4 = conv_relu(128, 64)
+        self.decode4 = residual_stage(64, 4)
+        self.exit = CorrectionHead((64, 32, 16))
+
+    def correction(self, x: Tensor) -> Tensor:
+        """Return what one cycle adds to its (B, 3, H, W) input; H and W multiples of 8."""
+        s4 = self.encode4(self.stem(x))
+        s8 = self.body(self.down8(s4))
+        return cast(Tensor, self.exit(self.decode4(enlarge(self.up4(s8)) + s4)))
