@@ -31,7 +31,7 @@ setup(
     python_requires='>=3.10',
     packages=find_packages(include=[PACKAGE, f'{PACKAGE}.*']),
     package_data={
-        PACKAGE: ['models/*.onnx', 'models/*.json', 'replay/templates/*', 'py.typed'],
+        PACKAGE: ['models/*.onnx', 'models/*.json', 'models/*.md', 'replay/templates/*', 'py.typed'],
     },
     data_files=[
         ('share/ament_index/resource_index/packages', [f'resource/{PACKAGE}']),
@@ -64,6 +64,8 @@ setup(
             'matplotlib>=3.8',
             'pyyaml>=6.0',
         ],
+        # Replay's videos in H.264, which browsers play; 17 and later want Python 3.11.
+        'video': ['av>=14'],
     },
     zip_safe=False,
     classifiers=[
@@ -76,6 +78,8 @@ setup(
     entry_points={
         'console_scripts': [
             'restorer = cfrnet_ros.node.main:main',
+            'cfrnet-replay = cfrnet_ros.replay.main:main',
+            # The name before; scripts may use it.
             'cfrnet_replay = cfrnet_ros.replay.main:main',
         ],
     },

@@ -35,5 +35,14 @@ def faces(tmp_path_factory: pytest.TempPathFactory) -> Path:
             cv2.imwrite(str(root / split / name), shaded)
             marks = ','.join(f'{v:.1f}' for v in points.ravel())
             lines.append(f'{name}\t{split}\t0\tnasa\t{split}{number}\t{marks}')
+    # Faces without a truth have a list of their own.
+    (root / 'real_lq').mkdir()
+    listing = ['file\tsource\tlandmarks5']
+    small = cv2.resize(crop, (64, 64), interpolation=cv2.INTER_AREA)
+    marks = ','.join(f'{v:.1f}' for v in (points * 64 / side).ravel())
+    for number in range(2):
+        cv2.imwrite(str(root / 'real_lq' / f'real{number}.png'), small // (number + 1))
+        listing.append(f'real{number}.png\tnasa\t{marks}')
+    (root / 'real_lq' / 'SOURCES.tsv').write_text('\n'.join(listing) + '\n')
     (root / 'MANIFEST.tsv').write_text('\n'.join(lines) + '\n')
     return root

@@ -85,6 +85,18 @@ def uint8_model(path: Path, size: int = 48) -> Path:
     )
 
 
+def rolled_bytes_model(path: Path, layout: str, colour: str, size: int = 48) -> Path:
+    """uint8 0..255 of any layout: channel i of its output is channel i + 1 of its input."""
+    return save_model(
+        path,
+        [helper.make_node('Gather', ['face', 'order'], ['restored'], axis=layout.index('C'))],
+        [1, 3, size, size] if layout == 'NCHW' else [1, size, size, 3],
+        dtype=TensorProto.UINT8,
+        constants={'order': np.array([1, 2, 0], np.int64)},
+        card={'layout': layout, 'colour': colour, 'iterative': True},
+    )
+
+
 def nan_model(path: Path, size: int = 64) -> Path:
     """Float model whose second application gives NaN: sqrt(x - 0.3)."""
     return save_model(

@@ -12,6 +12,7 @@ import pytest
 from onnx import helper
 from onnx_models import invert_channel_model, save_model, scale_model, uint8_model
 
+from cfrnet_ros.vision import models
 from cfrnet_ros.vision.align import FFHQ_TEMPLATE
 from cfrnet_ros.vision.errors import ModelError
 from cfrnet_ros.vision.model_card import load_card
@@ -142,7 +143,44 @@ def test_models_are_found_by_precision_name_and_path(tmp_path: Path) -> None:
     assert resolve_model(str(own), 'cpu') == own
 
 
-@pytest.mark.parametrize('name', ['', 'int4', '/nowhere/model.onnx'])
+@pytest.fixture
+def two_networks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return a models' folder with the plain network beside the main one."""
+    for name in ('cfrnet_256', 'cfrnet_plain_256', 'another_256'):
+        for precision in ('fp32', 'int8'):
+            (tmp_path / f'{name}_{precision}.onnx').touch()
+    monkeypatch.setattr(models, 'MODEL_DIR', tmp_path)
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ('name', 'provider', 'stem'),
+    [
+        ('auto', 'cpu', 'cfrnet_256_int8'),
+        ('auto', 'tensorrt', 'cfrnet_256_fp32'),
+        ('fp32', 'cpu', 'cfrnet_256_fp32'),
+        ('int8', 'cuda', 'cfrnet_256_int8'),
+        ('plain', 'qnn', 'cfrnet_plain_256_int8'),
+        ('plain', 'coreml', 'cfrnet_plain_256_fp32'),
+        ('plain_fp32', 'cpu', 'cfrnet_plain_256_fp32'),
+        (' plain_int8 ', 'cuda', 'cfrnet_plain_256_int8'),
+        ('another_256_int8', 'cpu', 'another_256_int8'),
+    ],
+)
+def test_the_main_network_is_taken_unless_the_plain_one_is_named(
+    two_networks: Path, name: str, provider: str, stem: str
+) -> None:
+    assert resolve_model(name, provider) == two_networks / f'{stem}.onnx'
+
+
+def test_the_other_precision_stands_in_for_auto_alone(two_networks: Path) -> None:
+    (two_networks / 'cfrnet_plain_256_int8.onnx').unlink()
+    assert resolve_model('plain', 'cpu').stem == 'cfrnet_plain_256_fp32'
+    with pytest.raises(ModelError, match=r"no model 'plain_int8'.*plain_fp32.*cfrnet_256_int8"):
+        resolve_model('plain_int8', 'cpu')
+
+
+@pytest.mark.parametrize('name', ['', 'int4', '_int8', 'auto_int8', '/nowhere/model.onnx'])
 def test_unknown_model_is_refused_and_the_shipped_are_listed(name: str) -> None:
     with pytest.raises(ModelError, match=r'cfrnet_.*_int8'):
         resolve_model(name, 'cpu')

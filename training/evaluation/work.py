@@ -1,0 +1,147 @@
+"""Units of work: some faces of one set through one model, measured in a process of its own."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from training.data import to_tensor
+from training.evaluation import cache
+from training.evaluation.cases import Case, CaseSet
+from training.evaluation.meters import HIGHEST_PSNR, Meters, Readings
+from training.evaluation.plans import Plan
+from training.evaluation.runner import CycleRunner
+from training.metrics import psnr
+
+#: Kinds of units: the tables, and the curves of the fixed point.
+QUALITY, FIXED_POINT = 'quality', 'fixed_point'
+
+
+@dataclass(frozen=True)
+class Unit:
+    """Some faces of one set through one model.
+
+    Attributes:
+        kind: `QUALITY` or `FIXED_POINT`.
+        model: path of the ONNX file.
+        data: folder with MANIFEST.tsv.
+        name: of the set.
+        numbers: of the faces.
+        cycles: the largest k.
+        plan: what is measured; of no meaning for the fixed point.
+        result: the cache's file.
+
+    """
+
+    kind: str
+    model: Path
+    data: Path
+    name: str
+    numbers: tuple[int, ...]
+    cycles: int
+    plan: Plan
+    result: Path
+
+
+def result_path(
+    folder: Path,
+    kind: str,
+    model: Path,
+    model_sha256: str,
+    cases: CaseSet,
+    numbers: tuple[int, ...],
+    cycles: int,
+    plan: Plan,
+    code: str,
+) -> Path:
+    """Name the cache's file by everything that its figures depend on."""
+    import onnxruntime
+
+    key = [
+        kind,
+        model_sha256,
+        cases.name,
+        cases.digest(),
+        numbers,
+        cycles,
+        plan.describe(),
+        code,
+        [onnxruntime.__version__, torch.__version__, cv2.__version__],
+    ]
+    digest = hashlib.sha256(json.dumps(key).encode()).hexdigest()[:20]
+    return folder / f'{kind}-{model.stem}-{cases.name}-{numbers[0]:03d}-{digest}.npz'
+
+
+def prepare_process(threads: int) -> None:
+    """Give a process its threads: as many processes run as there are cores."""
+    cv2.setNumThreads(1)
+    torch.set_num_threads(threads)
+
+
+@lru_cache(maxsize=1)
+def _meters() -> Meters:
+    return Meters()
+
+
+@lru_cache(maxsize=2)
+def _runner(model: Path) -> CycleRunner:
+    return CycleRunner(model, threads=torch.get_num_threads())
+
+
+@lru_cache(maxsize=4)
+def _cases(data: Path, name: str) -> CaseSet:
+    return CaseSet(data, name)
+
+
+def run_unit(unit: Unit) -> Unit:
+    """Measure the unit's faces into its file; return the unit."""
+    # Of the processor, not of the wall: other processes may share the core.
+    start = time.process_time()
+    cases = _cases(unit.data, unit.name)
+    measure = _quality if unit.kind == QUALITY else _fixed_point
+    faces = [measure(unit, cases.case(number)) for number in unit.numbers]
+    cache.save(unit.result, faces, time.process_time() - start)
+    return unit
+
+
+def _quality(unit: Unit, case: Case) -> Readings:
+    readings = Readings(case.number, case.file)
+    pictures, residuals = _runner(unit.model)(case.degraded, unit.cycles)
+    stages = {str(k): picture for k, picture in enumerate([case.degraded, *pictures])}
+    _meters().measure(readings, stages, case.truth, unit.plan)
+    for k, residual in enumerate(residuals, start=1):
+        readings.values.setdefault(str(k), {})['residual'] = residual
+    return readings
+
+
+def _fixed_point(unit: Unit, case: Case) -> Readings:
+    """Measure how far each output is from what it should stay at.
+
+    A clean face should stay itself (as brightened, where the card asks for that), so drift
+    is counted from there; a degraded face should become one restored face, so drift is
+    counted from the first cycle's output.
+    """
+    readings = Readings(case.number, case.file)
+    runner = _runner(unit.model)
+    pictures, residuals = runner(case.degraded, unit.cycles)
+    is_clean = case.truth is case.degraded
+    start = runner.start(case.degraded) if is_clean else pictures[0]
+    for k, (picture, residual) in enumerate(zip(pictures, residuals, strict=True), start=1):
+        values = {'residual': residual, 'psnr_to_start': _psnr(picture, start)}
+        if case.truth is not None and not is_clean:
+            values['psnr'] = _psnr(picture, case.truth)
+        readings.values[str(k)] = values
+    return readings
+
+
+def _psnr(first: NDArray[np.uint8], second: NDArray[np.uint8]) -> float:
+    return float(psnr(to_tensor(first), to_tensor(second)).clamp(max=HIGHEST_PSNR))

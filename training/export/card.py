@@ -1,0 +1,203 @@
+"""The model card: what a file is for, what made it, and the figures measured on it.
+
+``python -m training.export.card --results docs/results.json`` takes new figures over into
+the cards and into the page made of them; `make evaluate` does the same.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from cfrnet_ros.vision.align import DEFAULT_TEMPLATE
+from training.export.page import write_page
+from training.export.texts import CREDITS, INTENDED_USE, LICENCE, LIMITS, OUT_OF_SCOPE
+
+#: What the card says of a model's input and output, by `--io`.
+IO_FORMATS: dict[str, dict[str, Any]] = {
+    'uint8': {'dtype': 'uint8', 'layout': 'NHWC', 'colour': 'BGR', 'value_range': [0, 255]},
+    'float': {'dtype': 'float32', 'layout': 'NCHW', 'colour': 'RGB', 'value_range': [0.0, 1.0]},
+}
+
+#: Digits after the point that the card keeps of a figure.
+DIGITS = 4
+
+
+def make_card(
+    path: Path,
+    *,
+    title: str,
+    precision: str,
+    io: str,
+    size: int,
+    parameters: int,
+    macs: int,
+    training: Mapping[str, Any],
+    data: Mapping[str, list[str]],
+) -> dict[str, Any]:
+    """Describe one exported file.
+
+    Args:
+        path: of the ONNX file.
+        title: what people call the network, for instance 'CFRNet'.
+        precision: 'fp32' or 'int8'.
+        io: 'uint8' or 'float', see `IO_FORMATS`.
+        size: side of the square face in pixels.
+        parameters: of the network.
+        macs: multiply-accumulate operations of one cycle.
+        training: of which run the weights are.
+        data: see `data_sources`.
+
+    Returns:
+        The card, without figures (`metrics` is empty).
+
+    """
+    return {
+        'name': f'{title} {size} {precision.upper()}',
+        'file': path.name,
+        'sha256': hashlib.sha256(path.read_bytes()).hexdigest(),
+        'intended_use': INTENDED_USE,
+        'out_of_scope': OUT_OF_SCOPE,
+        'limits': LIMITS,
+        'size': size,
+        **IO_FORMATS[io],
+        'iterative': True,
+        'expose': True,
+        'exposure': 'cfrnet_ros.vision.exposure.expose_face brightens underexposed crops first',
+        'precision': precision,
+        'template': [[round(float(v), 6) for v in point] for point in DEFAULT_TEMPLATE],
+        'licence': LICENCE,
+        'parameters': parameters,
+        'gmac_per_cycle': round(macs / 1e9, 3),
+        'training': dict(training),
+        **data,
+        'metrics': {},
+    }
+
+
+def data_sources(root: Path) -> dict[str, list[str]]:
+    """Say on whose faces a run was trained and measured.
+
+    Args:
+        root: folder with MANIFEST.tsv; its column `licence` is optional.
+
+    Returns:
+        `data` and `evaluation_data`, a line for every source and licence of the splits
+        train and test, and `credits`, for the sources whose licence asks for it.
+
+    """
+    with (root / 'MANIFEST.tsv').open(newline='', encoding='utf-8') as stream:
+        rows = list(csv.DictReader(stream, delimiter='\t'))
+    counts = Counter(
+        (row['split'], row['source'], row['synthetic'] == '1', row.get('licence') or '')
+        for row in rows
+    )
+
+    def lines(wanted: str) -> list[str]:
+        found = []
+        for (split, source, synthetic, licence), number in counts.most_common():
+            if split == wanted:
+                what = 'generated face' if synthetic else 'photograph'
+                terms = licence or 'licence not stated in the manifest'
+                found.append(f'{source}: {number} {what}{"s" if number > 1 else ""}; {terms}')
+        return found
+
+    licences = ' '.join(licence for _, _, _, licence in counts)
+    return {
+        'data': lines('train'),
+        'evaluation_data': lines('test'),
+        'credits': [text for word, text in CREDITS.items() if word in licences],
+    }
+
+
+def metrics_of(results: Mapping[str, Any], sha256: str) -> dict[str, Any]:
+    """Pick the figures of one file out of the evaluation's results.
+
+    Args:
+        results: content of `docs/results.json`: under `models`, of each its `sha256` and its
+            `sets`; of a set the number of `faces`, and under `k` by cycle and metric a
+            number, or a mapping with the `mean`.
+        sha256: of the ONNX file.
+
+    Returns:
+        `results` (where they are from), `seed`, `manifest_sha256`, and by set `faces` and
+        `k`: by cycle ('0' is the degraded input) and metric the mean to `DIGITS` digits.
+
+    Raises:
+        ValueError: the results are of other files.
+
+    """
+    for model in results['models'].values():
+        if model['sha256'] == sha256:
+            return {
+                'results': 'docs/results.json',
+                'seed': results.get('seed'),
+                'manifest_sha256': results.get('manifest_sha256'),
+                'sets': {
+                    name: {
+                        'faces': entry['faces'],
+                        'k': {
+                            k: {metric: _mean(figure) for metric, figure in row.items()}
+                            for k, row in entry['k'].items()
+                        },
+                    }
+                    for name, entry in model['sets'].items()
+                },
+            }
+    measured = ', '.join(f'{n} {m["sha256"][:12]}' for n, m in results['models'].items())
+    raise ValueError(
+        f'the results are of other files ({measured or "none"}) than the one with sha256 '
+        f'{sha256[:12]}...; measure it first: make evaluate'
+    )
+
+
+def _mean(figure: Any) -> float:
+    return round(float(figure['mean'] if isinstance(figure, Mapping) else figure), DIGITS)
+
+
+def write_metrics(card_path: Path, results: Mapping[str, Any]) -> None:
+    """Write the figures measured on a file into its card.
+
+    Args:
+        card_path: the JSON file beside the ONNX file.
+        results: see `metrics_of`.
+
+    Raises:
+        ValueError: the results are of another file than the one that lies beside the card.
+
+    """
+    card = json.loads(card_path.read_text(encoding='utf-8'))
+    digest = hashlib.sha256(card_path.with_suffix('.onnx').read_bytes()).hexdigest()
+    if card['sha256'] != digest:
+        raise ValueError(
+            f"'{card_path}' describes another file than the one beside it; export both again"
+        )
+    card['metrics'] = metrics_of(results, digest)
+    write_card(card_path, card)
+
+
+def write_card(card_path: Path, card: Mapping[str, Any]) -> None:
+    """Write a card as JSON."""
+    card_path.write_text(json.dumps(card, indent=2) + '\n', encoding='utf-8')
+
+
+def main() -> None:
+    """Take the evaluation's figures over into all cards of a folder."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('--results', type=Path, default=Path('docs/results.json'))
+    parser.add_argument('--models', type=Path, default=Path('cfrnet_ros/models'))
+    args = parser.parse_args()
+    results = json.loads(args.results.read_text(encoding='utf-8'))
+    for path in sorted(args.models.glob('*.onnx')):
+        write_metrics(path.with_suffix('.json'), results)
+    print(write_page(args.models))
+
+
+if __name__ == '__main__':
+    main()

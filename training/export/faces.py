@@ -1,0 +1,61 @@
+"""Degraded faces as the node would hand them to a restorer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cfrnet_ros.vision.exposure import expose_face
+from training.data import aligned, read_manifest, to_image, to_tensor
+from training.degradation import sample
+
+#: Mixture of degradation sets to calibrate with and to compare on.
+SHARES: Mapping[str, float] = {'general': 0.6, 'car': 0.4}
+
+
+@dataclass(frozen=True)
+class DegradedFace:
+    """A degraded face and what it should look like.
+
+    Attributes:
+        degraded: (N, N, 3) uint8 BGR, brightened by `expose_face` where underexposed.
+        truth: (N, N, 3) uint8 BGR.
+
+    """
+
+    degraded: NDArray[np.uint8]
+    truth: NDArray[np.uint8]
+
+
+def degraded_faces(data: Path, split: str, count: int, seed: int) -> list[DegradedFace]:
+    """Draw faces of a split and degrade each once.
+
+    Args:
+        data: folder with MANIFEST.tsv.
+        split: of the manifest.
+        count: of faces, without repetition; all where the split has fewer.
+        seed: of the choice and of the degradations.
+
+    Returns:
+        The faces, in the order drawn.
+
+    Raises:
+        FileNotFoundError: no manifest.
+        ValueError: the split is empty, or the count below 1.
+
+    """
+    if count < 1:
+        raise ValueError(f'at least one face is needed, not {count}')
+    records = read_manifest(data, split)
+    rng = np.random.default_rng(seed)
+    faces = []
+    for index in rng.choice(len(records), min(count, len(records)), replace=False):
+        plan = sample(rng, dict(SHARES))
+        clean = to_tensor(aligned(records[int(index)]))
+        degraded = expose_face(to_image(plan(clean)))
+        faces.append(DegradedFace(degraded, to_image(plan.truth(clean))))
+    return faces

@@ -1,0 +1,230 @@
+"""INT8 in QDQ form: unsigned activations, signed weights by channel, bytes at either end.
+
+Unsigned activations with signed weights are what ONNX Runtime's x86 kernels are fastest
+with; NPU compilers read the same QuantizeLinear / DequantizeLinear nodes.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import logging
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import onnxruntime as ort
+from numpy.typing import NDArray
+from onnx import TensorProto, helper
+from onnxruntime.quantization import (
+    CalibrationDataReader,
+    CalibrationMethod,
+    QuantFormat,
+    QuantType,
+    quantize_static,
+)
+from onnxruntime.quantization.shape_inference import quant_pre_process
+
+from training.export.fp32 import INPUT, OUTPUT
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """How the ranges of the activations are found.
+
+    Attributes:
+        method: of ONNX Runtime.
+        percentile: share of the values, in percent, that the range has to hold, on either
+            side; of the method Percentile only.
+
+    """
+
+    method: CalibrationMethod
+    percentile: float | None = None
+
+
+#: By name, the methods that the export can compare. A percentile below these cut off
+#: highlights by up to 54 levels when it was tried.
+METHODS: dict[str, Calibration] = {
+    'minmax': Calibration(CalibrationMethod.MinMax),
+    'percentile_99.9999': Calibration(CalibrationMethod.Percentile, 99.9999),
+    'percentile_99.999': Calibration(CalibrationMethod.Percentile, 99.999),
+    'entropy': Calibration(CalibrationMethod.Entropy),
+}
+
+#: Cycles that calibrate: further ones see the output of earlier ones, as at run time.
+CYCLES = 3
+
+
+class _CalibrationFaces(CalibrationDataReader):  # type: ignore[misc]
+    """Faces as planes, those of one face's cycles after each other (ONNX Runtime's protocol)."""
+
+    def __init__(self, planes: Sequence[NDArray[np.uint8]]) -> None:
+        self._planes = planes
+        self._next, self._end = 0, len(planes)
+
+    def __len__(self) -> int:
+        return len(self._planes)
+
+    def set_range(self, start_index: int, end_index: int) -> None:
+        self._next, self._end = start_index, end_index
+
+    def get_next(self) -> dict[str, NDArray[np.float32]] | None:
+        if self._next >= self._end:
+            return None
+        planes = self._planes[self._next]
+        self._next += 1
+        return {INPUT: planes.astype(np.float32) / np.float32(255.0)}
+
+
+def calibration_inputs(
+    float_model: Path, faces: Sequence[NDArray[np.uint8]], colour: str
+) -> list[NDArray[np.uint8]]:
+    """Return what the model sees of some faces in its first `CYCLES` cycles.
+
+    Args:
+        float_model: float32 (1, 3, N, N) in 0..1, need not clip.
+        faces: (N, N, 3) uint8 BGR.
+        colour: 'BGR' or 'RGB', what the model takes.
+
+    Returns:
+        (1, 3, N, N) uint8 in the model's colour order, `CYCLES` of each face.
+
+    """
+    session = ort.InferenceSession(str(float_model), providers=['CPUExecutionProvider'])
+    inputs = []
+    for face in faces:
+        image = face if colour == 'BGR' else face[..., ::-1]
+        planes = np.ascontiguousarray(image.transpose(2, 0, 1)[None])
+        for _ in range(CYCLES):
+            inputs.append(planes)
+            scaled = planes.astype(np.float32) / np.float32(255.0)
+            restored = session.run([OUTPUT], {INPUT: scaled})[0]
+            planes = np.rint(np.clip(restored, 0.0, 1.0) * 255.0).astype(np.uint8)
+    return inputs
+
+
+def quantise(
+    float_model: Path,
+    path: Path,
+    inputs: Sequence[NDArray[np.uint8]],
+    calibration: Calibration,
+    as_bytes: bool,
+) -> None:
+    """Write the INT8 model.
+
+    Args:
+        float_model: float32 (1, 3, N, N) in 0..1, without a clip at its end: the last
+            QuantizeLinear limits the output to 0..1.
+        path: of the file to write.
+        inputs: see `calibration_inputs`.
+        calibration: how to find the ranges.
+        as_bytes: whether the model takes and gives (1, N, N, 3) uint8 instead of float32
+            planes.
+
+    """
+    # Both ends hold an image of 256 levels: the scale is known, not calibrated.
+    image = [{'scale': np.array(1 / 255, np.float32), 'zero_point': np.array(0, np.uint8)}]
+    options: dict[str, Any] = {
+        # The histogram methods keep every activation of so many inputs in memory.
+        'CalibStridedMinMax': CYCLES,
+        'TensorQuantOverrides': {INPUT: image, OUTPUT: image},
+    }
+    if calibration.percentile is not None:
+        options['CalibPercentile'] = calibration.percentile
+    with tempfile.TemporaryDirectory() as folder:
+        prepared = Path(folder) / 'prepared.onnx'
+        quantised = Path(folder) / 'quantised.onnx'
+        quant_pre_process(str(float_model), str(prepared), skip_symbolic_shape=True)
+        with _quiet():
+            quantize_static(
+                str(prepared),
+                str(quantised),
+                _CalibrationFaces(inputs),
+                quant_format=QuantFormat.QDQ,
+                activation_type=QuantType.QUInt8,
+                weight_type=QuantType.QInt8,
+                per_channel=True,
+                calibrate_method=calibration.method,
+                extra_options=options,
+            )
+        model = onnx.load(str(quantised))
+    if as_bytes:
+        bytes_at_the_ends(model)
+    onnx.checker.check_model(model, full_check=True)
+    onnx.save(model, str(path))
+
+
+@contextlib.contextmanager
+def _quiet() -> Any:
+    """Keep the calibrators' lines for every batch off the screen."""
+    level = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        with contextlib.redirect_stdout(io.StringIO()):
+            yield
+    finally:
+        logging.disable(level)
+
+
+def bytes_at_the_ends(model: onnx.ModelProto) -> None:
+    """Make a quantised model take and give pixels as bytes, in place.
+
+    The float input and its QuantizeLinear become a uint8 input of (1, N, N, 3), and the
+    last DequantizeLinear and the float output a uint8 output. What was rounding and
+    clipping there is done by the QuantizeLinear of the last operator, which ONNX Runtime
+    fuses with it. Its kernels take the channels last, so that the two Transposes cancel
+    against its own: the graph that runs has not one operator more.
+
+    Args:
+        model: QDQ, from `INPUT` to `OUTPUT`, both float32 (1, 3, N, N), of scale 1/255.
+
+    Raises:
+        ValueError: the input is not quantised.
+
+    """
+    graph = model.graph
+    first = [n for n in graph.node if n.op_type == 'QuantizeLinear' and n.input[0] == INPUT]
+    readers = [n for n in graph.node if INPUT in n.input]
+    if len(first) != 1 or len(readers) != 1:
+        raise ValueError(
+            f'the input is read by {[n.op_type for n in readers]}, not by one QuantizeLinear '
+            'alone; export with --io float'
+        )
+    begin = first[0]
+    scale, zero = begin.input[1], begin.input[2]
+    graph.node.remove(begin)
+    graph.node.insert(
+        0,
+        helper.make_node(
+            'Transpose', [INPUT], [begin.output[0]], name='pixels_to_planes', perm=[0, 3, 1, 2]
+        ),
+    )
+    end = next(n for n in graph.node if OUTPUT in n.output)
+    if end.op_type == 'DequantizeLinear':
+        levels = end.input[0]
+        graph.node.remove(end)
+    else:
+        # An operator that was left in float.
+        end.output[list(end.output).index(OUTPUT)] = f'{OUTPUT}_float'
+        levels = f'{OUTPUT}_levels'
+        graph.node.append(
+            helper.make_node(
+                'QuantizeLinear', [f'{OUTPUT}_float', scale, zero], [levels], name='to_levels'
+            )
+        )
+    graph.node.append(
+        helper.make_node(
+            'Transpose', [levels], [OUTPUT], name='planes_to_pixels', perm=[0, 2, 3, 1]
+        )
+    )
+    for value in (graph.input[0], graph.output[0]):
+        _, _, height, width = (d.dim_value for d in value.type.tensor_type.shape.dim)
+        name = value.name
+        value.CopyFrom(
+            helper.make_tensor_value_info(name, TensorProto.UINT8, [1, height, width, 3])
+        )

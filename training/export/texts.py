@@ -1,0 +1,37 @@
+"""The words of the model cards."""
+
+from __future__ import annotations
+
+INTENDED_USE = (
+    'Restoring aligned faces from dark, noisy, blurred or compressed camera images in real time, '
+    'so that people and downstream nodes (landmarks, eye openness, head pose) see them better.'
+)
+
+OUT_OF_SCOPE = [
+    'Evidence of identity, expression, intent or health: detail that was not recorded is '
+    'invented. Do not use it in identification, investigation, border control or court.',
+    'Deciding by itself anything about the safety of people. A restored face supports a '
+    'driver-monitoring function; it does not replace its own plausibility checks.',
+    'Images of other things than faces, faces that are not aligned to the template of the card, '
+    'medical images, and archives in which the restored face would pass for the original.',
+]
+
+LIMITS = [
+    'Restoration invents detail that was not recorded. A restored face is no evidence of '
+    'identity, expression or health.',
+    'Trained mostly on North American and European office holders in studio light, mostly '
+    'frontal; darker skin is a minority of the data. Expect worse results away from that.',
+    'One aligned face a crop; profiles, heavy occlusion and faces below about 30 px are outside '
+    'what it was trained for.',
+    'Grey (infrared) faces stay grey: no colour is invented.',
+]
+
+LICENCE = 'Apache-2.0'
+
+#: By a word of the manifest's licence column, whom to credit (CC BY asks for it).
+CREDITS = {
+    '5047666': 'Lisa DeBruine and Benedict Jones: Face Research Lab London Set. figshare '
+    '5047666, CC BY 4.0.',
+    '4220517': 'Lisa DeBruine and Benedict Jones: Young Adult White Faces. figshare 4220517, '
+    'CC BY 4.0.',
+}
