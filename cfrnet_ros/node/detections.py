@@ -1,4 +1,10 @@
-"""Faces as vision_msgs/Detection2DArray, where vision_msgs is installed."""
+"""Faces as vision_msgs/Detection2DArray, where vision_msgs is installed.
+
+The first result of a detection is the face with its detection score. Further results carry
+what was measured (see `face_report.face_values`): `class_id` is `face/<name>` and `score` the
+value, which for most is no probability; `face/unrestored/<reason>`, with score 1, says that
+and why a face was passed on as it is.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +13,8 @@ from typing import Any
 
 from std_msgs.msg import Header
 
-from cfrnet_ros.vision.types import Face
+from cfrnet_ros.node.face_report import face_values
+from cfrnet_ros.vision.types import RestoredFace
 
 try:
     from vision_msgs.msg import Detection2D, Detection2DArray, ObjectHypothesisWithPose
@@ -17,17 +24,29 @@ except ImportError:  # not on the Python package index, optional in ROS 2
 #: `class_id` of every detection.
 CLASS_ID = 'face'
 
+#: Measurements that become further results, where they were made.
+MEASURED = (
+    'cycles',
+    'residual',
+    'brightness',
+    'yaw_deg',
+    'symmetry',
+    'sharpness_before',
+    'sharpness_after',
+    'identity_drift_deg',
+)
+
 
 def available() -> bool:
     """Whether detections can be published at all."""
     return Detection2DArray is not None
 
 
-def to_detections_msg(faces: Sequence[Face], header: Header) -> Any:
+def to_detections_msg(faces: Sequence[RestoredFace], header: Header) -> Any:
     """Make one message of a frame's faces, in the order of its crops.
 
     Args:
-        faces: boxes in pixels of the source image.
+        faces: of the frame, with boxes in pixels of the source image.
         header: of the source image.
 
     Returns:
@@ -36,7 +55,8 @@ def to_detections_msg(faces: Sequence[Face], header: Header) -> Any:
     """
     msg = Detection2DArray()
     msg.header = header
-    for face in faces:
+    for item in faces:
+        face = item.face
         x0, y0, x1, y1 = (float(v) for v in face.box)
         detection = Detection2D()
         detection.header = header
@@ -45,9 +65,19 @@ def to_detections_msg(faces: Sequence[Face], header: Header) -> Any:
         detection.bbox.center.position.y = (y0 + y1) / 2
         detection.bbox.size_x = x1 - x0
         detection.bbox.size_y = y1 - y0
-        result = ObjectHypothesisWithPose()
-        result.hypothesis.class_id = CLASS_ID
-        result.hypothesis.score = float(face.score)
-        detection.results.append(result)
+        detection.results.append(_hypothesis(CLASS_ID, face.score))
+        if item.reason:
+            detection.results.append(_hypothesis(f'{CLASS_ID}/unrestored/{item.reason}', 1.0))
+        values = face_values(item)
+        for name in MEASURED:
+            if name in values:
+                detection.results.append(_hypothesis(f'{CLASS_ID}/{name}', float(values[name])))
         msg.detections.append(detection)
     return msg
+
+
+def _hypothesis(class_id: str, score: float) -> Any:
+    result = ObjectHypothesisWithPose()
+    result.hypothesis.class_id = class_id
+    result.hypothesis.score = float(score)
+    return result

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
 
 from cfrnet_ros.node.engine import Engine
+from cfrnet_ros.node.face_report import value_text
 from cfrnet_ros.node.monitor import Report
 from cfrnet_ros.node.parameters import Settings
 
@@ -91,16 +92,8 @@ def _status(
         name=f'{view.node_name}: {part}',
         message='; '.join(verdict.findings) or (fine if view.active else view.lifecycle_state),
         hardware_id=view.hardware_id,
-        values=[KeyValue(key=key, value=_text(value)) for key, value in values.items()],
+        values=[KeyValue(key=key, value=value_text(value)) for key, value in values.items()],
     )
-
-
-def _text(value: object) -> str:
-    if isinstance(value, bool):
-        return 'true' if value else 'false'
-    if isinstance(value, float):
-        return f'{value:.3f}'
-    return '' if value is None else str(value)
 
 
 def _input(view: View) -> DiagnosticStatus:
@@ -162,13 +155,21 @@ def _restoration(view: View) -> DiagnosticStatus:
         'rate/output_hz': report.output_hz,
         'faces_per_frame': report.faces_per_frame,
         'cycles/asked': settings.cycles if last is None else last.cycles_asked,
+        'cycles/allowed': settings.cycles if last is None else last.cycles_allowed,
         'cycles/used': 0 if last is None else last.cycles_used,
+        'faces/passed_on': report.faces_passed,
+        'faces/restored': report.faces_restored,
+        'faces/reused': report.faces_reused,
+        'faces/unrestored': sum(report.faces_refused.values()),
+        **{f'faces/unrestored/{reason}': n for reason, n in report.faces_refused.items()},
         'since_face_s': report.since_face_s,
         'frames_without_usable_stamp': report.age_unusable,
         'window_s': settings.diagnostics_window_s,
     }
     for number, residual in enumerate(() if last is None else last.residuals, start=1):
         values[f'residual/cycle_{number}'] = f'{residual:.5f}'
+    for place, face in enumerate(() if last is None else last.face_values, start=1):
+        values |= {f'face_{place}/{key}': value for key, value in face.items()}
     for stage, times in report.latency.items():
         values[f'latency/{stage}/p50_ms'] = times.p50
         values[f'latency/{stage}/p95_ms'] = times.p95

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Any
 
 from cfrnet_ros.node.parameters import Settings
 from cfrnet_ros.vision.detector import YuNetDetector
+from cfrnet_ros.vision.identity import FaceEmbedder
 from cfrnet_ros.vision.model_card import ModelCard
 from cfrnet_ros.vision.models import resolve_model
-from cfrnet_ros.vision.pipeline import FacePipeline, PipelineSettings
+from cfrnet_ros.vision.pipeline import FacePipeline
 from cfrnet_ros.vision.providers import EngineSession, choose_providers, parse_options
 from cfrnet_ros.vision.restorer import Restorer
+from cfrnet_ros.vision.settings import PipelineSettings
 from cfrnet_ros.vision.tracker import FaceTracker
 
 #: Frame that the detector is warmed up with, in pixels; the camera's real size
@@ -43,13 +46,17 @@ def load_engine(settings: Settings) -> Engine:
         options=parse_options(settings.provider_options),
     )
     model = resolve_model(settings.model, choice.best)
-    restorer = Restorer(model, choice, settings.threads)
+    restorer = Restorer(model, choice, settings.threads, settings.crop_size)
     detector_model = Path(settings.detector_model).expanduser() if settings.detector_model else None
     detector = YuNetDetector(detector_model, choice, settings.detector_input_size, settings.threads)
     restorer.warm_up()
     detector.warm_up(*WARM_UP_SIZE)
+
+    def load_embedder() -> FaceEmbedder:
+        return FaceEmbedder(threads=settings.threads)
+
     return Engine(
-        pipeline=FacePipeline(detector, restorer, FaceTracker()),
+        pipeline=FacePipeline(detector, restorer, FaceTracker(), load_embedder),
         card=restorer.card,
         restorer=restorer.engine,
         detector=detector.engine,
@@ -57,12 +64,8 @@ def load_engine(settings: Settings) -> Engine:
 
 
 def pipeline_settings(settings: Settings) -> PipelineSettings:
-    """Pick what the pipeline needs of one frame's parameters."""
-    return PipelineSettings(
-        cycles=settings.cycles,
-        max_faces=settings.max_faces,
-        detection_threshold=settings.detection_threshold,
-        detection_interval=settings.detection_interval,
-        min_face_px=settings.min_face_px,
-        crop_margin=settings.crop_margin,
-    )
+    """Pick what the pipeline needs of one frame's parameters: they have the same names."""
+    values: dict[str, Any] = {
+        field.name: getattr(settings, field.name) for field in fields(PipelineSettings)
+    }
+    return PipelineSettings(**values)

@@ -7,13 +7,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from threading import Lock
 
+from cfrnet_ros.node.face_report import FaceValue
 from cfrnet_ros.node.image_conversion import CAUSES
 from cfrnet_ros.node.latency import EventWindow, LatencyWindow, Percentiles
+from cfrnet_ros.vision.face_quality import REASONS
 
 #: Stages in the order in which a frame passes them; `restore_cycle_<i>` stand
-#: between align and blend.
-STAGES_BEFORE = ('wait', 'decode', 'detect', 'track', 'align')
-STAGES_AFTER = ('blend', 'debug', 'publish', 'total', 'age')
+#: between quality and identity.
+STAGES_BEFORE = ('wait', 'decode', 'detect', 'track', 'align', 'quality')
+STAGES_AFTER = ('identity', 'blend', 'debug', 'publish', 'total', 'age')
 
 
 @dataclass(frozen=True)
@@ -22,10 +24,15 @@ class Output:
 
     Attributes:
         stages_ms: duration by stage, only of the stages that ran.
-        faces: number of restored faces.
+        faces: number of faces passed on.
         cycles_asked: the parameter's value for that frame.
-        cycles_used: what the restorer really applied, 0 without a face.
+        cycles_used: most that any face has behind it, 0 without a restored face.
         residuals: by cycle, mean over the faces, 0..1.
+        cycles_allowed: what the latency budget allowed each face.
+        restored: faces that were restored, in this frame or an equal earlier one.
+        reused: those of an earlier one.
+        refused: number of faces passed on unrestored, by reason.
+        face_values: of each face what `face_report.face_values` tells.
 
     """
 
@@ -34,6 +41,11 @@ class Output:
     cycles_asked: int
     cycles_used: int
     residuals: Sequence[float]
+    cycles_allowed: int = 0
+    restored: int = 0
+    reused: int = 0
+    refused: Mapping[str, int] = field(default_factory=dict)
+    face_values: Sequence[Mapping[str, FaceValue]] = ()
 
 
 @dataclass(frozen=True)
@@ -59,6 +71,10 @@ class Report:
     age_unusable: int
     last: Output | None
     faces_per_frame: float
+    faces_passed: int
+    faces_restored: int
+    faces_reused: int
+    faces_refused: Mapping[str, int]
     since_image_s: float | None
     since_processed_s: float | None
     since_face_s: float | None
@@ -76,6 +92,10 @@ class _Counts:
     waiting: int = 0
     working: int = 0
     age_unusable: int = 0
+    faces: int = 0
+    restored: int = 0
+    reused: int = 0
+    refused: dict[str, int] = field(default_factory=lambda: dict.fromkeys(REASONS, 0))
 
 
 class Monitor:
@@ -188,6 +208,11 @@ class Monitor:
             self._last_processed = now
             self._last = output
             self._faces.add(now, float(output.faces))
+            self._counts.faces += output.faces
+            self._counts.restored += output.restored
+            self._counts.reused += output.reused
+            for reason, number in output.refused.items():
+                self._counts.refused[reason] += number
             if output.faces:
                 self._last_face = now
             stages = dict(output.stages_ms)
@@ -229,6 +254,10 @@ class Monitor:
                 age_unusable=counts.age_unusable,
                 last=self._last,
                 faces_per_frame=faces,
+                faces_passed=counts.faces,
+                faces_restored=counts.restored,
+                faces_reused=counts.reused,
+                faces_refused=dict(counts.refused),
                 since_image_s=_since(now, self._last_image),
                 since_processed_s=_since(now, self._last_processed),
                 since_face_s=_since(now, self._last_face),

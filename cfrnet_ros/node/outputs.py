@@ -3,69 +3,77 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from diagnostic_msgs.msg import DiagnosticArray
 from numpy.typing import NDArray
 from rclpy.lifecycle import LifecycleNode
-from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
 from rclpy.qos_overriding_options import QoSOverridingOptions
 from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 
-from cfrnet_ros.node import detections
+from cfrnet_ros.node.camera_info import CameraInfoHolder
+from cfrnet_ros.node.face_outputs import FaceOutputs
+from cfrnet_ros.node.frame_report import to_frame_msg
 from cfrnet_ros.node.image_conversion import to_image_msg
+from cfrnet_ros.node.qos import FACE_DEPTH, output_qos
+from cfrnet_ros.node.rep155 import Rep155Outputs
 from cfrnet_ros.vision.compositor import blend_faces
 from cfrnet_ros.vision.debug_view import draw_debug
 from cfrnet_ros.vision.types import RestoredFace
 
-FACE_TOPIC = '~/face/image'
 RESTORED_TOPIC = '~/image_restored'
 DEBUG_TOPIC = '~/image_debug'
-DETECTIONS_TOPIC = '~/detections'
-
-
-def output_qos() -> QoSProfile:
-    """Reliable, so that recorders and viewers of any QoS match; only the newest is kept."""
-    return QoSProfile(
-        history=HistoryPolicy.KEEP_LAST,
-        depth=1,
-        reliability=ReliabilityPolicy.RELIABLE,
-        durability=DurabilityPolicy.VOLATILE,
-    )
+FRAME_STATUS_TOPIC = '~/frame/status'
 
 
 class Outputs:
-    """Publishers for crops, detections, the restored frame and the debug view.
+    """Everything that goes out for a frame: the faces, the restored frame, the debug view.
 
     The pictures cost time, so they are made only while somebody subscribes. The
     stages are timed in milliseconds.
     """
 
-    def __init__(self, node: LifecycleNode) -> None:
+    def __init__(self, node: LifecycleNode, camera: CameraInfoHolder, rep155: bool) -> None:
         """Create the publishers; they send nothing before the node is active."""
         self._node = node
-        self._face = self._create(Image, FACE_TOPIC)
+        self._faces = FaceOutputs(node, camera)
+        self._rep155 = Rep155Outputs(node) if rep155 else None
         self._restored = self._create(Image, RESTORED_TOPIC)
         self._debug = self._create(Image, DEBUG_TOPIC)
-        self._detections: Any = None
-        if detections.available():
-            self._detections = self._create(detections.Detection2DArray, DETECTIONS_TOPIC)
+        self._frame_status = self._create(DiagnosticArray, FRAME_STATUS_TOPIC, FACE_DEPTH)
+        self._name = node.get_fully_qualified_name().lstrip('/')
 
     def destroy(self) -> None:
         """Take the topics down."""
-        for publisher in (self._face, self._restored, self._debug, self._detections):
-            if publisher is not None:
-                self._node.destroy_lifecycle_publisher(publisher)
+        self._faces.destroy()
+        if self._rep155 is not None:
+            self._rep155.destroy()
+        for publisher in (self._restored, self._debug, self._frame_status):
+            self._node.destroy_lifecycle_publisher(publisher)
 
-    def publish_faces(self, faces: Sequence[RestoredFace], header: Header) -> None:
-        """Send the crops, largest face first, and the detections in the same order."""
-        if self._detections is not None:
-            found = [face.face for face in faces]
-            self._detections.publish(detections.to_detections_msg(found, header))
-        for face in faces:
-            self._face.publish(to_image_msg(face.crop, header))
+    def publish_faces(
+        self, frame: NDArray[np.uint8], faces: Sequence[RestoredFace], header: Header
+    ) -> None:
+        """Send what was made of the faces of a frame; see `face_outputs.FaceOutputs`."""
+        self._faces.publish(frame, faces, header)
+        if self._rep155 is not None:
+            self._rep155.publish(frame, faces, header)
+
+    def publish_frame_status(
+        self,
+        header: Header,
+        values: Mapping[str, object],
+        stages_ms: Mapping[str, float],
+        rejected: str = '',
+    ) -> None:
+        """Say what became of a frame; see `frame_report.to_frame_msg`."""
+        # Mostly text, so only where somebody reads it.
+        if self._frame_status.get_subscription_count():
+            msg = to_frame_msg(self._name, header, values, stages_ms, rejected)
+            self._frame_status.publish(msg)
 
     def watched(self) -> tuple[bool, bool]:
         """Whether anybody subscribes to the restored frame, and to the debug view."""
@@ -82,7 +90,7 @@ class Outputs:
 
         Args:
             frame: (H, W, 3) uint8 BGR, not changed.
-            faces: what to blend in; without any the frame is sent as it is.
+            faces: of the frame; those not restored are left as they are.
             stages_ms: receives the time as `blend`.
 
         """
@@ -124,10 +132,10 @@ class Outputs:
         if debug is not None:
             self._debug.publish(to_image_msg(debug, header))
 
-    def _create(self, msg_type: Any, topic: str) -> Any:
+    def _create(self, msg_type: Any, topic: str, depth: int = 1) -> Any:
         return self._node.create_lifecycle_publisher(
             msg_type,
             topic,
-            output_qos(),
+            output_qos(depth),
             qos_overriding_options=QoSOverridingOptions.with_default_policies(),
         )

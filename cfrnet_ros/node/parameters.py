@@ -8,7 +8,8 @@ the next frame: each frame is processed with one frozen `Settings`.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Mapping
+from array import array
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Union, cast
 
@@ -21,15 +22,22 @@ from rcl_interfaces.msg import (
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
-_TYPE_NAMES: dict[type, str] = {
-    bool: 'bool',
-    int: 'integer',
-    float: 'double',
-    str: 'string',
-    tuple: 'list of strings',
-}
+from cfrnet_ros.vision import identity
+from cfrnet_ros.vision.errors import VisionError
+from cfrnet_ros.vision.face_choice import CHOICES, WHOLE_FRAME, check_region
 
-Value = Union[bool, int, float, str, 'tuple[str, ...]']
+_TYPE_NAMES: dict[type, str] = {bool: 'bool', int: 'integer', float: 'double', str: 'string'}
+
+Value = Union[bool, int, float, str, 'tuple[str, ...]', 'tuple[float, ...]']
+
+
+def _check_identity(limit: Any) -> None:
+    """Refuse to guard the identity where its network is not installed."""
+    if limit > 0:
+        try:
+            identity.check_available()
+        except VisionError as error:
+            raise ValueError(f'max_identity_drift cannot be above 0: {error}') from error
 
 
 @dataclass(frozen=True)
@@ -45,6 +53,8 @@ class Spec:
         high: greatest value, for numbers.
         step: for integers, distance between allowed values.
         choices: for strings, the allowed values; empty for any.
+        check: raises ValueError with the reason for a value of the right type and range
+            that is no good all the same.
 
     """
 
@@ -56,6 +66,7 @@ class Spec:
     high: float | None = None
     step: int = 1
     choices: tuple[str, ...] = ()
+    check: Callable[[Any], object] | None = None
 
     @property
     def field(self) -> str:
@@ -64,7 +75,9 @@ class Spec:
 
     @property
     def type_name(self) -> str:
-        """Type as ROS calls it: bool, integer, double or string."""
+        """Type as ROS calls it: bool, integer, double or string, or a list of one of them."""
+        if isinstance(self.default, tuple):
+            return f'list of {_TYPE_NAMES[type(self.default[0])]}s'
         return _TYPE_NAMES[type(self.default)]
 
     @property
@@ -121,11 +134,9 @@ class Spec:
             given = float(given)
         elif kind is int and type(given) is float and given.is_integer():
             given = int(given)
-        elif kind is tuple and isinstance(given, (list, tuple)):
+        elif kind is tuple and isinstance(given, (list, tuple, array)):
             # rclpy reads an empty list as one of bytes, so only the members tell.
-            given = tuple(given)
-            if not all(isinstance(member, str) for member in given):
-                raise ValueError(f'{self.name} must be {self.expected}; got {list(given)!r}')
+            given = self._convert_members(tuple(given))
         # Not isinstance: a bool is no integer here.
         if type(given) is not kind:
             raise ValueError(f'{self.name} must be {self.expected}; got {_describe(given)}')
@@ -137,8 +148,18 @@ class Spec:
                 raise ValueError(f'{self.name} must be {self.expected}; got {given}')
         if self.choices and given not in self.choices:
             raise ValueError(f'{self.name} must be {self.expected}; got {given!r}')
+        if self.check is not None:
+            self.check(given)
         checked: Value = given
         return checked
+
+    def _convert_members(self, given: tuple[Any, ...]) -> tuple[Any, ...]:
+        kind = type(cast('tuple[Value, ...]', self.default)[0])
+        if kind is float:
+            given = tuple(float(m) if type(m) is int else m for m in given)
+        if not all(type(member) is kind for member in given):
+            raise ValueError(f'{self.name} must be {self.expected}; got {list(given)!r}')
+        return given
 
 
 SPECS: tuple[Spec, ...] = (
@@ -202,6 +223,22 @@ SPECS: tuple[Spec, ...] = (
         high=256,
     ),
     Spec(
+        'crop_size',
+        0,
+        'Side in pixels of the crops, 256 or 512; 0 is the size of the model. Another size than'
+        " the model's needs the Python package onnx and a fully convolutional model; 512 takes"
+        ' about four times as long as 256.',
+        low=0,
+        high=512,
+        step=256,
+    ),
+    Spec(
+        'rep155',
+        False,
+        'Publish the faces under the names of REP-155 as well: /humans/faces/<id>/cropped and'
+        ' aligned, and /humans/faces/tracked where hri_msgs is installed.',
+    ),
+    Spec(
         'max_image_px',
         33554432,
         'Images with more pixels (width x height) are rejected before they are decoded.',
@@ -224,12 +261,55 @@ SPECS: tuple[Spec, ...] = (
         high=8,
     ),
     Spec(
+        'latency_budget_ms',
+        0.0,
+        'Time for a frame in milliseconds, from decoding to the last message. Of `cycles` as many'
+        ' are applied as fit, at least 1; 0 for no limit.',
+        dynamic=True,
+        low=0.0,
+        high=60000.0,
+    ),
+    Spec(
+        'convergence_tolerance',
+        0.0,
+        'A face is not restored further once a cycle changed it by less than this (mean absolute'
+        ' change, as a fraction of the value range); 0 for never.',
+        dynamic=True,
+        low=0.0,
+        high=1.0,
+    ),
+    Spec(
+        'reuse_tolerance',
+        0.0,
+        'A face keeps its restoration while no part of its crop changed by more than this many'
+        " grey values; 0 for never. Must be above the camera's noise to have an effect.",
+        dynamic=True,
+        low=0.0,
+        high=64.0,
+    ),
+    Spec(
         'max_faces',
         4,
-        'Faces restored in a frame at most, the largest first. 1 for the driver only.',
+        'Faces passed on from a frame at most, in the order of `face_choice`. 1 for the driver'
+        ' only.',
         dynamic=True,
         low=1,
         high=64,
+    ),
+    Spec(
+        'face_choice',
+        'largest',
+        "Which faces come first: 'largest', or 'driver', those nearest to the centre of `roi`.",
+        dynamic=True,
+        choices=CHOICES,
+    ),
+    Spec(
+        'roi',
+        WHOLE_FRAME,
+        'Left, top, right and bottom of the region of interest as fractions of the frame. Faces'
+        ' whose centre lies outside are left out.',
+        dynamic=True,
+        check=check_region,
     ),
     Spec(
         'detection_threshold',
@@ -248,12 +328,87 @@ SPECS: tuple[Spec, ...] = (
         high=100,
     ),
     Spec(
+        'track_memory_s',
+        2.0,
+        'A face that is lost for up to this many seconds gets its track id back.',
+        dynamic=True,
+        low=0.0,
+        high=60.0,
+    ),
+    Spec(
+        'landmark_smoothing',
+        True,
+        'Filter the landmarks over time (one-euro filter), so that a still face gives a still'
+        ' crop.',
+        dynamic=True,
+    ),
+    Spec(
+        'landmark_min_cutoff_hz',
+        1.0,
+        'Cut-off of that filter for a face at rest, in Hz. Lower is steadier.',
+        dynamic=True,
+        low=0.01,
+        high=100.0,
+    ),
+    Spec(
+        'landmark_beta',
+        8.0,
+        'Hz that the cut-off rises by per face width a second. Higher lags less behind motion.',
+        dynamic=True,
+        low=0.0,
+        high=1000.0,
+    ),
+    Spec(
         'min_face_px',
         24,
-        'Faces whose box is smaller than this (shorter side, pixels) are left alone.',
+        'Faces whose box is smaller than this (shorter side, pixels) are passed on unrestored.',
         dynamic=True,
         low=4,
         high=4096,
+    ),
+    Spec(
+        'min_brightness',
+        5.0,
+        'Faces whose mean grey value is below this are passed on unrestored; 0 for none.',
+        dynamic=True,
+        low=0.0,
+        high=255.0,
+    ),
+    Spec(
+        'max_yaw_deg',
+        60.0,
+        'Faces that are turned away by more than this many degrees (estimated from the'
+        ' landmarks) are passed on unrestored; 180 for none.',
+        dynamic=True,
+        low=0.0,
+        high=180.0,
+    ),
+    Spec(
+        'min_score_restore',
+        0.0,
+        'Faces with a lower detection score than this are passed on unrestored; 0 for none.',
+        dynamic=True,
+        low=0.0,
+        high=1.0,
+    ),
+    Spec(
+        'min_symmetry',
+        -1.0,
+        'Faces that resemble their mirror image less than this (correlation) count as covered and'
+        ' are passed on unrestored; -1 for none. Side light and turning lower it too.',
+        dynamic=True,
+        low=-1.0,
+        high=1.0,
+    ),
+    Spec(
+        'max_identity_drift',
+        0.0,
+        'Restorations that move the face further than this from itself (degrees between SFace'
+        ' embeddings) are refused, and the face is passed on unrestored; 0 does not look.',
+        dynamic=True,
+        low=0.0,
+        high=180.0,
+        check=_check_identity,
     ),
     Spec(
         'crop_margin',
@@ -334,13 +489,29 @@ class Settings:
     strict_provider: bool
     provider_options: tuple[str, ...]
     threads: int
+    crop_size: int
+    rep155: bool
     max_image_px: int
     hardware_id: str
     cycles: int
+    latency_budget_ms: float
+    convergence_tolerance: float
+    reuse_tolerance: float
     max_faces: int
+    face_choice: str
+    roi: tuple[float, float, float, float]
     detection_threshold: float
     detection_interval: int
+    track_memory_s: float
+    landmark_smoothing: bool
+    landmark_min_cutoff_hz: float
+    landmark_beta: float
     min_face_px: int
+    min_brightness: float
+    max_yaw_deg: float
+    min_score_restore: float
+    min_symmetry: float
+    max_identity_drift: float
     crop_margin: float
     diagnostics_window_s: float
     diagnostics_no_image_error_s: float
@@ -439,6 +610,9 @@ class NodeParameters:
             except ValueError:
                 value = parameter.value  # refused later, with rclpy's or our reason
             changed = type(value) in (int, float) and type(value) is not type(parameter.value)
+            if isinstance(value, tuple) and value and type(value[0]) is float:
+                # A list of integers is of another type to rclpy than one of doubles.
+                changed, value = True, list(value)
             converted.append(Parameter(parameter.name, value=value) if changed else parameter)
         return converted
 

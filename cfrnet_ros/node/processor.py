@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from threading import Event, Lock
 from typing import Any
@@ -12,12 +12,14 @@ from rclpy.clock import Clock
 from sensor_msgs.msg import CompressedImage, Image
 
 from cfrnet_ros.node.engine import Engine, pipeline_settings
+from cfrnet_ros.node.face_report import face_values
 from cfrnet_ros.node.image_conversion import INTERNAL, ImageDecoder, ImageError
 from cfrnet_ros.node.monitor import Monitor, Output
 from cfrnet_ros.node.outputs import Outputs
 from cfrnet_ros.node.parameters import Settings
 from cfrnet_ros.node.throttled_log import ThrottledLog
 from cfrnet_ros.vision.pipeline import PipelineResult
+from cfrnet_ros.vision.types import RestoredFace
 
 #: Stamps may run ahead of the node's clock by this much without being called
 #: wrong: simulated clocks tick coarsely, synchronised ones differ a little.
@@ -95,16 +97,22 @@ class FrameProcessor:
             self._engine.pipeline.reset()
             self._decoder.reset()
 
-        start = time.perf_counter()
+        begun = start = time.perf_counter()
         try:
             image = self._decoder.decode(frame.msg)
         except ImageError as error:
             self._monitor.failed(error.cause)
             self._log.warn(error.cause, f'frame rejected ({error.cause}): {error}')
+            self._report(frame, {}, stages, f'{error.cause}: {error}')
             return
         stages['decode'] = (time.perf_counter() - start) * 1e3
 
-        result = self._engine.pipeline.process(image, pipeline_settings(settings))
+        # Without stamps the time of arrival has to do.
+        time_s = stamp_ns / 1e9 if stamp_ns > 0 else frame.received_at
+        pipeline = self._engine.pipeline
+        spent_ms = (time.perf_counter() - begun) * 1e3
+        result = pipeline.process(image, pipeline_settings(settings), time_s, spent_ms)
+        processed_at = time.perf_counter()
         cycle_ms = _collect_timings(result, stages)
 
         header, faces = frame.msg.header, result.faces
@@ -113,7 +121,7 @@ class FrameProcessor:
             if self._generation != frame.generation:
                 self._monitor.discarded()
                 return
-            self._outputs.publish_faces(faces, header)
+            self._outputs.publish_faces(image, faces, header)
             # Asked within the gate: once it is closed the publishers may be gone.
             restored_wanted, debug_wanted = self._outputs.watched()
         publish_ms = (time.perf_counter() - start) * 1e3
@@ -132,18 +140,32 @@ class FrameProcessor:
                 self._outputs.publish_views(restored, debug, header)
         stages['publish'] = publish_ms + (time.perf_counter() - start) * 1e3
         stages['total'] = (time.monotonic() - frame.received_at) * 1e3
+        pipeline.budget.observe_after((time.perf_counter() - processed_at) * 1e3)
 
-        residuals = [face.restoration.residuals for face in faces]
         self._monitor.processed(
             Output(
                 stages_ms=stages,
                 faces=len(faces),
-                cycles_asked=settings.cycles,
-                cycles_used=max((face.restoration.cycles for face in faces), default=0),
-                residuals=[sum(values) / len(values) for values in zip(*residuals, strict=False)],
+                cycles_asked=result.cycles_asked,
+                cycles_allowed=result.cycles_allowed,
+                cycles_used=result.cycles_used,
+                residuals=_mean_residuals(faces),
+                restored=sum(face.restored for face in faces),
+                reused=result.reused,
+                refused=result.refused,
+                face_values=[face_values(face) for face in faces],
             ),
             age_ms,
         )
+        values = {
+            'faces/crops': len(faces),
+            'faces/restored': sum(face.restored for face in faces),
+            'faces/reused': result.reused,
+            'cycles/asked': result.cycles_asked,
+            'cycles/allowed': result.cycles_allowed,
+            'cycles/used': result.cycles_used,
+        }
+        self._report(frame, values, stages)
 
     def crashed(self, frame: Frame, error: Exception) -> None:
         """Account for a frame on which `process` raised; the next one is tried again."""
@@ -154,8 +176,21 @@ class FrameProcessor:
         text = f'{type(error).__name__}: {error}'
         self._monitor.failed(INTERNAL, text)
         self._log.error('crash', f'frame rejected ({INTERNAL}): {text}')
+        self._report(frame, {}, {}, f'{INTERNAL}: {text}')
         # A tracker interrupted halfway may hold half of a frame.
         self._reset.set()
+
+    def _report(
+        self,
+        frame: Frame,
+        values: Mapping[str, object],
+        stages: Mapping[str, float],
+        rejected: str = '',
+    ) -> None:
+        """Say what became of a frame, last of all that is sent for it."""
+        with self._gate:
+            if self._generation == frame.generation:
+                self._outputs.publish_frame_status(frame.msg.header, values, stages, rejected)
 
     def _age_ms(self, stamp_ns: int) -> float | None:
         """Milliseconds since the stamp by the node's clock, None if it says nothing."""
@@ -168,7 +203,7 @@ class FrameProcessor:
 def _collect_timings(result: PipelineResult, stages: dict[str, float]) -> list[float]:
     """Put the pipeline's stages into the frame's; return the time of each cycle."""
     timings: dict[str, Any] = result.timings_ms
-    for stage in ('detect', 'track', 'align'):
+    for stage in ('detect', 'track', 'align', 'quality', 'identity'):
         # A stage that did not run for this frame would pull its percentiles down.
         if timings.get(stage):
             stages[stage] = float(timings[stage])
@@ -178,11 +213,23 @@ def _collect_timings(result: PipelineResult, stages: dict[str, float]) -> list[f
     return cycles
 
 
+def _mean_residuals(faces: Sequence[RestoredFace]) -> list[float]:
+    """Residual by cycle, mean over the faces that had that cycle."""
+    by_cycle: list[list[float]] = []
+    for face in faces:
+        for cycle, residual in enumerate(face.restoration.residuals):
+            if cycle == len(by_cycle):
+                by_cycle.append([])
+            by_cycle[cycle].append(residual)
+    return [sum(values) / len(values) for values in by_cycle]
+
+
 def _info_lines(
     asked: int, result: PipelineResult, cycle_ms: Sequence[float], age_ms: float | None
 ) -> list[str]:
-    used = max((face.restoration.cycles for face in result.faces), default=0)
-    lines = [f'faces {len(result.faces)}  k {used or asked}']
+    lines = [f'faces {len(result.faces)}  k {result.cycles_used or asked}']
+    if result.cycles_allowed < asked:
+        lines[0] += f' of {asked}'
     if cycle_ms:
         lines.append('restore ' + ' + '.join(f'{ms:.0f}' for ms in cycle_ms) + ' ms')
     if age_ms is not None:

@@ -12,12 +12,12 @@ from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.clock import Clock, ClockType, JumpThreshold, TimeJump
 from rclpy.duration import Duration
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
-from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
 from rclpy.qos_overriding_options import QoSOverridingOptions
 from rclpy.subscription import Subscription
-from sensor_msgs.msg import CompressedImage, Image
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from cfrnet_ros.node import detections
+from cfrnet_ros.node.camera_info import CameraInfoHolder, camera_info_topic
 from cfrnet_ros.node.diagnostics import View, build_statuses
 from cfrnet_ros.node.engine import Engine, load_engine
 from cfrnet_ros.node.image_conversion import ImageDecoder, ImageError
@@ -26,6 +26,7 @@ from cfrnet_ros.node.monitor import Monitor
 from cfrnet_ros.node.outputs import Outputs
 from cfrnet_ros.node.parameters import NodeParameters
 from cfrnet_ros.node.processor import Frame, FrameProcessor
+from cfrnet_ros.node.qos import input_qos
 from cfrnet_ros.node.throttled_log import ThrottledLog
 from cfrnet_ros.node.worker import Worker
 from cfrnet_ros.vision.errors import VisionError
@@ -39,16 +40,6 @@ FAILURE = TransitionCallbackReturn.FAILURE
 
 class ConfigureError(Exception):
     """A reason not to configure that the user can do something about."""
-
-
-def input_qos() -> QoSProfile:
-    """Best effort matches every publisher; only the newest frame is of interest."""
-    return QoSProfile(
-        history=HistoryPolicy.KEEP_LAST,
-        depth=1,
-        reliability=ReliabilityPolicy.BEST_EFFORT,
-        durability=DurabilityPolicy.VOLATILE,
-    )
 
 
 class RestorerNode(LifecycleNode):
@@ -80,7 +71,8 @@ class RestorerNode(LifecycleNode):
         self._processor: FrameProcessor | None = None
         self._mailbox: Mailbox[Frame] | None = None
         self._worker: Worker[Frame] | None = None
-        self._subscription: Subscription[Any] | None = None
+        self._inputs: list[Subscription[Any]] = []
+        self._camera = CameraInfoHolder(self._log)
 
         self._diagnostics = self.create_publisher(DiagnosticArray, '/diagnostics', 10)
         # A steady clock: diagnostics must go on while simulated time stands still.
@@ -192,7 +184,7 @@ class RestorerNode(LifecycleNode):
                 )
         self._engine = engine
         self._decoder = ImageDecoder(settings.max_image_px)
-        self._outputs = Outputs(self)
+        self._outputs = Outputs(self, self._camera, settings.rep155)
         self._mailbox = Mailbox()
         self._processor = FrameProcessor(
             engine,
@@ -223,20 +215,28 @@ class RestorerNode(LifecycleNode):
         self._monitor.activated()
         self._processor.open_gate(self._generation)
         msg_type = Image if self._params.settings.image_transport == 'raw' else CompressedImage
-        self._subscription = self.create_subscription(
-            msg_type,
-            self._input_topic(),
-            self._on_image,
-            input_qos(),
-            qos_overriding_options=QoSOverridingOptions.with_default_policies(),
-        )
+        topic = self._input_topic()
+        # The intrinsics first, so that they are there when the first image comes.
+        for kind, name, callback in (
+            (CameraInfo, camera_info_topic(self, topic), self._camera.take),
+            (msg_type, topic, self._on_image),
+        ):
+            self._inputs.append(
+                self.create_subscription(
+                    kind,
+                    name,
+                    callback,
+                    input_qos(),
+                    qos_overriding_options=QoSOverridingOptions.with_default_policies(),
+                )
+            )
         self.get_logger().info(f'waiting for {msg_type.__name__} on {self._input_topic()}')
 
     def _deactivate(self) -> None:
         # The subscription goes: a camera that nobody needs costs no bandwidth.
-        if self._subscription is not None:
-            self.destroy_subscription(self._subscription)
-            self._subscription = None
+        while self._inputs:
+            self.destroy_subscription(self._inputs.pop())
+        self._camera.clear()
         if self._processor is not None:
             self._processor.close_gate()
         if self._mailbox is not None and self._mailbox.clear() is not None:
@@ -310,7 +310,9 @@ class RestorerNode(LifecycleNode):
             self._log.error('diagnostics', f'no diagnostics: {traceback.format_exc().strip()}')
 
     def _warn_about_qos_overrides(self) -> None:
-        topics = {publisher.topic_name for publisher in self.publishers} | {self._input_topic()}
+        image = self._input_topic()
+        topics = {publisher.topic_name for publisher in self.publishers}
+        topics |= {image, camera_info_topic(self, image)}
         for name in self._params.qos_overrides:
             topic = name.split('.')[1] if name.count('.') >= 2 else ''
             if topic not in topics:

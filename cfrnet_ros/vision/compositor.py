@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from cfrnet_ros.vision.grain import grain_of, grain_share
 from cfrnet_ros.vision.types import RestoredFace
 
 #: Part of the crop's side at its edge that is never used: there the restorer saw the
@@ -36,7 +37,7 @@ def blend_faces(frame: NDArray[np.uint8], faces: Sequence[RestoredFace]) -> NDAr
 
     Args:
         frame: (H, W, 3) uint8 BGR.
-        faces: faces of this very frame.
+        faces: faces of this very frame; those that were not restored are left alone.
 
     Returns:
         (H, W, 3) uint8 BGR, a new array.
@@ -49,7 +50,8 @@ def blend_faces(frame: NDArray[np.uint8], faces: Sequence[RestoredFace]) -> NDAr
         raise ValueError(f'the frame must be (H, W, 3) uint8, got {frame.shape} {frame.dtype}')
     result = frame.copy()
     for face in sorted(faces, key=lambda item: item.face.area):
-        _blend(result, frame, face)
+        if face.restored:
+            _blend(result, frame, face)
     return result
 
 
@@ -89,9 +91,13 @@ def _blend(result: NDArray[np.uint8], frame: NDArray[np.uint8], face: RestoredFa
         # or a near face would come out softer than it went in.
         detail = cv2.subtract(original, _sample(face.aligned, into, region), dtype=cv2.CV_16S)
         change = cv2.scaleAdd(detail, share, change)
-    blended = cv2.add(
-        under, cv2.multiply(change, alpha, scale=1.0 / 255.0, dtype=cv2.CV_16S), dtype=cv2.CV_8U
-    )
+    change = cv2.multiply(change, alpha, scale=1.0 / 255.0, dtype=cv2.CV_16S)
+    grain = grain_of(original)
+    if grain is not None:
+        part = grain_share(np.asarray(mask).astype(np.uint8, copy=False))
+        added = cv2.multiply(grain, cv2.merge([part] * 3), scale=1.0 / 255.0, dtype=cv2.CV_16S)
+        change = cv2.add(change, added)
+    blended = cv2.add(under, change, dtype=cv2.CV_8U)
     result[y0:y1, x0:x1] = blended
 
 

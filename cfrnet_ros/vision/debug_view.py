@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from cfrnet_ros.vision.types import RestoredFace
 
-_GREEN, _YELLOW, _WHITE, _BLACK = (80, 220, 80), (0, 220, 255), (255, 255, 255), (0, 0, 0)
+_GREEN, _RED, _YELLOW = (80, 220, 80), (80, 80, 255), (0, 220, 255)
+_WHITE, _BLACK = (255, 255, 255), (0, 0, 0)
 
 #: Height of one inset as a part of the frame's height, and the faces that get one.
 INSET, MAX_INSETS = 0.3, 3
@@ -45,12 +46,14 @@ def draw_debug(
     thickness = max(1, round(min(height, width) / 480))
     for item in faces:
         x0, y0, x1, y1 = (round(float(value)) for value in item.face.box)
-        cv2.rectangle(canvas, (x0, y0), (x1, y1), _GREEN, thickness, cv2.LINE_AA)
+        colour = _GREEN if item.restored else _RED
+        cv2.rectangle(canvas, (x0, y0), (x1, y1), colour, thickness, cv2.LINE_AA)
         for x, y in item.face.landmarks:
             cv2.circle(
                 canvas, (round(float(x)), round(float(y))), 1 + thickness, _YELLOW, -1, cv2.LINE_AA
             )
-        label = f'#{item.face.track_id} {item.face.score:.2f} k={item.restoration.cycles}'
+        label = f'#{item.face.track_id} {item.face.score:.2f} '
+        label += item.reason or f'k={item.restoration.cycles}' + ' reused' * item.reused
         _text(canvas, label, (x0, max(12, y0 - 4)), text_scale, thickness)
     _draw_insets(canvas, faces, text_scale, thickness)
     line = round(34 * text_scale) + 4

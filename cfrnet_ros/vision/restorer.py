@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 from cfrnet_ros.vision.errors import ModelError
 from cfrnet_ros.vision.exposure import expose_face
 from cfrnet_ros.vision.model_card import ModelCard, load_card
+from cfrnet_ros.vision.model_resize import resized_model
 from cfrnet_ros.vision.providers import EngineSession, ProviderChoice, create_session
 from cfrnet_ros.vision.types import Restoration
 
@@ -33,24 +35,35 @@ class Restorer:
     card: ModelCard
     engine: EngineSession
 
-    def __init__(self, model: str | Path, choice: ProviderChoice, threads: int = 0) -> None:
+    def __init__(
+        self, model: str | Path, choice: ProviderChoice, threads: int = 0, size: int = 0
+    ) -> None:
         """Load a model.
 
         Args:
             model: path of an ONNX file, see `models.resolve_model`.
             choice: execution providers, see `providers.choose_providers`.
             threads: CPU threads, 0 for ONNX Runtime's own choice.
+            size: side of the crops in pixels, where the model's own (0) is not wanted;
+                see `model_resize.resized_model`.
 
         Raises:
-            ModelError: the file or its card is missing, damaged or not a restorer.
+            ModelError: the file or its card is missing, damaged or not a restorer, or it
+                cannot be run at that size.
             ProviderError: no provider of the choice could run it.
 
         """
         self.card = load_card(model)
-        self.engine = create_session(model, choice, threads)
+        source: str | Path | bytes = model
+        if size not in (0, self.card.size):
+            source = resized_model(model, size, self.card.layout)
+            self.card = replace(self.card, size=size)
+        self.engine = create_session(source, choice, threads)
         size = self.card.size
         self._shape = (1, 3, size, size) if self.card.layout == 'NCHW' else (1, size, size, 3)
         self._dtype = np.dtype(self.card.dtype)
+        # A model of bytes takes the camera's pixels as they are: no arithmetic is needed.
+        self._bytes = self._dtype == np.uint8 and self.card.value_range == (0.0, 255.0)
         # The network reads one and writes the other, then they change places.
         self._buffers = [np.zeros(self._shape, self._dtype) for _ in range(2)]
         self._scratch = np.empty((size, size), np.float32)
@@ -69,12 +82,13 @@ class Restorer:
         size = self.card.size
         self.restore(np.full((size, size, 3), 127, np.uint8), 1)
 
-    def restore(self, crop: NDArray[np.uint8], cycles: int) -> Restoration:
+    def restore(self, crop: NDArray[np.uint8], cycles: int, tolerance: float = 0.0) -> Restoration:
         """Restore one aligned crop.
 
         Args:
             crop: (N, N, 3) uint8 BGR, N being the card's size.
             cycles: applications, 1..8; a model that is not iterative is applied once.
+            tolerance: stop after a cycle whose residual is below this, 0..1; 0 for never.
 
         Returns:
             The restored crop, the cycles used, and of each its time and residual. Where
@@ -113,7 +127,10 @@ class Restorer:
                 )
             residuals.append(residual)
             source, target = target, source
-        return Restoration(self._read_output(source), used, tuple(times), tuple(residuals))
+            if residual < tolerance:
+                # Further cycles would change less still.
+                break
+        return Restoration(self._read_output(source), len(times), tuple(times), tuple(residuals))
 
     def _find_output(self) -> str:
         """Name of the first output that can be an image like the input."""
@@ -155,6 +172,7 @@ class Restorer:
         """Mean absolute change as a fraction of the value range; not finite if target is not."""
         low, high = self.card.value_range
         flat = [np.asarray(part, self._dtype).reshape(-1) for part in (target, source)]
+        # Bytes are subtracted and summed as integers.
         total = cv2.norm(flat[0], flat[1], cv2.NORM_L1)
         return float(total) / source.size / abs(high - low)
 
@@ -165,12 +183,12 @@ class Restorer:
         return planes[::-1] if self.card.colour == 'RGB' else planes
 
     def _write_input(self, crop: NDArray[np.uint8], buffer: NDArray[np.generic]) -> None:
+        if self._bytes:
+            self._copy_bytes(crop, buffer[0], to_model=True)
+            return
         low, high = self.card.value_range
         scale = (high - low) / 255.0
         for index, plane in enumerate(self._channels(buffer)):
-            if self._dtype == np.uint8 and (low, high) == (0.0, 255.0):
-                plane[...] = crop[..., index]
-                continue
             np.multiply(crop[..., index], np.float32(scale), out=self._scratch)
             np.add(self._scratch, np.float32(low), out=self._scratch)
             if self._dtype == np.uint8:
@@ -178,15 +196,29 @@ class Restorer:
             plane[...] = self._scratch
 
     def _read_output(self, buffer: NDArray[np.generic]) -> NDArray[np.uint8]:
+        crop = np.empty((self.card.size, self.card.size, 3), np.uint8)
+        if self._bytes:
+            self._copy_bytes(buffer[0], crop, to_model=False)
+            return crop
         low, high = self.card.value_range
         scale = 255.0 / (high - low)
-        crop = np.empty((self.card.size, self.card.size, 3), np.uint8)
         for index, plane in enumerate(self._channels(buffer)):
-            if self._dtype == np.uint8 and (low, high) == (0.0, 255.0):
-                crop[..., index] = plane
-                continue
             np.subtract(plane, np.float32(low), out=self._scratch)
             np.multiply(self._scratch, np.float32(scale), out=self._scratch)
             np.rint(self._scratch, out=self._scratch)
             crop[..., index] = np.clip(self._scratch, 0, 255, out=self._scratch)
         return crop
+
+    def _copy_bytes(
+        self, source: NDArray[np.generic], target: NDArray[np.generic], *, to_model: bool
+    ) -> None:
+        """Copy an image once between BGR pixels and what the model of bytes has."""
+        if self.card.layout == 'NCHW':
+            axes = (2, 0, 1) if to_model else (1, 2, 0)
+            channels = 2 if to_model else 0
+            ordered = np.flip(source, channels) if self.card.colour == 'RGB' else source
+            np.copyto(target, ordered.transpose(axes))
+        elif self.card.colour == 'RGB':
+            cv2.cvtColor(np.asarray(source, np.uint8), cv2.COLOR_BGR2RGB, np.asarray(target))
+        else:
+            np.copyto(target, source)

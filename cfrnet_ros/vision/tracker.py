@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from cfrnet_ros.vision.appearance import Look, blend_looks, look_of, resemblance
+from cfrnet_ros.vision.association import affinity, best_pairs, overlap
 from cfrnet_ros.vision.motion import carry_face
 from cfrnet_ros.vision.types import Face
 
@@ -15,36 +17,64 @@ from cfrnet_ros.vision.types import Face
 #: flicker in the dark.
 MAX_MISSES = 2
 
-#: Two boxes are of one face only if they overlap by this much (intersection over union)
-#: or their centres are no further apart than this part of their mean side; and if
-#: neither is larger than this many times the other.
-MIN_OVERLAP, MAX_DISTANCE, MAX_RATIO = 0.2, 0.5, 2.0
+#: Weight of the looks' resemblance (-1..1) beside the boxes' affinity (0..2).
+LOOKS = 1.0
+
+#: A face that was lost is known again only if it looks at least this much like before, or
+#: the lower number while another face still hides part of it; and if it is no further from
+#: where it was heading than this many of its sides a second. On portraits and webcam
+#: faces the resemblance with oneself is above 0.6, half hidden above 0.2, and with others
+#: below 0.5.
+MIN_RESEMBLANCE, MIN_HIDDEN_RESEMBLANCE, REACH_PER_S = 0.5, 0.25, 3.0
+
+#: Longest time in seconds that a lost face is expected to go on as it went.
+MAX_COAST_S = 0.4
+
+#: Boxes that overlap more than this hide something of each other: nothing is learned.
+HIDING = 0.05
+
+#: Time between frames in seconds where nobody tells it.
+DEFAULT_PERIOD_S = 1 / 30
 
 
 @dataclass
 class _Track:
     face: Face
+    #: The detection that confirmed it last, and when: optical flow may have gone astray
+    #: with somebody who passed in front.
+    seen: Face
+    seen_s: float
+    velocity: NDArray[np.float64] = field(default_factory=lambda: np.zeros(2))
+    look: Look | None = None
     misses: int = 0
 
 
 class FaceTracker:
     """Gives faces ids that stay with them; ids are never used twice.
 
-    Not thread-safe.
+    Between detections faces are followed by optical flow. Detections are matched with the
+    tracks by place, motion and look together, so that two people whose faces cross keep
+    their ids; and a face that was lost gets its id back if it returns soon, near to where
+    it was heading, and looks as before. Not thread-safe.
 
     Attributes:
         lost: how many faces the most recent update dropped.
+        memory_s: for how many seconds a lost face is remembered; 0 forgets at once,
+            except between optical flow and a detection in one and the same frame.
 
     """
 
-    def __init__(self) -> None:
+    def __init__(self, memory_s: float = 2.0) -> None:
         """Start without faces, with id 0 next."""
         self.lost = 0
+        self.memory_s = memory_s
         self._next_id = 0
         self._tracks: list[_Track] = []
+        self._lost: list[_Track] = []
         # Dropped by optical flow in the last update: the next detection may find them.
         self._missing: list[_Track] = []
         self._gray: NDArray[np.uint8] | None = None
+        self._now_s = 0.0
 
     @property
     def active(self) -> int:
@@ -54,15 +84,22 @@ class FaceTracker:
     def reset(self) -> None:
         """Forget all faces, for a new scene; ids go on where they were."""
         self.lost = 0
-        self._tracks, self._missing, self._gray = [], [], None
+        self._tracks, self._lost, self._missing, self._gray = [], [], [], None
 
-    def update(self, gray: NDArray[np.uint8], detections: Sequence[Face] | None) -> list[Face]:
+    def update(
+        self,
+        gray: NDArray[np.uint8],
+        detections: Sequence[Face] | None,
+        now_s: float | None = None,
+    ) -> list[Face]:
         """Take the next frame.
 
         Args:
             gray: (H, W) uint8 frame.
             detections: faces found in this frame, [] where the detector found none, or
                 None where it did not run and faces are to be followed by optical flow.
+            now_s: when the frame was taken, in seconds of any clock; None takes the
+                frames to be 1/30 s apart.
 
         Returns:
             The faces in this frame with their track ids, largest first. A face that a
@@ -75,11 +112,12 @@ class FaceTracker:
         """
         if gray.ndim != 2 or gray.dtype != np.uint8:
             raise ValueError(f'the frame must be (H, W) uint8, got {gray.shape} {gray.dtype}')
+        self._now_s = self._now_s + DEFAULT_PERIOD_S if now_s is None else now_s
         before = self._gray
         if before is not None and before.shape != gray.shape:
             # Another camera or another mode: positions mean nothing any more.
             self.lost = len(self._tracks)
-            self._tracks, self._missing, before = [], [], None
+            self._tracks, self._lost, self._missing, before = [], [], [], None
         else:
             self.lost = 0
         if detections is None:
@@ -91,6 +129,7 @@ class FaceTracker:
 
     def _follow(self, before: NDArray[np.uint8] | None, gray: NDArray[np.uint8]) -> None:
         kept = []
+        self._lost += self._missing
         self._missing = []
         for track in self._tracks:
             face = None if before is None else carry_face(before, gray, track.face)
@@ -108,60 +147,84 @@ class FaceTracker:
         gray: NDArray[np.uint8],
         detections: Sequence[Face],
     ) -> None:
-        candidates = self._tracks + self._missing
+        now = self._now_s
+        # Time that ran back says nothing about how long ago a face was seen.
+        self._lost = [t for t in self._lost if 0 <= now - t.seen_s <= self.memory_s]
         followed = len(self._tracks)
-        pairs = sorted(
-            (
-                (_affinity(track.face, face), i, j)
-                for i, track in enumerate(candidates)
-                for j, face in enumerate(detections)
-            ),
-            reverse=True,
-        )
-        # Greedy by affinity: faces rarely overlap, so the best pairs are the right ones.
-        match: dict[int, int] = {}
-        taken: set[int] = set()
-        for affinity, i, j in pairs:
-            if affinity > 0 and i not in match and j not in taken:
-                match[i] = j
-                taken.add(j)
+        recent = followed + len(self._missing)
+        candidates = self._tracks + self._missing + self._lost
+        looks = [look_of(gray, face.landmarks) for face in detections]
+        hidden = [
+            any(overlap(face, other) > HIDING for k, other in enumerate(detections) if k != j)
+            for j, face in enumerate(detections)
+        ]
+        scores: dict[tuple[int, int], float] = {}
+        for i, track in enumerate(candidates):
+            for j, face in enumerate(detections):
+                least = MIN_HIDDEN_RESEMBLANCE if hidden[j] else MIN_RESEMBLANCE
+                score = self._score(track, face, looks[j], least, recently=i < recent)
+                if score > 0:
+                    scores[i, j] = score
+        match = best_pairs(scores)
 
-        kept = []
+        kept: list[_Track] = []
+        lost: list[_Track] = []
         for i, track in enumerate(candidates):
             if i in match:
-                track.face = replace(detections[match[i]], track_id=track.face.track_id)
-                track.misses = 0
+                j = match[i]
+                # Of a face that is partly hidden nothing is learned.
+                self._confirm(track, detections[j], None if hidden[j] else looks[j])
                 kept.append(track)
             elif i < followed:
                 track.misses += 1
-                face = None
+                carried = None
                 if before is not None and track.misses <= MAX_MISSES:
-                    face = carry_face(before, gray, track.face)
-                if face is None or any(_affinity(face, found) > 0 for found in detections):
+                    carried = carry_face(before, gray, track.face)
+                if carried is None or any(affinity(carried, found) > 0 for found in detections):
                     self.lost += 1
+                    lost.append(track)
                     continue
-                track.face = face
+                track.face = carried
                 kept.append(track)
+            else:
+                lost.append(track)
+        taken = set(match.values())
         for j, face in enumerate(detections):
             if j not in taken:
-                kept.append(_Track(replace(face, track_id=self._next_id)))
+                face = replace(face, track_id=self._next_id)
+                kept.append(_Track(face, face, now, look=looks[j]))
                 self._next_id += 1
         self._tracks, self._missing = kept, []
+        self._lost = lost if self.memory_s > 0 else []
+
+    def _score(
+        self, track: _Track, face: Face, look: Look | None, least: float, *, recently: bool
+    ) -> float:
+        """How well a detection continues a track; 0 or below for not at all."""
+        alike = resemblance(track.look, look)
+        passed = max(0.0, self._now_s - track.seen_s)
+        if recently:
+            near = affinity(track.face, face)
+            if near > 0 or passed == 0:
+                return near + LOOKS * alike if near > 0 else 0.0
+        if alike < least:
+            return 0.0
+        coast = min(passed, MAX_COAST_S)
+        expected = _moved(track.seen, track.velocity * coast)
+        near = affinity(expected, face, REACH_PER_S * passed)
+        return near + LOOKS * alike if near > 0 else 0.0
+
+    def _confirm(self, track: _Track, detection: Face, look: Look | None) -> None:
+        """Let a detection continue a track."""
+        face = replace(detection, track_id=track.face.track_id)
+        passed = self._now_s - track.seen_s
+        if passed > 0:
+            moved = (face.box - track.seen.box).reshape(2, 2).mean(axis=0) / passed
+            track.velocity = (track.velocity + moved) / 2
+        track.look = blend_looks(track.look, look)
+        track.face, track.seen, track.seen_s, track.misses = face, face, self._now_s, 0
 
 
-def _affinity(one: Face, other: Face) -> float:
-    """How well two boxes fit one face: 0 for not at all, up to 2."""
-    area, other_area = one.area, other.area
-    if area <= 0 or other_area <= 0:
-        return 0.0
-    if max(area, other_area) > MAX_RATIO**2 * min(area, other_area):
-        return 0.0
-    width = min(one.box[2], other.box[2]) - max(one.box[0], other.box[0])
-    height = min(one.box[3], other.box[3]) - max(one.box[1], other.box[1])
-    shared = float(max(0.0, width) * max(0.0, height))
-    overlap = shared / (area + other_area - shared)
-    apart = np.hypot(*(one.box[:2] + one.box[2:] - other.box[:2] - other.box[2:]) / 2)
-    distance = float(apart) / (np.sqrt(area) + np.sqrt(other_area)) * 2
-    if overlap < MIN_OVERLAP and distance > MAX_DISTANCE:
-        return 0.0
-    return float(overlap + max(0.0, 1.0 - distance))
+def _moved(face: Face, shift: NDArray[np.float64]) -> Face:
+    step = shift.astype(np.float32)
+    return replace(face, box=face.box + np.tile(step, 2), landmarks=face.landmarks + step)

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from cfrnet_ros.vision.face_quality import FaceQuality
 
 
 @dataclass(frozen=True)
@@ -49,8 +53,10 @@ class Restoration:
 
     Attributes:
         crop: (N, N, 3) uint8 BGR, restored.
-        cycles: how often the network was really applied, 1 or above.
-        cycle_ms: wall time of each application in milliseconds.
+        cycles: how often the network was really applied; 0 for a face that is passed on
+            as it is.
+        cycle_ms: wall time of each application in milliseconds; empty where an earlier
+            restoration is used again.
         residuals: of each application the mean absolute change |y_k - y_(k-1)|,
             as a fraction (0..1) of the value range; y_0 is the input.
 
@@ -70,7 +76,15 @@ class RestoredFace:
         face: the face in the frame.
         aligned: (N, N, 3) uint8 BGR crop before restoration.
         affine: (2, 3) float64 matrix from frame pixels to crop pixels.
-        restoration: the restored crop with cycles, times and residuals.
+        restoration: the restored crop with cycles, times and residuals. Of a face that is
+            not to be restored it holds `aligned` and no cycles.
+        reason: why the face was not restored, one of `face_quality.REASONS`; '' if it was.
+        reused: whether the restoration is that of an earlier, equal crop.
+        quality: what was measured before restoration, None where nothing was.
+        sharpness: of the crop after restoration, see `face_quality.sharpness_of`; None
+            where it was not measured.
+        identity_drift_deg: angle between the embeddings of the crop before and after
+            restoration, see `identity.FaceEmbedder`; None where it was not measured.
 
     """
 
@@ -78,8 +92,18 @@ class RestoredFace:
     aligned: NDArray[np.uint8]
     affine: NDArray[np.float64]
     restoration: Restoration
+    reason: str = ''
+    reused: bool = False
+    quality: FaceQuality | None = None
+    sharpness: float | None = None
+    identity_drift_deg: float | None = None
 
     @property
     def crop(self) -> NDArray[np.uint8]:
-        """(N, N, 3) uint8 BGR restored crop."""
+        """(N, N, 3) uint8 BGR restored crop, or the aligned one if it was not restored."""
         return self.restoration.crop
+
+    @property
+    def restored(self) -> bool:
+        """Whether `crop` is more than the camera's pixels."""
+        return not self.reason

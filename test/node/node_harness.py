@@ -158,8 +158,8 @@ class Peer:
 
     # -- images
 
-    def collect(self, topic: str, depth: int = 20) -> Subscription:
-        return Subscription(self, topic, depth)
+    def collect(self, topic: str, depth: int = 20, msg_type: Any = Image) -> Subscription:
+        return Subscription(self, topic, depth, msg_type)
 
     def publisher(self, topic: str = 'image', msg_type: Any = Image, match: bool = True) -> Any:
         """Best-effort depth 1, like a camera driver; waits until the node subscribes."""
@@ -251,16 +251,18 @@ class Peer:
 
 
 class Subscription:
-    """Collects the images of a topic until it is closed."""
+    """Collects the messages of a topic until it is closed."""
 
-    def __init__(self, peer: Peer, topic: str, depth: int) -> None:
-        self.messages: list[Image] = []
+    def __init__(self, peer: Peer, topic: str, depth: int, msg_type: Any) -> None:
+        self.messages: list[Any] = []
         self._peer = peer
         self._topic = topic
         qos = QoSProfile(
             history=HistoryPolicy.KEEP_LAST, depth=depth, reliability=ReliabilityPolicy.RELIABLE
         )
-        self._subscription = peer.node.create_subscription(Image, topic, self.messages.append, qos)
+        self._subscription = peer.node.create_subscription(
+            msg_type, topic, self.messages.append, qos
+        )
         wait_until(lambda: peer.node.count_publishers(topic) > 0, f'a publisher on {topic}')
 
     def __enter__(self) -> Subscription:

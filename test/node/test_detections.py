@@ -5,15 +5,29 @@ import pytest
 from std_msgs.msg import Header
 
 from cfrnet_ros.node import detections
-from cfrnet_ros.vision.types import Face
+from cfrnet_ros.vision.types import Face, Restoration, RestoredFace
 
 
 def test_faces_become_detections_in_source_pixels() -> None:
     pytest.importorskip('vision_msgs', reason='vision_msgs is not on the Python package index')
     landmarks = np.zeros((5, 2), np.float32)
+    crop = np.zeros((64, 64, 3), np.uint8)
+    affine = np.eye(2, 3)
     faces = [
-        Face(np.array([10, 20, 50, 80], np.float32), landmarks, 0.75, track_id=7),
-        Face(np.array([-4, 0, 6, 20], np.float32), landmarks, 0.5),
+        RestoredFace(
+            Face(np.array([10, 20, 50, 80], np.float32), landmarks, 0.75, track_id=7),
+            crop,
+            affine,
+            Restoration(crop, 2, (1.0, 1.0), (0.2, 0.125)),
+            identity_drift_deg=12.5,
+        ),
+        RestoredFace(
+            Face(np.array([-4, 0, 6, 20], np.float32), landmarks, 0.5),
+            crop,
+            affine,
+            Restoration(crop, 0, (), ()),
+            'too_small',
+        ),
     ]
     msg = detections.to_detections_msg(faces, Header(frame_id='camera'))
     first, second = msg.detections
@@ -23,3 +37,11 @@ def test_faces_become_detections_in_source_pixels() -> None:
     assert first.results[0].hypothesis.score == 0.75
     assert first.results[0].hypothesis.class_id == 'face'
     assert (first.id, second.id) == ('7', '')
+    values = {r.hypothesis.class_id: r.hypothesis.score for r in first.results}
+    assert values == {
+        'face': 0.75,
+        'face/cycles': 2,
+        'face/residual': 0.125,
+        'face/identity_drift_deg': 12.5,
+    }
+    assert [r.hypothesis.class_id for r in second.results][1] == 'face/unrestored/too_small'

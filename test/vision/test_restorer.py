@@ -8,7 +8,14 @@ from typing import Any
 import numpy as np
 import pytest
 from onnx import helper
-from onnx_models import invert_channel_model, nan_model, save_model, scale_model, uint8_model
+from onnx_models import (
+    invert_channel_model,
+    nan_model,
+    rolled_bytes_model,
+    save_model,
+    scale_model,
+    uint8_model,
+)
 from pictures import Frame
 
 from cfrnet_ros.vision.detector import default_model
@@ -70,6 +77,25 @@ def test_uint8_model(tmp_path: Path, cpu: ProviderChoice) -> None:
     assert np.array_equal(result.crop, crop)
     swapped = np.abs(crop.astype(float) - crop[..., ::-1]).mean() / 255
     assert result.residuals == pytest.approx([swapped, swapped])
+
+
+@pytest.mark.parametrize('layout', ['NCHW', 'NHWC'])
+@pytest.mark.parametrize('colour', ['BGR', 'RGB'])
+def test_bytes_of_any_layout_and_colour_order(
+    tmp_path: Path, cpu: ProviderChoice, layout: str, colour: str
+) -> None:
+    restorer = Restorer(rolled_bytes_model(tmp_path / 'm.onnx', layout, colour), cpu)
+    crop = noise(48)
+    rolled = crop[..., [1, 2, 0]] if colour == 'BGR' else crop[..., [2, 0, 1]]
+    result = restorer.restore(crop, 1)
+    assert np.array_equal(result.crop, rolled)
+    # Exact: the mean of whole numbers.
+    assert result.residuals[0] * 255 * crop.size == pytest.approx(
+        np.abs(rolled.astype(int) - crop).sum(), abs=1e-3
+    )
+    kept = result.crop.copy()
+    assert np.array_equal(restorer.restore(crop, 3).crop, crop)
+    assert np.array_equal(result.crop, kept)
 
 
 def test_symbolic_batch_and_sides(tmp_path: Path, cpu: ProviderChoice) -> None:

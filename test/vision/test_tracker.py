@@ -10,6 +10,7 @@ import pytest
 from numpy.typing import NDArray
 from pictures import Frame, gray_of, resized, rotation, warped
 
+from benchmarks.tracking_scenes import SCENES, Scene, heads_of, render
 from cfrnet_ros.vision.detector import YuNetDetector
 from cfrnet_ros.vision.tracker import MAX_MISSES, FaceTracker
 from cfrnet_ros.vision.types import Face
@@ -60,10 +61,10 @@ def test_a_still_face_stays_still(detector: YuNetDetector, two_faces: Frame) -> 
         assert np.abs(one.landmarks - other.landmarks).max() < 0.05
 
 
-def test_a_face_that_goes_is_dropped_and_its_id_never_returns(
+def test_without_a_memory_a_face_that_goes_is_dropped_and_its_id_never_returns(
     detector: YuNetDetector, two_faces: Frame
 ) -> None:
-    tracker = FaceTracker()
+    tracker = FaceTracker(memory_s=0.0)
     detections = detector.detect(two_faces)
     tracker.update(gray_of(two_faces), detections)
     covered = two_faces.copy()
@@ -147,6 +148,70 @@ def test_crossing_faces_of_equal_size_are_not_exchanged(portrait: Frame) -> None
     moved = [replace(other, box=other.box - shift), replace(one, box=one.box + shift)]
     faces = tracker.update(gray, moved)
     assert {float(f.box[0]): f.track_id for f in faces} == {108: ids[100], 152: ids[160]}
+
+
+def test_a_lost_face_is_known_again_for_as_long_as_it_is_remembered(
+    detector: YuNetDetector, two_faces: Frame
+) -> None:
+    detections = detector.detect(two_faces)
+    blank = np.full(two_faces.shape[:2], 40, np.uint8)
+    for gone_s, expected in ((0.9, [0, 1]), (1.1, [2, 3])):
+        tracker = FaceTracker(memory_s=1.0)
+        tracker.update(gray_of(two_faces), detections, 10.0)
+        for step in (0.1, 0.3, 0.5):
+            assert tracker.update(blank, [], 10.0 + step) == []
+        faces = tracker.update(gray_of(two_faces), detections, 10.0 + gone_s)
+        assert sorted(face.track_id for face in faces) == expected
+
+
+def test_who_takes_the_place_of_a_lost_face_gets_an_id_of_his_own(portrait: Frame) -> None:
+    marks = np.array([[100, 100], [140, 100], [120, 125], [105, 145], [135, 145]], np.float32)
+    face = Face(np.array([80, 70, 160, 170], np.float32), marks, 0.9)
+    rng = np.random.default_rng(1)
+    scenes = [
+        np.asarray(resized(rng.integers(0, 255, (12, 16, 3)).astype(np.uint8), 640, 480))
+        for _ in range(2)
+    ]
+    tracker = FaceTracker()
+    assert tracker.update(gray_of(scenes[0]), [face], 1.0)[0].track_id == 0
+    assert tracker.update(np.zeros((480, 640), np.uint8), [], 1.2) == []
+    assert tracker.update(gray_of(scenes[1]), [face], 1.4)[0].track_id == 1
+    assert tracker.update(np.zeros((480, 640), np.uint8), [], 1.6) == []
+    # And who comes back gets his own again.
+    assert tracker.update(gray_of(scenes[0]), [face], 1.8)[0].track_id == 0
+
+
+def test_time_that_runs_back_forgets_the_lost(detector: YuNetDetector, two_faces: Frame) -> None:
+    tracker = FaceTracker()
+    detections = detector.detect(two_faces)
+    tracker.update(gray_of(two_faces), detections, 50.0)
+    tracker.update(np.full(two_faces.shape[:2], 40, np.uint8), [], 50.1)
+    faces = tracker.update(gray_of(two_faces), detections, 3.0)
+    assert sorted(face.track_id for face in faces) == [2, 3]
+
+
+@pytest.mark.parametrize('scene', SCENES, ids=lambda scene: scene.name)
+def test_people_keep_their_ids_in_every_scene_of_the_benchmark(
+    detector: YuNetDetector, scene: Scene
+) -> None:
+    tracker = FaceTracker()
+    ids: dict[int, int] = {}
+    exchanged = 0
+    for index, shot in enumerate(render(scene, heads_of(None, 0), 0)):
+        gray = gray_of(shot.frame)
+        faces = tracker.update(gray, None, shot.time_s) if index % 3 else []
+        if index % 3 == 0 or tracker.lost or not faces:
+            faces = tracker.update(gray, detector.detect(shot.frame, 0.6), shot.time_s)
+        for person, (x, y, wide) in shot.centres.items():
+            near = [
+                (float(np.hypot(*(face.box.reshape(2, 2).mean(axis=0) - (x, y)))), face.track_id)
+                for face in faces
+            ]
+            distance, track = min(near, default=(np.inf, -1))
+            if distance < 0.4 * wide:
+                exchanged += ids.setdefault(person, track) != track
+    assert exchanged == 0
+    assert len(set(ids.values())) == 2
 
 
 def test_wrong_frames_are_refused(portrait: Frame) -> None:

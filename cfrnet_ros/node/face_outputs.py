@@ -1,0 +1,113 @@
+"""The topics with one message a face, or about the faces of a frame."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from diagnostic_msgs.msg import DiagnosticArray
+from geometry_msgs.msg import Point32, PolygonStamped
+from numpy.typing import NDArray
+from rclpy.lifecycle import LifecycleNode
+from rclpy.qos_overriding_options import QoSOverridingOptions
+from sensor_msgs.msg import CameraInfo, Image
+from std_msgs.msg import Header
+
+from cfrnet_ros.node import detections
+from cfrnet_ros.node.camera_info import CameraInfoHolder, crop_camera_info
+from cfrnet_ros.node.face_report import to_status_msg
+from cfrnet_ros.node.image_conversion import to_image_msg
+from cfrnet_ros.node.qos import FACE_DEPTH, output_qos
+from cfrnet_ros.vision.crop_geometry import corners_in_frame
+from cfrnet_ros.vision.types import RestoredFace
+
+FACE_TOPIC = '~/face/image'
+CAMERA_INFO_TOPIC = '~/face/camera_info'
+OUTLINE_TOPIC = '~/face/outline'
+STATUS_TOPIC = '~/face/status'
+DETECTIONS_TOPIC = '~/detections'
+
+
+class FaceOutputs:
+    """Publishes crops, where they come from, and what is known of the faces.
+
+    Everything carries the source's header. Per face, in the same order: the crop, its
+    outline and, where the source's intrinsics are known, its intrinsics. Per frame: the
+    status of the faces and, where vision_msgs is installed, the detections.
+    """
+
+    def __init__(self, node: LifecycleNode, camera: CameraInfoHolder) -> None:
+        """Create the publishers; they send nothing before the node is active."""
+        self._node = node
+        self._name = node.get_fully_qualified_name().lstrip('/')
+        self._camera = camera
+        self._image = self._create(Image, FACE_TOPIC, FACE_DEPTH)
+        self._camera_info = self._create(CameraInfo, CAMERA_INFO_TOPIC, FACE_DEPTH)
+        self._outline = self._create(PolygonStamped, OUTLINE_TOPIC, FACE_DEPTH)
+        self._status = self._create(DiagnosticArray, STATUS_TOPIC)
+        self._detections: Any = None
+        if detections.available():
+            self._detections = self._create(detections.Detection2DArray, DETECTIONS_TOPIC)
+
+    def destroy(self) -> None:
+        """Take the topics down."""
+        publishers = (self._image, self._camera_info, self._outline, self._status, self._detections)
+        for publisher in publishers:
+            if publisher is not None:
+                self._node.destroy_lifecycle_publisher(publisher)
+
+    def publish(
+        self, frame: NDArray[np.uint8], faces: Sequence[RestoredFace], header: Header
+    ) -> None:
+        """Send what is known of a frame's faces, in their order.
+
+        Args:
+            frame: (H, W, 3) uint8 BGR that they are of.
+            faces: restored or passed on as they are.
+            header: of the source image.
+
+        """
+        if self._detections is not None:
+            self._detections.publish(detections.to_detections_msg(faces, header))
+        # Mostly text, so only where somebody reads it.
+        if self._status.get_subscription_count():
+            self._status.publish(to_status_msg(faces, header, self._name))
+        info = None
+        if faces and self._camera_info.get_subscription_count():
+            info = self._camera.of_image(frame.shape[1], frame.shape[0])
+        for face in faces:
+            size = face.crop.shape[0]
+            self._outline.publish(outline_msg(face.affine, size, header))
+            if info is not None:
+                self._camera_info.publish(crop_camera_info(info, face.affine, size, header))
+            self._image.publish(to_image_msg(face.crop, header))
+
+    def _create(self, msg_type: Any, topic: str, depth: int = 1) -> Any:
+        return self._node.create_lifecycle_publisher(
+            msg_type,
+            topic,
+            output_qos(depth),
+            qos_overriding_options=QoSOverridingOptions.with_default_policies(),
+        )
+
+
+def outline_msg(affine: NDArray[np.float64], size: int, header: Header) -> PolygonStamped:
+    """Tell where a crop comes from.
+
+    Args:
+        affine: (2, 3) matrix from frame pixels to crop pixels.
+        size: side of the crop in pixels.
+        header: of the source image.
+
+    Returns:
+        PolygonStamped with the places in the frame, in pixels, of the crop's corner pixels
+        (see `vision.crop_geometry.corners_in_frame`; `affine_from_corners` inverts it). z
+        is 0.
+
+    """
+    msg = PolygonStamped(header=header)
+    msg.polygon.points = [
+        Point32(x=float(x), y=float(y)) for x, y in corners_in_frame(affine, size, size)
+    ]
+    return msg

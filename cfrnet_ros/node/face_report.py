@@ -1,0 +1,85 @@
+"""What is told about each face, in diagnostics, in `~/face/status` and with the detections."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
+from std_msgs.msg import Header
+
+from cfrnet_ros.vision.types import RestoredFace
+
+FaceValue = bool | int | float | str
+
+
+def face_values(face: RestoredFace) -> dict[str, FaceValue]:
+    """List what is known of a face.
+
+    Returns:
+        Name to value, without what was not measured: `track_id`, `score` (0..1),
+        `restored`, `reason` (why not, one of `face_quality.REASONS`), `reused`, `cycles`,
+        `residual` (of the last cycle, 0..1), `size_px`, `brightness` (0..255), `yaw_deg`,
+        `symmetry` (-1..1), `sharpness_before`, `sharpness_after` and `identity_drift_deg`.
+
+    """
+    values: dict[str, FaceValue] = {
+        'track_id': face.face.track_id,
+        'score': face.face.score,
+        'restored': face.restored,
+        'reason': face.reason,
+        'reused': face.reused,
+        'cycles': face.restoration.cycles,
+    }
+    if face.restoration.residuals:
+        values['residual'] = face.restoration.residuals[-1]
+    if face.quality is not None:
+        values |= {
+            'size_px': face.quality.size_px,
+            'brightness': face.quality.brightness,
+            'yaw_deg': face.quality.yaw_deg,
+            'symmetry': face.quality.symmetry,
+            'sharpness_before': face.quality.sharpness,
+        }
+    if face.sharpness is not None:
+        values['sharpness_after'] = face.sharpness
+    if face.identity_drift_deg is not None:
+        values['identity_drift_deg'] = face.identity_drift_deg
+    return values
+
+
+def value_text(value: object) -> str:
+    """Write a value as diagnostics have it."""
+    if isinstance(value, bool):
+        return 'true' if value else 'false'
+    if isinstance(value, float):
+        return f'{value:.5f}' if abs(value) < 0.1 else f'{value:.3f}'
+    return '' if value is None else str(value)
+
+
+def to_status_msg(faces: Sequence[RestoredFace], header: Header, node_name: str) -> DiagnosticArray:
+    """Make one message of a frame's faces, in the order of its crops.
+
+    Args:
+        faces: of the frame.
+        header: of the source image.
+        node_name: what the statuses' names begin with.
+
+    Returns:
+        diagnostic_msgs/DiagnosticArray; of each face one status, OK if it was restored,
+        else WARN with the reason as its message. `affine` is the (2, 3) matrix from frame
+        pixels to crop pixels, row by row.
+
+    """
+    msg = DiagnosticArray(header=header)
+    for face in faces:
+        values = {name: value_text(value) for name, value in face_values(face).items()}
+        values['affine'] = ' '.join(f'{number:.9g}' for number in face.affine.ravel())
+        msg.status.append(
+            DiagnosticStatus(
+                level=DiagnosticStatus.OK if face.restored else DiagnosticStatus.WARN,
+                name=f'{node_name}: face {face.face.track_id}',
+                message=face.reason or 'restored',
+                values=[KeyValue(key=key, value=value) for key, value in values.items()],
+            )
+        )
+    return msg

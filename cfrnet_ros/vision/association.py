@@ -1,0 +1,82 @@
+"""Which detection is which face: scores of pairs, and the best set of pairs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from cfrnet_ros.vision.types import Face
+
+#: Two boxes are of one face only if they overlap by this much (intersection over union)
+#: or their centres are no further apart than this part of their mean side; and if
+#: neither is larger than this many times the other.
+MIN_OVERLAP, MAX_DISTANCE, MAX_RATIO = 0.2, 0.5, 2.0
+
+
+def affinity(one: Face, other: Face, reach: float = 0.0) -> float:
+    """Tell how well two boxes fit one face.
+
+    Args:
+        one: where a face is expected.
+        other: where one was found.
+        reach: how much further apart they may be than `MAX_DISTANCE`, in mean sides, for
+            a face that was not seen for a while.
+
+    Returns:
+        0 for not at all, up to 2.
+
+    """
+    area, other_area = one.area, other.area
+    if area <= 0 or other_area <= 0:
+        return 0.0
+    if max(area, other_area) > MAX_RATIO**2 * min(area, other_area):
+        return 0.0
+    shared = overlap(one, other)
+    apart = np.hypot(*(one.box[:2] + one.box[2:] - other.box[:2] - other.box[2:]) / 2)
+    distance = float(apart) / (np.sqrt(area) + np.sqrt(other_area)) * 2
+    if shared < MIN_OVERLAP and distance > MAX_DISTANCE + reach:
+        return 0.0
+    return float(shared + max(0.0, 1.0 - distance / (1.0 + reach)))
+
+
+def overlap(one: Face, other: Face) -> float:
+    """Intersection over union of two boxes, 0..1."""
+    width = min(one.box[2], other.box[2]) - max(one.box[0], other.box[0])
+    height = min(one.box[3], other.box[3]) - max(one.box[1], other.box[1])
+    shared = float(max(0.0, width) * max(0.0, height))
+    union = one.area + other.area - shared
+    return shared / union if union > 0 else 0.0
+
+
+def best_pairs(scores: Mapping[tuple[int, int], float]) -> dict[int, int]:
+    """Pair rows with columns.
+
+    The best pair first, and so on; then pairs change partners wherever that raises their
+    sum. With the handful of faces in a frame this finds what the Hungarian method would.
+
+    Args:
+        scores: of the possible pairs (row, column), above 0.
+
+    Returns:
+        Column by row; each column at most once.
+
+    """
+    match: dict[int, int] = {}
+    taken: set[int] = set()
+    for (row, column), _ in sorted(scores.items(), key=lambda item: (-item[1], item[0])):
+        if row not in match and column not in taken:
+            match[row] = column
+            taken.add(column)
+    improved = True
+    while improved:
+        improved = False
+        rows = sorted(match)
+        for i, row in enumerate(rows):
+            for other in rows[i + 1 :]:
+                now = scores[row, match[row]] + scores[other, match[other]]
+                swapped = [scores.get((row, match[other])), scores.get((other, match[row]))]
+                if None not in swapped and sum(s or 0.0 for s in swapped) > now + 1e-9:
+                    match[row], match[other] = match[other], match[row]
+                    improved = True
+    return match

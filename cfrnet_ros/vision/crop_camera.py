@@ -1,0 +1,83 @@
+"""The camera that would have taken a crop: intrinsics of an affinely mapped image."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+#: Where the tangential coefficients p1, p2 stand in a distortion vector, by ROS's name of
+#: the model. `equidistant` has none.
+_TANGENTIAL = {'plumb_bob': (2, 3), 'rational_polynomial': (2, 3)}
+
+
+@dataclass(frozen=True)
+class CropCamera:
+    """A pinhole camera with distortion, in the terms of sensor_msgs/CameraInfo.
+
+    Attributes:
+        k: (3, 3) float64.
+        d: float64 distortion coefficients, as many as the source camera has.
+        r: (3, 3) float64 rotation from the source camera's frame to the crop camera's.
+        p: (3, 4) float64.
+
+    """
+
+    k: NDArray[np.float64]
+    d: NDArray[np.float64]
+    r: NDArray[np.float64]
+    p: NDArray[np.float64]
+
+
+def crop_camera(
+    k: ArrayLike, d: ArrayLike, r: ArrayLike, p: ArrayLike, model: str, affine: ArrayLike
+) -> CropCamera:
+    """Derive the crop's camera from that of its frame.
+
+    The crop's camera stands where the frame's does, turned about the optical axis by the
+    angle t by which the crop turns the picture. With A the affine matrix, Z the rotation by
+    t and x a point in the frame of the source camera:
+
+    - k = A K Z^-1, d = the distortion turned by t: a raw pixel of the crop is
+      k distort(Z x, d), exactly A times that of the frame. Radial distortion turns with the
+      picture; the tangential p1, p2 are a vector (p2, p1) and are turned.
+    - r = Z R and p = A P Z^-1: a rectified pixel of the crop is p (r x), exactly A times
+      that of the frame, P (R x).
+
+    k and p have no skew where the source's fx and fy are equal, else one of the order of
+    their difference, which stands in the matrices.
+
+    Args:
+        k: (3, 3) or 9 intrinsics of the frame.
+        d: its distortion coefficients.
+        r: (3, 3) or 9, its rectification.
+        p: (3, 4) or 12, its projection.
+        model: ROS's name of the distortion model.
+        affine: (2, 3) matrix from frame pixels to crop pixels, a similarity.
+
+    Returns:
+        The crop's camera.
+
+    """
+    matrix = np.vstack([np.asarray(affine, np.float64), [0.0, 0.0, 1.0]])
+    angle = np.arctan2(matrix[1, 0], matrix[0, 0])
+    cosine, sine = float(np.cos(angle)), float(np.sin(angle))
+    turn = np.array([[cosine, -sine, 0.0], [sine, cosine, 0.0], [0.0, 0.0, 1.0]])
+    back = np.eye(4)
+    back[:3, :3] = turn.T
+    coefficients = np.asarray(d, np.float64).reshape(-1).copy()
+    first, second = _TANGENTIAL.get(model, (0, 0))
+    if second and len(coefficients) > second:
+        along = turn[:2, :2] @ coefficients[[second, first]]
+        coefficients[[second, first]] = along
+    if model == 'rational_polynomial' and len(coefficients) >= 12:
+        # Thin prism: (s1, s3) and (s2, s4) are vectors as well.
+        for pair in ([8, 10], [9, 11]):
+            coefficients[pair] = turn[:2, :2] @ coefficients[pair]
+    return CropCamera(
+        k=matrix @ np.asarray(k, np.float64).reshape(3, 3) @ turn.T,
+        d=coefficients,
+        r=turn @ np.asarray(r, np.float64).reshape(3, 3),
+        p=matrix @ np.asarray(p, np.float64).reshape(3, 4) @ back,
+    )

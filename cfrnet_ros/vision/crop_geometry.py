@@ -1,0 +1,103 @@
+"""From a crop's pixels to the frame's and back.
+
+A crop is cut out of its frame by a (2, 3) affine matrix from frame pixels to crop pixels, as
+`align.align_face` gives it. Pixels are counted in OpenCV's way: (0, 0) is the centre of the
+first one.
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+
+def frame_to_crop(points: ArrayLike, affine: ArrayLike) -> NDArray[np.float64]:
+    """Map points of a frame into a crop.
+
+    Args:
+        points: (..., 2) x, y in pixels of the frame.
+        affine: (2, 3) matrix from frame pixels to crop pixels.
+
+    Returns:
+        (..., 2) float64 x, y in pixels of the crop.
+
+    Raises:
+        ValueError: wrong shapes.
+
+    """
+    given, matrix = np.asarray(points, np.float64), np.asarray(affine, np.float64)
+    if given.ndim < 1 or given.shape[-1] != 2 or matrix.shape != (2, 3):
+        raise ValueError(
+            f'points must be (..., 2) and affine (2, 3), got {given.shape} and {matrix.shape}'
+        )
+    return np.asarray(given @ matrix[:, :2].T + matrix[:, 2])
+
+
+def crop_to_frame(points: ArrayLike, affine: ArrayLike) -> NDArray[np.float64]:
+    """Map points of a crop, for instance landmarks found there, back into its frame.
+
+    Args:
+        points: (..., 2) x, y in pixels of the crop.
+        affine: (2, 3) matrix from frame pixels to crop pixels, the same that cut the crop.
+
+    Returns:
+        (..., 2) float64 x, y in pixels of the frame.
+
+    Raises:
+        ValueError: wrong shapes, or a matrix that cannot be inverted.
+
+    """
+    matrix = np.asarray(affine, np.float64)
+    if matrix.shape == (2, 3) and abs(float(np.linalg.det(matrix[:, :2]))) < 1e-12:
+        raise ValueError('the affine matrix maps everything onto a line: it has no inverse')
+    if matrix.shape == (2, 3):
+        matrix = np.asarray(cv2.invertAffineTransform(matrix), np.float64)
+    return frame_to_crop(points, matrix)
+
+
+def corners_in_frame(affine: ArrayLike, width: int, height: int) -> NDArray[np.float64]:
+    """Tell where the corners of a crop lie in its frame.
+
+    Args:
+        affine: (2, 3) matrix from frame pixels to crop pixels.
+        width: of the crop, in pixels.
+        height: of the crop, in pixels.
+
+    Returns:
+        (4, 2) float64 x, y in pixels of the frame of the centres of the crop's corner
+        pixels: (0, 0), (width - 1, 0), (width - 1, height - 1), (0, height - 1).
+
+    """
+    return crop_to_frame(_corners(width, height), affine)
+
+
+def affine_from_corners(corners: ArrayLike, width: int, height: int) -> NDArray[np.float64]:
+    """Get the matrix back from `corners_in_frame`, as `~/face/outline` carries them.
+
+    Args:
+        corners: (4, 2) as `corners_in_frame` gives them.
+        width: of the crop, in pixels, above 1.
+        height: of the crop, in pixels, above 1.
+
+    Returns:
+        (2, 3) float64 matrix from frame pixels to crop pixels.
+
+    Raises:
+        ValueError: another shape, or corners that span no area.
+
+    """
+    given = np.asarray(corners, np.float64)
+    if given.shape != (4, 2) or not np.isfinite(given).all():
+        raise ValueError(f'corners must be (4, 2) finite numbers, got {given.shape}')
+    known = np.hstack([given, np.ones((4, 1))])
+    # Of all four, by least squares: they travel as 32-bit numbers.
+    solution, _, rank, _ = np.linalg.lstsq(known, _corners(width, height), rcond=None)
+    if rank < 3:
+        raise ValueError('the corners span no area, so there is no crop between them')
+    return np.asarray(solution.T)
+
+
+def _corners(width: int, height: int) -> NDArray[np.float64]:
+    right, bottom = width - 1.0, height - 1.0
+    return np.array([[0.0, 0.0], [right, 0.0], [right, bottom], [0.0, bottom]])

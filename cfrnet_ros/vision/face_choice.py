@@ -1,0 +1,84 @@
+"""Which of the faces in a frame are passed on."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from cfrnet_ros.vision.types import Face
+
+#: How faces are ordered before `max_faces` of them are taken.
+LARGEST, DRIVER = 'largest', 'driver'
+CHOICES = (LARGEST, DRIVER)
+
+#: Left, top, right and bottom as fractions of the frame's width and height.
+Region = tuple[float, float, float, float]
+WHOLE_FRAME: Region = (0.0, 0.0, 1.0, 1.0)
+
+
+def check_region(region: Sequence[float]) -> Region:
+    """Check a region of interest.
+
+    Args:
+        region: left, top, right, bottom as fractions (0..1) of the frame.
+
+    Returns:
+        The same as a tuple of floats.
+
+    Raises:
+        ValueError: not four finite numbers from 0 to 1, or empty.
+
+    """
+    values = tuple(float(value) for value in region)
+    text = '[' + ', '.join(f'{value:g}' for value in values) + ']'
+    if len(values) != 4:
+        raise ValueError(
+            f'roi must be four numbers, [left, top, right, bottom] as fractions of the frame; got '
+            f'{len(values)}: {text}'
+        )
+    if not all(0 <= value <= 1 for value in values):
+        raise ValueError(
+            f'roi must lie from 0 to 1 (fractions of the frame, not pixels); got {text}'
+        )
+    left, top, right, bottom = values
+    if left >= right or top >= bottom:
+        raise ValueError(f'roi is empty: left must be below right and top below bottom; got {text}')
+    return left, top, right, bottom
+
+
+def choose_faces(
+    faces: Sequence[Face],
+    width: int,
+    height: int,
+    most: int,
+    choice: str = LARGEST,
+    region: Region = WHOLE_FRAME,
+) -> list[Face]:
+    """Pick the faces to pass on.
+
+    Only those whose box's centre lies inside the region are taken: somebody beside the
+    driver must not become the driver when the driver is out of sight.
+
+    Args:
+        faces: all faces of the frame.
+        width: of the frame, in pixels.
+        height: of the frame, in pixels.
+        most: how many at most, 0 or above.
+        choice: 'largest' takes the largest first, 'driver' those nearest to the region's
+            centre.
+        region: see `check_region`.
+
+    Returns:
+        At most `most` faces, the most wanted first.
+
+    """
+    left, top, right, bottom = region
+    ranked: list[tuple[float, int]] = []
+    for index, face in enumerate(faces):
+        # A face cut by the frame's border may have its centre beyond it.
+        x = min(1.0, max(0.0, float(face.box[0] + face.box[2]) / 2 / max(1, width)))
+        y = min(1.0, max(0.0, float(face.box[1] + face.box[3]) / 2 / max(1, height)))
+        if left <= x <= right and top <= y <= bottom:
+            off = math.hypot((x - (left + right) / 2) * width, (y - (top + bottom) / 2) * height)
+            ranked.append((off if choice == DRIVER else -face.area, index))
+    return [faces[index] for _, index in sorted(ranked)[: max(0, most)]]

@@ -1,0 +1,68 @@
+"""A restorer of one size, run at another: rewriting the shapes of a fully convolutional file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+try:
+    import onnx
+except ImportError:  # the restorer then works at the file's own size
+    onnx = None
+
+from cfrnet_ros.vision.errors import ModelError
+
+#: Operators whose constants may hold sizes: where one has them, other sizes do not fit.
+_SIZED = ('Reshape', 'Expand', 'Slice', 'Gemm', 'MatMul', 'ConstantOfShape', 'Flatten')
+
+
+def resized_model(model: str | Path, size: int, layout: str) -> bytes:
+    """Give a restorer another input and output size.
+
+    Convolutions, activations and upsampling by a factor work at any size; the file says one
+    only because accelerators want static shapes. A copy beside each other of 256 and 512
+    would be the same weights twice.
+
+    Args:
+        model: path of the ONNX file, one image in and one of the same size out.
+        size: wanted side of the square image in pixels.
+        layout: 'NCHW' or 'NHWC'.
+
+    Returns:
+        The ONNX file's bytes, with static shapes of that size.
+
+    Raises:
+        ModelError: the Python package onnx is not installed, the file cannot be read, or
+            it holds an operator that is made for one size.
+
+    """
+    remedy = "set crop_size to 0 for the model's own size, or export the model at that size"
+    if onnx is None:
+        raise ModelError(
+            f"'{model}' is of another size than {size}, and adapting it needs the Python package"
+            f' onnx: pip install onnx, or {remedy}'
+        )
+    try:
+        proto = onnx.load(str(model))
+    except Exception as error:
+        raise ModelError(f"'{model}' cannot be read as ONNX: {error}; {remedy}") from error
+    graph = proto.graph
+    for node in graph.node:
+        # The fourth input of Resize is a size in pixels, the third a factor.
+        by_pixels = node.op_type == 'Resize' and len(node.input) > 3 and node.input[3]
+        if node.op_type in _SIZED or by_pixels:
+            raise ModelError(
+                f"'{model}' cannot be run at {size} pixels: its operator {node.op_type} is made for"
+                f' one size; {remedy}'
+            )
+    sides = (2, 3) if layout == 'NCHW' else (1, 2)
+    constants = {item.name for item in graph.initializer}
+    images = [value for value in graph.input if value.name not in constants]
+    for value in [*images, *graph.output]:
+        dims = value.type.tensor_type.shape.dim
+        if len(dims) != 4:
+            raise ModelError(f"'{model}' is not one image in and one image out; {remedy}")
+        for axis in sides:
+            dims[axis].dim_value = size
+    # Shapes that were inferred for the old size would contradict the new one.
+    del graph.value_info[:]
+    return bytes(proto.SerializeToString())

@@ -1,0 +1,74 @@
+"""A restorer of one size, run at another."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from onnx import helper
+from onnx_models import save_model, scale_model
+from pictures import Frame, resized
+
+from cfrnet_ros.vision.align import align_face
+from cfrnet_ros.vision.detector import YuNetDetector
+from cfrnet_ros.vision.errors import ModelError
+from cfrnet_ros.vision.models import resolve_model
+from cfrnet_ros.vision.pipeline import FacePipeline, PipelineSettings
+from cfrnet_ros.vision.providers import ProviderChoice
+from cfrnet_ros.vision.restorer import Restorer
+from cfrnet_ros.vision.tracker import FaceTracker
+
+
+@pytest.mark.parametrize('precision', ['fp32', 'int8'])
+def test_the_shipped_models_restore_at_512(
+    precision: str, cpu: ProviderChoice, detector: YuNetDetector, portrait: Frame
+) -> None:
+    restorer = Restorer(resolve_model(precision), cpu, size=512)
+    assert restorer.card.size == 512
+    restorer.warm_up()
+    crop, _ = align_face(portrait, detector.detect(portrait)[0].landmarks, 512)
+    result = restorer.restore(crop, 2)
+    assert result.crop.shape == (512, 512, 3)
+    error = np.sqrt(np.mean((result.crop.astype(float) - crop) ** 2))
+    # A good face comes out as itself.
+    assert 20 * np.log10(255 / error) > 20
+
+
+def test_the_larger_crop_goes_through_the_whole_chain(
+    tmp_path: Path, cpu: ProviderChoice, detector: YuNetDetector, portrait: Frame
+) -> None:
+    restorer = Restorer(scale_model(tmp_path / 'm.onnx', 0.5, size=128), cpu, size=256)
+    pipeline = FacePipeline(detector, restorer, FaceTracker())
+    face = pipeline.process(portrait, PipelineSettings(cycles=1)).faces[0]
+    assert face.crop.shape == (256, 256, 3)
+    assert np.abs(face.crop.astype(float) - face.aligned * 0.5).max() <= 1
+    small = Restorer(tmp_path / 'm.onnx', cpu)
+    other = FacePipeline(detector, small, FaceTracker())
+    half = other.process(portrait, PipelineSettings(cycles=1)).faces[0]
+    # The same part of the frame in more pixels.
+    assert np.abs(resized(face.crop, 128, 128).astype(int) - half.crop).mean() < 3
+
+
+def test_the_models_own_size_needs_no_rewriting(tmp_path: Path, cpu: ProviderChoice) -> None:
+    path = scale_model(tmp_path / 'm.onnx', 0.5, size=64)
+    for size in (0, 64):
+        assert Restorer(path, cpu, size=size).card.size == 64
+
+
+def test_what_is_made_for_one_size_is_refused(tmp_path: Path, cpu: ProviderChoice) -> None:
+    path = save_model(
+        tmp_path / 'm.onnx',
+        [
+            helper.make_node('Reshape', ['face', 'flat'], ['row']),
+            helper.make_node('Reshape', ['row', 'image'], ['restored']),
+        ],
+        [1, 3, 64, 64],
+        constants={
+            'flat': np.array([1, -1], np.int64),
+            'image': np.array([1, 3, 64, 64], np.int64),
+        },
+        card={'value_range': [0, 1], 'colour': 'RGB', 'iterative': True},
+    )
+    with pytest.raises(ModelError, match=r'Reshape is made for one size; set crop_size to 0'):
+        Restorer(path, cpu, size=128)
