@@ -31,7 +31,13 @@ setup(
     python_requires='>=3.10',
     packages=find_packages(include=[PACKAGE, f'{PACKAGE}.*']),
     package_data={
-        PACKAGE: ['models/*.onnx', 'models/*.json', 'models/*.md', 'replay/templates/*', 'py.typed'],
+        PACKAGE: [
+            'models/*.onnx',
+            'models/*.json',
+            'models/*.md',
+            'replay/templates/*',
+            'py.typed',
+        ],
     },
     data_files=[
         ('share/ament_index/resource_index/packages', [f'resource/{PACKAGE}']),

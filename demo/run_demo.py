@@ -15,7 +15,8 @@ from pathlib import Path
 from cfrnet_ros.replay.main import guarded, replay_and_report
 from cfrnet_ros.replay.report import ReportOptions
 from cfrnet_ros.replay.session import ReplayPlan
-from demo.make_bag import CONDITION_TOPIC, IMAGE_TOPIC, TRUTH_TOPIC, make_bag
+from demo.bag_frames import CONDITION_TOPIC, IMAGE_TOPIC, TRUTH_TOPIC
+from demo.make_bag import make_bag
 
 HERE = Path(__file__).resolve().parent
 OUT = HERE / 'out'
@@ -30,7 +31,7 @@ _INTRO = (
 def cached_bag(folder: Path) -> Path:
     """Return the demo's bag, made anew if the code that makes it has changed."""
     digest = hashlib.sha256()
-    for name in ('make_bag.py', 'scene.py', 'bad_camera.py'):
+    for name in ('make_bag.py', 'bag_frames.py', 'scene.py', 'bad_camera.py'):
         digest.update((HERE / name).read_bytes())
     bag = folder / 'camera'
     stamp = folder / 'camera.sha256'
@@ -57,9 +58,8 @@ def main() -> int:
             out=given.out,
             topic=IMAGE_TOPIC,
             cycles=given.cycles,
-            # Detection in every frame, so that before and after are cut out alike; a short
-            # window, so that the latency over time shows the changes of cycles.
-            parameters={'detection_interval': 1, 'max_faces': 1, 'diagnostics.window_s': 2.0},
+            # A short window, so that the diagnostics at the end are of the last cycles.
+            parameters={'max_faces': 1, 'diagnostics.window_s': 2.0},
         )
         shutil.rmtree(plan.recording, ignore_errors=True)
         options = ReportOptions(

@@ -94,6 +94,24 @@ class BagWriter(AbstractContextManager['BagWriter']):
                 self._writer.write(self._connections[topic], time_ns, data)
                 self.counts[topic] += 1
 
+    def write_canonical(self, topic: str, time_ns: int, data: bytes) -> None:
+        """Append a serialised message with zeros for padding.
+
+        CDR aligns numbers, and Fast CDR leaves in the gaps what was in memory: two
+        serialisations of one message need not be equal.
+
+        Raises:
+            BagError: the message cannot be read.
+
+        """
+        msgtype = self._connections[topic].msgtype
+        try:
+            message = self._types.deserialize_cdr(data, msgtype)
+            data = bytes(self._types.serialize_cdr(message, msgtype))
+        except Exception as error:  # rosbags raises whatever its parsers raise
+            raise BagError(f'a message on {topic} is no {msgtype}: {error}') from error
+        self.write(topic, time_ns, data)
+
     def close(self) -> None:
         """Write the index and metadata.yaml."""
         with self._lock:

@@ -39,7 +39,7 @@ class NodeProcess(AbstractContextManager['NodeProcess']):
         log_file: str | Path,
         parameters: Mapping[str, Any] | None = None,
         remappings: Mapping[str, str] | None = None,
-        params_file: str | Path | None = None,
+        params_files: Sequence[str | Path] = (),
         name: str = 'cfrnet',
         arguments: Sequence[str] = (),
     ) -> None:
@@ -49,7 +49,7 @@ class NodeProcess(AbstractContextManager['NodeProcess']):
             log_file: takes what the node prints.
             parameters: values by name, in place of the defaults.
             remappings: new name by old one.
-            params_file: YAML file; `parameters` are stronger.
+            params_files: YAML files, later ones stronger; `parameters` are stronger still.
             name: of the node.
             arguments: further command line arguments after --ros-args.
 
@@ -58,7 +58,7 @@ class NodeProcess(AbstractContextManager['NodeProcess']):
         self.log_file = Path(log_file)
         command = [sys.executable, '-m', 'cfrnet_ros.node.main', '--ros-args']
         command += ['-r', f'__node:={name}']
-        if params_file is not None:
+        for params_file in params_files:
             command += ['--params-file', str(params_file)]
         for key, value in (parameters or {}).items():
             # As YAML in flow style, which is what rcl parses.

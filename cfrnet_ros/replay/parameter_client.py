@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from rcl_interfaces.srv import GetParameters, SetParameters
+from rcl_interfaces.srv import GetParameters, ListParameters, SetParameters
 from rclpy.node import Node
 from rclpy.parameter import Parameter, parameter_value_to_python
 
@@ -61,6 +61,16 @@ class ParameterClient:
         return {
             name: parameter_value_to_python(value) for name, value in zip(names, response.values)
         }
+
+    def get_all(self) -> dict[str, Any]:
+        """Get every parameter that is declared.
+
+        Raises:
+            ParameterError: no answer.
+
+        """
+        response = self._call(ListParameters, 'list_parameters', ListParameters.Request())
+        return self.get(*sorted(response.result.names))
 
     def _call(self, kind: Any, service: str, request: Any) -> Any:
         try:

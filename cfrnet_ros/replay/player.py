@@ -1,4 +1,4 @@
-"""Playing a bag's images over DDS, at the pace at which they were recorded."""
+"""Playing a bag's images over DDS."""
 
 from __future__ import annotations
 
@@ -25,21 +25,21 @@ class PlayedFrame:
     Attributes:
         index: number of the image in the bag, from 0.
         bag_stamp_ns: header stamp in the bag, nanoseconds.
-        stamp_ns: header stamp that was sent: the moment of sending.
+        stamp_ns: header stamp that was sent.
+        sent_ns: moment of sending, nanoseconds since the epoch.
+        bag_time_ns: when the image was recorded, nanoseconds since the epoch.
 
     """
 
     index: int
     bag_stamp_ns: int
     stamp_ns: int
+    sent_ns: int
+    bag_time_ns: int
 
 
 class Player:
-    """Publishes serialised images like a camera.
-
-    The header stamps are set to the moment of sending, as a live camera does, so
-    that the age of what comes back is a true latency.
-    """
+    """Publishes serialised images like a camera."""
 
     def __init__(self, node: Node, topic: str, msgtype: str) -> None:
         """Announce the topic.
@@ -53,7 +53,7 @@ class Player:
         self._node = node
         self._topic = topic
         # Reliable matches subscribers of both kinds. To one that asks for best
-        # effort, as the restorer does, it is best effort.
+        # effort, as the restorer does by default, it is best effort.
         qos = QoSProfile(depth=10, reliability=ReliabilityPolicy.RELIABLE)
         self._publisher = node.create_publisher(_TYPES[msgtype], topic, qos)
 
@@ -70,23 +70,66 @@ class Player:
                 raise ReplayError(f'nobody subscribed to {self._topic} within {timeout_s:g} s')
             time.sleep(0.02)
 
+    def wait_for_no_subscriber(self, timeout_s: float = 10.0) -> None:
+        """Wait until nobody listens any more: a node that has ended is still known a while.
+
+        Raises:
+            ReplayError: somebody still subscribes after the timeout (seconds).
+
+        """
+        end = time.monotonic() + timeout_s
+        while self._publisher.get_subscription_count() > 0:
+            if time.monotonic() > end:
+                raise ReplayError(
+                    f'somebody else subscribes to {self._topic}; choose another ROS_DOMAIN_ID'
+                )
+            time.sleep(0.02)
+
+    def send(self, message: BagMessage, index: int, stamp_ns: int | None = None) -> PlayedFrame:
+        """Send one image.
+
+        Args:
+            message: from the bag.
+            index: its number there.
+            stamp_ns: header stamp in place of the moment of sending.
+
+        Returns:
+            What was sent.
+
+        Raises:
+            ReplayError: the message is too short to be an image.
+
+        """
+        try:
+            bag_stamp = read_stamp(message.data)
+        except ValueError as error:
+            raise ReplayError(f'image {index} on {message.topic} is broken: {error}') from error
+        now = time.time_ns()
+        stamp = now if stamp_ns is None else stamp_ns
+        self._publisher.publish(restamp(message.data, stamp))
+        return PlayedFrame(index, bag_stamp, stamp, now, message.time_ns)
+
     def play(
         self,
         messages: Iterable[BagMessage],
         rate: float = 1.0,
-        on_frame: Callable[[PlayedFrame], None] = lambda frame: None,
+        on_start: Callable[[], None] = lambda: None,
         stop: threading.Event | None = None,
     ) -> Iterator[PlayedFrame]:
-        """Send the messages; yields after each.
+        """Send the messages at the pace at which they were recorded; yields after each.
+
+        The header stamps are set to the moment of sending, as a live camera does, so
+        that the age of what comes back is a true latency.
 
         Args:
             messages: in the order of recording.
             rate: 1 is the pace of recording, 2 twice as fast.
-            on_frame: called just before a message goes out.
+            on_start: called just before the first message goes out.
             stop: ends it early when set.
 
         Raises:
             ValueError: the rate is not above 0.
+            ReplayError: a message is no image.
 
         """
         if not rate > 0:
@@ -96,13 +139,10 @@ class Player:
         first_ns = 0
         for index, message in enumerate(messages):
             if start is None:
+                on_start()
                 start, first_ns = time.monotonic(), message.time_ns
             # Against the start, so that delays do not add up.
             due = start + (message.time_ns - first_ns) / 1e9 / rate
             if stop.wait(max(0.0, due - time.monotonic())):
                 return
-            now = time.time_ns()
-            frame = PlayedFrame(index, read_stamp(message.data), now)
-            on_frame(frame)
-            self._publisher.publish(restamp(message.data, now))
-            yield frame
+            yield self.send(message, index)

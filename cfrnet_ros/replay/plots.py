@@ -10,9 +10,12 @@ from typing import Any
 import cv2
 import matplotlib as mpl
 import numpy as np
+from numpy.typing import NDArray
 
-from cfrnet_ros.replay.recording import Output, Picture, StatusSample
-from cfrnet_ros.replay.session import ReplayLog
+from cfrnet_ros.replay.frames import FrameRow, stage_names
+from cfrnet_ros.replay.measure import FaceRow
+from cfrnet_ros.replay.pictures import Picture
+from cfrnet_ros.replay.plan import ReplayLog
 
 mpl.use('Agg')
 from matplotlib.figure import Figure
@@ -23,11 +26,16 @@ _COLOURS = {
     'detect': '#5b8db8',
     'track': '#88b7c9',
     'align': '#7a9e7e',
+    'quality': '#6f8f6f',
+    'identity': '#4f6f4f',
     'blend': '#e0b04c',
     'debug': '#c9c0a8',
     'publish': '#d98c5f',
 }
 _CYCLES = ('#8e5ea2', '#a77bb8', '#c09ace', '#d6bbe0')
+_BEFORE, _AFTER, _ASKED, _ALLOWED = '#9a9a9a', '#8e5ea2', '#bbbbbb', '#d98c5f'
+#: Between two passes on the time axis, as a share of a pass.
+_GAP = 0.03
 
 
 def colour_of(stage: str) -> str:
@@ -43,73 +51,164 @@ def embed(image: Picture, quality: int = 93) -> str:
     return 'data:image/jpeg;base64,' + base64.b64encode(data.tobytes()).decode()
 
 
-def stages_of(samples: Sequence[StatusSample]) -> list[str]:
-    """List the stages that make up a frame's time, in the order in which they run."""
-    names: list[str] = []
-    for sample in samples:
-        for key in sample.values:
-            parts = key.split('/')
-            if parts[0] == 'latency' and parts[1] not in (*names, 'total', 'age'):
-                names.append(parts[1])
-    order = ['wait', 'decode', 'detect', 'track', 'align']
-    order += sorted(name for name in names if name.startswith('restore_cycle_'))
-    order += ['blend', 'debug', 'publish']
-    return [name for name in order if name in names]
+class Timeline:
+    """Puts the passes one after another on an axis of seconds."""
+
+    def __init__(self, log: ReplayLog, rows: Sequence[FrameRow]) -> None:
+        """Place the passes.
+
+        Args:
+            log: of the replay.
+            rows: of all passes.
+
+        """
+        self.log = log
+        self.rows = rows
+        self.offsets: list[float] = []
+        end = 0.0
+        for number in range(len(log.passes)):
+            self.offsets.append(end)
+            seconds = max((row.time_s for row in rows if row.number == number), default=0.0)
+            end += (seconds or 1.0) * (1 + _GAP)
+        self._place = {(row.number, row.frame.index): self.at(row) for row in rows}
+
+    def at(self, row: FrameRow) -> float:
+        """Return where a frame is, in seconds."""
+        return self.offsets[row.number] + row.time_s
+
+    def of_face(self, face: FaceRow) -> float:
+        """Return where the frame of a crop is, in seconds."""
+        return self._place[face.number, face.index]
+
+    def mark(self, axes: Sequence[Any]) -> None:
+        """Draw where passes begin and the CPU was kept busy, and tidy the axes."""
+        for each in axes:
+            each.spines[['top', 'right']].set_visible(False)
+            each.margins(x=0)
+            for offset in self.offsets:
+                each.axvline(offset, color='#444444', lw=0.8)
+            for number, played in enumerate(self.log.passes):
+                start = played.frames[0].sent_ns
+                for number_of, (since, until) in enumerate(played.spikes):
+                    each.axvspan(
+                        self.offsets[number] + (since - start) / 1e9,
+                        self.offsets[number] + (until - start) / 1e9,
+                        color='#a8321f',
+                        alpha=0.12,
+                        lw=0,
+                        zorder=0,
+                        label='load spike' if number == 0 and number_of == 0 else None,
+                    )
+        for offset, played in zip(self.offsets, self.log.passes):
+            axes[0].annotate(
+                f' k = {played.cycles}', (offset, 1.0), xycoords=('data', 'axes fraction'), va='top'
+            )
+        axes[-1].set_xlabel('time, s')
 
 
-def latency_over_time(
-    log: ReplayLog, samples: Sequence[StatusSample], outputs: Sequence[Output]
-) -> str:
-    """Draw the stages' medians, stacked, and each crop's age; returns an SVG data URI."""
-    start_ns = log.passes[0].asked_ns
-    end_ns = log.passes[-1].frames[-1].stamp_ns
-    samples = [s for s in samples if start_ns <= s.time_ns <= end_ns + 10**9]
-    times = np.array([(s.time_ns - start_ns) / 1e9 for s in samples])
-    figure = Figure(figsize=(10.5, 6.4), layout='constrained')
-    stages_axes, age_axes = figure.subplots(2, 1, sharex=True, height_ratios=(3, 2))
-    stages = stages_of(samples)
-    if len(samples):
-        heights = np.nan_to_num(
-            [[s.number(f'latency/{stage}/p50_ms') for s in samples] for stage in stages]
-        )
+def latency_over_time(line: Timeline) -> str:
+    """Draw each frame's stages, stacked, its age, and its cycles; returns an SVG data URI."""
+    figure = Figure(figsize=(10.5, 7.6), layout='constrained')
+    stages_axes, age_axes, cycle_axes = figure.subplots(
+        3, 1, sharex=True, height_ratios=(3, 2, 1.3)
+    )
+    done = [row for row in line.rows if row.stages_ms]
+    stages = stage_names(done)
+    for number in range(len(line.offsets)):
+        mine = [row for row in done if row.number == number]
+        if not mine:
+            continue
         stages_axes.stackplot(
-            times,
-            heights,
-            labels=[stage.replace('_', ' ') for stage in stages],
+            [line.at(row) for row in mine],
+            np.array([[row.stages_ms.get(stage, 0.0) for row in mine] for stage in stages]),
+            labels=[stage.replace('_', ' ') for stage in stages] if number == 0 else [],
             colors=[colour_of(stage) for stage in stages],
         )
-        total = [s.number('latency/total/p95_ms') for s in samples]
-        stages_axes.plot(times, total, color='#222222', lw=1, ls='--', label='total, p95')
-    stages_axes.set_ylabel('median by stage, ms')
+    _limit(stages_axes, [row.stages_ms.get('total', np.nan) for row in done])
+    stages_axes.set_ylabel('each frame, ms')
+    aged = [row for row in line.rows if not np.isnan(row.age_ms)]
+    age_axes.scatter(
+        [line.at(row) for row in aged],
+        [row.age_ms for row in aged],
+        s=7,
+        color=_AFTER,
+        label='first crop of a frame',
+    )
+    _limit(age_axes, [row.age_ms for row in aged])
+    age_axes.set_ylabel('age on arrival, ms')
+    _draw_cycles(line, cycle_axes)
+    line.mark((stages_axes, age_axes, cycle_axes))
     # The highest layer first, as it is drawn.
     handles, labels = stages_axes.get_legend_handles_labels()
     stages_axes.legend(
         handles[::-1], labels[::-1], loc='center left', bbox_to_anchor=(1.0, 0.5), frameon=False
     )
-    age_axes.scatter(
-        [(found.stamp_ns - start_ns) / 1e9 for found in outputs],
-        [found.age_ms for found in outputs],
-        s=7,
-        color='#8e5ea2',
-        label='one crop',
-    )
-    age_axes.set_ylabel('age on arrival, ms')
-    age_axes.set_xlabel('time, s')
-    ages = [found.age_ms for found in outputs]
-    age_axes.set_ylim(0, 1.3 * float(np.percentile(ages, 99)) if ages else 1)
-    _mark_passes(log, start_ns, (stages_axes, age_axes))
+    for axes in (age_axes, cycle_axes):
+        axes.legend(loc='center left', bbox_to_anchor=(1.0, 0.5), frameon=False)
+    return _svg(figure)
+
+
+def quality_over_time(line: Timeline, faces: Sequence[FaceRow]) -> str:
+    """Draw the largest face before and after over time; returns an SVG data URI."""
+    figure = Figure(figsize=(10.5, 5.4), layout='constrained')
+    first = [face for face in faces if face.slot == 0]
+    known = any(not np.isnan(face.psnr_after) for face in first)
+    top, bottom = figure.subplots(2, 1, sharex=True)
+    name, label = ('psnr', 'PSNR, dB') if known else ('sharpness', 'sharpness')
+    for axes, kind, text in ((top, name, label), (bottom, 'flicker', 'flicker, grey levels')):
+        for when, colour in (('before', _BEFORE), ('after', _AFTER)):
+            for number in range(len(line.offsets)):
+                mine = [face for face in first if face.number == number]
+                axes.plot(
+                    [line.of_face(face) for face in mine],
+                    [getattr(face, f'{kind}_{when}') for face in mine],
+                    color=colour,
+                    lw=1.2,
+                    marker='.',
+                    ms=3,
+                    label=when if number == 0 else None,
+                )
+        axes.set_ylabel(text)
+    line.mark((top, bottom))
+    for axes in (top, bottom):
+        axes.legend(loc='center left', bbox_to_anchor=(1.0, 0.5), frameon=False)
+    return _svg(figure)
+
+
+def _draw_cycles(line: Timeline, axes: Any) -> None:
+    for number in range(len(line.offsets)):
+        mine = [row for row in line.rows if row.number == number and row.stages_ms]
+        times = [line.at(row) for row in mine]
+        series: tuple[tuple[str, Any, str, float, str], ...] = (
+            ('asked', [row.cycles for row in mine], _ASKED, 3.0, '-'),
+            ('allowed', [row.value('cycles/allowed') for row in mine], _ALLOWED, 1.4, '--'),
+            ('used', [row.value('cycles/used') for row in mine], _AFTER, 1.4, '-'),
+        )
+        for name, values, colour, width, style in series:
+            if np.isnan(np.asarray(values, np.float64)).all():
+                continue
+            axes.step(
+                times,
+                values,
+                where='mid',
+                color=colour,
+                lw=width,
+                ls=style,
+                label=f'cycles {name}' if number == 0 else None,
+            )
+    axes.set_ylabel('cycles')
+    highest = max(played.cycles for played in line.log.passes)
+    axes.set_ylim(-0.2, highest + 0.4)
+    axes.set_yticks(range(highest + 1))
+
+
+def _limit(axes: Any, values: Sequence[float]) -> None:
+    """Leave room for all but the rarest outliers."""
+    known: NDArray[np.float64] = np.asarray([v for v in values if not np.isnan(v)], np.float64)
+    axes.set_ylim(0, 1.25 * float(np.percentile(known, 99)) if known.size else 1)
+
+
+def _svg(figure: Figure) -> str:
     buffer = io.BytesIO()
     figure.savefig(buffer, format='svg')
     return 'data:image/svg+xml;base64,' + base64.b64encode(buffer.getvalue()).decode()
-
-
-def _mark_passes(log: ReplayLog, start_ns: int, axes: Sequence[Any]) -> None:
-    for played in log.passes:
-        at = (played.asked_ns - start_ns) / 1e9
-        for each in axes:
-            each.axvline(at, color='#444444', lw=0.8)
-            each.spines[['top', 'right']].set_visible(False)
-            each.margins(x=0)
-        axes[0].annotate(
-            f' k = {played.cycles}', (at, 1.0), xycoords=('data', 'axes fraction'), va='top'
-        )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -43,6 +43,7 @@ class Recorder:
         topics: Mapping[str, str],
         listener: Listener = lambda topic, time_ns, data: None,
         max_hz: Mapping[str, float] | None = None,
+        kept: Collection[str] | None = None,
     ) -> None:
         """Start recording.
 
@@ -52,6 +53,8 @@ class Recorder:
             topics: message type by absolute topic name.
             listener: is told of every message as well, in the spinning thread.
             max_hz: by topic, record no more than so many messages a second.
+            kept: topics that are written to the bag, None for all; the others are only
+                listened to.
 
         Raises:
             BagError: the bag cannot be made.
@@ -64,8 +67,10 @@ class Recorder:
         self.bag = BagWriter(path)
         qos = QoSProfile(depth=50, reliability=ReliabilityPolicy.RELIABLE)
         self._subscriptions = []
+        self._kept = set(topics if kept is None else kept)
         for topic, msgtype in topics.items():
-            self.bag.add_topic(topic, msgtype)
+            if topic in self._kept:
+                self.bag.add_topic(topic, msgtype)
             self._subscriptions.append(
                 node.create_subscription(
                     message_class(msgtype), topic, partial(self._take, topic), qos, raw=True
@@ -74,7 +79,8 @@ class Recorder:
 
     def _take(self, topic: str, data: bytes) -> None:
         now = time.time_ns()
-        if now - self._last_ns.get(topic, 0) >= self._pause_ns.get(topic, 0):
+        pause_ns = self._pause_ns.get(topic, 0)
+        if topic in self._kept and now - self._last_ns.get(topic, 0) >= pause_ns:
             self._last_ns[topic] = now
             self.bag.write(topic, now, data)
         self._listener(topic, now, data)

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import bisect
 import itertools
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import numpy as np
 from diagnostic_msgs.msg import DiagnosticArray
-from numpy.typing import NDArray
 from rclpy.serialization import deserialize_message
 from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import String
@@ -18,17 +15,24 @@ from std_msgs.msg import String
 from cfrnet_ros.node.image_conversion import ImageDecoder, ImageError
 from cfrnet_ros.replay.bag_reader import COMPRESSED, RAW, BagMessage, BagReader
 from cfrnet_ros.replay.errors import BagError
-from cfrnet_ros.replay.session import DIAGNOSTICS_TOPIC, ReplayLog
-from cfrnet_ros.replay.stamps import read_stamp
-
-Picture = NDArray[np.uint8]
+from cfrnet_ros.replay.pictures import Picture
+from cfrnet_ros.replay.plan import DIAGNOSTICS_TOPIC, ReplayLog
 
 #: Larger pictures than any camera sends are a sign of a broken bag.
 _MAX_PX = 2**26
 
 
-def decode_image(message: BagMessage) -> Picture:
+def image_decoder() -> ImageDecoder:
+    """Return what decodes images as the node does; it remembers the range of 16-bit ones."""
+    return ImageDecoder(_MAX_PX)
+
+
+def decode_image(message: BagMessage, decoder: ImageDecoder | None = None) -> Picture:
     """Decode an image exactly as the node does.
+
+    Args:
+        message: from a bag.
+        decoder: of the frames before; None for an image on its own.
 
     Returns:
         (H, W, 3) uint8 BGR.
@@ -41,63 +45,10 @@ def decode_image(message: BagMessage) -> Picture:
     if message.msgtype not in kinds:
         raise BagError(f'{message.topic} holds {message.msgtype}, not images')
     try:
-        decoder = ImageDecoder(_MAX_PX)
+        decoder = decoder or image_decoder()
         return decoder.decode(deserialize_message(message.data, kinds[message.msgtype]))
     except ImageError as error:
         raise BagError(f'an image on {message.topic} cannot be decoded: {error}') from error
-
-
-@dataclass(frozen=True)
-class Output:
-    """A message that came back for a frame.
-
-    Attributes:
-        number: of the pass, from 0.
-        index: of the frame in the bag.
-        stamp_ns: its header stamp.
-        age_ms: from sending the frame to receiving this.
-
-    """
-
-    number: int
-    index: int
-    stamp_ns: int
-    age_ms: float
-
-
-def list_outputs(log: ReplayLog, topic: str) -> list[Output]:
-    """List what came on a topic, the first message of each frame (the largest face).
-
-    Frames that were sent before, but came back after the next `cycles` was asked for, are
-    left out: nobody can tell which cycles they got.
-    """
-    sent = {
-        frame.stamp_ns: (number, frame.index)
-        for number, played in enumerate(log.passes)
-        for frame in played.frames
-    }
-    starts = [played.asked_ns for played in log.passes]
-    outputs: dict[int, Output] = {}
-    with BagReader(log.plan.recording) as bag:
-        for message in bag.messages(topic):
-            stamp = read_stamp(message.data)
-            if stamp not in sent or stamp in outputs:
-                continue
-            number, index = sent[stamp]
-            if bisect.bisect(starts, message.time_ns) - 1 == number:
-                outputs[stamp] = Output(number, index, stamp, (message.time_ns - stamp) / 1e6)
-    return list(outputs.values())
-
-
-def load_images(path: Path, topic: str, stamps: set[int]) -> dict[int, Picture]:
-    """Load the pictures with certain header stamps (nanoseconds), the first of each."""
-    found: dict[int, Picture] = {}
-    with BagReader(path) as bag:
-        for message in bag.messages(topic):
-            stamp = read_stamp(message.data)
-            if stamp in stamps and stamp not in found:
-                found[stamp] = decode_image(message)
-    return found
 
 
 @dataclass(frozen=True)
@@ -128,7 +79,7 @@ class StatusSample:
 def load_diagnostics(log: ReplayLog) -> dict[str, list[StatusSample]]:
     """Load the diagnostics by the status's short name: 'restoration', 'input', 'engine'."""
     found: dict[str, list[StatusSample]] = {}
-    with BagReader(log.plan.recording) as bag:
+    with BagReader(log.plan.measurements) as bag:
         for message in bag.messages(DIAGNOSTICS_TOPIC):
             for status in deserialize_message(message.data, DiagnosticArray).status:
                 found.setdefault(status.name.rpartition(': ')[2], []).append(

@@ -2,33 +2,32 @@
 
 from __future__ import annotations
 
+import base64
 import datetime
+import os
 import platform
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import fmean, median
+from statistics import fmean
 from typing import Any
 
 import jinja2
 import numpy as np
 
 from cfrnet_ros.replay import plots
-from cfrnet_ros.replay.comparison import Row, compare
-from cfrnet_ros.replay.errors import ReplayError
-from cfrnet_ros.replay.recording import (
-    Output,
-    Picture,
-    StatusSample,
-    find_segments,
-    list_outputs,
-    load_diagnostics,
-    load_images,
-)
-from cfrnet_ros.replay.session import DEBUG_TOPIC, FACE_TOPIC, RESTORED_TOPIC, Pass, ReplayLog
+from cfrnet_ros.replay.bag_reader import BagReader
+from cfrnet_ros.replay.frames import PROCESSED, stage_names
+from cfrnet_ros.replay.gallery import Row
+from cfrnet_ros.replay.plan import DEBUG_TOPIC, RESTORED_TOPIC, ReplayLog
+from cfrnet_ros.replay.recording import StatusSample, decode_image
+from cfrnet_ros.replay.results import Results, cpu_name
+from cfrnet_ros.replay.video import h264_available
 from cfrnet_ros.vision.model_card import load_card
 
 _LEVELS = ('OK', 'WARN', 'ERROR', 'STALE')
+#: Videos up to this size are put into the page.
+_EMBED_BYTES = 8 * 2**20
 
 
 @dataclass(frozen=True)
@@ -49,53 +48,54 @@ class ReportOptions:
     label_topic: str | None = None
 
 
-def write_report(log: ReplayLog, path: Path, options: ReportOptions) -> None:
+def write_report(log: ReplayLog, results: Results, path: Path, options: ReportOptions) -> None:
     """Write the page.
 
     Args:
         log: of the replay.
+        results: from `write_results`.
         path: of the HTML file.
         options: see `ReportOptions`.
 
     Raises:
-        ReplayError: nothing came out of the node, or a bag cannot be read.
-        VisionError: the model or the detector is gone.
+        ReplayError: a bag cannot be read.
+        VisionError: the model is gone.
 
     """
-    outputs = list_outputs(log, FACE_TOPIC)
-    if not outputs:
-        raise ReplayError(
-            f'no restored face came out of the node: see {log.node_log}, and whether there are'
-            f' faces on {log.topic} of {log.plan.bag}'
-        )
-    diagnostics = load_diagnostics(log)
-    engine = diagnostics['engine'][-1]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    engine = results.diagnostics['engine'][-1]
     card = load_card(engine.values['model/file'])
-    segments = find_segments(log, options.label_topic)
-    rows = compare(log, segments, card, options.truth_topic)
-    restoration = diagnostics['restoration']
+    line = plots.Timeline(log, results.frames)
     page = (
         _environment()
         .get_template('report.html.j2')
         .render(
             options=options,
             made=datetime.datetime.now().astimezone().strftime('%Y-%m-%d %H:%M %Z'),
-            machine=f'{platform.system()} {platform.machine()}, {_cpu()}',
+            machine=f'{platform.system()} {platform.machine()}, {cpu_name()}',
             log=log,
             card=card,
             parameters_m=float(card.extra.get('parameters', 0)) / 1e6,
             engine=engine.values,
-            rows=[_row(row) for row in rows],
-            means=_means(rows),
-            passes=[_pass(log, number, outputs, diagnostics) for number in range(len(log.passes))],
-            stages=plots.stages_of(restoration),
-            plot=plots.latency_over_time(log, restoration, outputs),
-            views=_views(log, outputs),
-            statuses=[_status(name, samples) for name, samples in diagnostics.items()],
+            rows=[_row(row) for row in results.gallery],
+            means=_means(results.gallery),
+            passes=results.passes,
+            stages=_stages(results),
+            latency_plot=plots.latency_over_time(line),
+            quality_plot=plots.quality_over_time(line, results.faces) if results.faces else None,
+            spikes=any(played.spikes for played in log.passes),
+            views=_views(log),
+            media=[
+                _media(cycles, video, sheet, path.parent)
+                for cycles, video, sheet in zip(
+                    [played.cycles for played in log.passes], results.videos, results.sheets
+                )
+            ],
+            out=_relative(log.plan.out, path.parent),
+            statuses=[_status(name, samples) for name, samples in results.diagnostics.items()],
             cycles=[played.cycles for played in log.passes],
         )
     )
-    path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(page, encoding='utf-8')
 
 
@@ -107,31 +107,26 @@ def _environment() -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters['ms'] = lambda value: '-' if np.isnan(value) else f'{value:.1f}'
-    environment.filters['db'] = lambda value: '-' if np.isnan(value) else f'{value:.2f}'
+    environment.filters['fixed'] = _fixed
     return environment
 
 
-def _cpu() -> str:
-    try:
-        lines = Path('/proc/cpuinfo').read_text(encoding='utf-8').splitlines()
-    except OSError:
-        return platform.processor()
-    names = [line.partition(':')[2].strip() for line in lines if line.startswith('model name')]
-    return f'{len(names)} x {names[0]}' if names else platform.processor()
+def _fixed(value: float | None, digits: int = 1) -> str:
+    return '-' if value is None or np.isnan(value) else f'{value:.{digits}f}'
 
 
 def _row(row: Row) -> dict[str, Any]:
+    known = [cell.psnr_before for cell in row.cells if not np.isnan(cell.psnr_before)]
     return {
         'name': row.name,
         'before': None if row.before is None else plots.embed(row.before),
         'truth': None if row.truth is None else plots.embed(row.truth),
-        'psnr_before': row.cells[0].psnr_before,
+        'psnr_before': known[0] if known else None,
         'cells': [
             {
                 'cycles': cell.cycles,
                 'crop': None if cell.crop is None else plots.embed(cell.crop),
-                'psnr': cell.psnr_after,
+                'psnr': None if np.isnan(cell.psnr_after) else cell.psnr_after,
                 'gain': cell.psnr_after - cell.psnr_before,
             }
             for cell in row.cells
@@ -157,50 +152,56 @@ def _means(rows: Sequence[Row]) -> dict[str, Any] | None:
     }
 
 
-def _pass(
-    log: ReplayLog,
-    number: int,
-    outputs: Sequence[Output],
-    diagnostics: Mapping[str, Sequence[StatusSample]],
-) -> dict[str, Any]:
-    """Sum up a pass: what came back, and the diagnostics at its end."""
-    played: Pass = log.passes[number]
-    ages = [found.age_ms for found in outputs if found.number == number]
-    seconds = (played.frames[-1].stamp_ns - played.frames[0].stamp_ns) / 1e9
-    end_ns = played.frames[-1].stamp_ns
-    last = {
-        name: max(
-            (sample for sample in samples if played.asked_ns <= sample.time_ns <= end_ns),
-            key=lambda sample: sample.time_ns,
-            default=None,
-        )
-        for name, samples in diagnostics.items()
-    }
-    restoration = last.get('restoration')
-    return {
-        'cycles': played.cycles,
-        'sent': len(played.frames),
-        'restored': len(ages),
-        'output_hz': len(ages) / seconds if seconds > 0 else float('nan'),
-        'age_p50': median(ages) if ages else float('nan'),
-        'age_p95': float(np.percentile(ages, 95)) if ages else float('nan'),
-        'values': {} if restoration is None else restoration.values,
-        'number': (lambda key: float('nan')) if restoration is None else restoration.number,
-    }
+def _stages(results: Results) -> list[dict[str, Any]]:
+    """List the median of each stage in each pass, over the frames in which it ran."""
+    done = [row for row in results.frames if row.outcome == PROCESSED]
+    table = []
+    for stage in stage_names(done):
+        medians = []
+        for number in range(len(results.passes)):
+            times = [
+                row.stages_ms[stage]
+                for row in done
+                if row.number == number and stage in row.stages_ms
+            ]
+            medians.append(float(np.median(times)) if times else None)
+        table.append({'name': stage.replace('_', ' '), 'medians': medians})
+    return table
 
 
-def _views(log: ReplayLog, outputs: Sequence[Output]) -> list[dict[str, str]]:
+def _views(log: ReplayLog) -> list[dict[str, str]]:
     """Take one frame of each whole-frame topic, from the middle of the replay."""
     views = []
-    for topic in (RESTORED_TOPIC, DEBUG_TOPIC):
-        if not log.received.get(topic):
-            continue
-        found = list_outputs(log, topic)
-        if found:
-            middle = found[len(found) // 2].stamp_ns
-            image: Picture = load_images(log.plan.recording, topic, {middle})[middle]
-            views.append({'topic': topic, 'image': plots.embed(image, 88)})
+    for topic, folder in (
+        (RESTORED_TOPIC, log.plan.recording),
+        (DEBUG_TOPIC, log.plan.measurements),
+    ):
+        with BagReader(folder) as bag:
+            middle = bag.count(topic) // 2
+            for place, message in enumerate(bag.messages(topic)):
+                if place == middle:
+                    image = plots.embed(decode_image(message), 88)
+                    views.append({'topic': topic, 'image': image})
+                    break
     return views
+
+
+def _media(cycles: int, video: Path | None, sheet: Path | None, folder: Path) -> dict[str, Any]:
+    embedded = None
+    # What OpenCV alone can encode, no browser plays.
+    if video is not None and h264_available() and video.stat().st_size <= _EMBED_BYTES:
+        data = base64.b64encode(video.read_bytes()).decode()
+        embedded = f'data:video/mp4;base64,{data}'
+    return {
+        'cycles': cycles,
+        'embedded': embedded,
+        'video': None if video is None else _relative(video, folder),
+        'sheet': None if sheet is None else _relative(sheet, folder),
+    }
+
+
+def _relative(path: Path, folder: Path) -> str:
+    return Path(os.path.relpath(path.resolve(), folder.resolve())).as_posix()
 
 
 def _status(name: str, samples: Sequence[StatusSample]) -> dict[str, Any]:

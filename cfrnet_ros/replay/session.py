@@ -5,112 +5,39 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import yaml
+
+from cfrnet_ros.replay import lockstep
 from cfrnet_ros.replay.bag_reader import COMPRESSED, BagReader
 from cfrnet_ros.replay.errors import ReplayError
+from cfrnet_ros.replay.load import LoadGenerator
 from cfrnet_ros.replay.node_process import NodeProcess
 from cfrnet_ros.replay.parameter_client import ParameterClient
+from cfrnet_ros.replay.plan import (
+    DEBUG_TOPIC,
+    FACE_STATUS_TOPIC,
+    FACE_TOPIC,
+    FRAME_STATUS_TOPIC,
+    NODE_NAME,
+    RESTORED_TOPIC,
+    Pass,
+    ReplayLog,
+    ReplayPlan,
+)
 from cfrnet_ros.replay.player import PlayedFrame, Player
 from cfrnet_ros.replay.recorder import Recorder
 from cfrnet_ros.replay.ros_session import RosSession
 
-NODE_NAME = 'cfrnet'
-FACE_TOPIC = f'/{NODE_NAME}/face/image'
-RESTORED_TOPIC = f'/{NODE_NAME}/image_restored'
-DEBUG_TOPIC = f'/{NODE_NAME}/image_debug'
-DIAGNOSTICS_TOPIC = '/diagnostics'
-
-_IMAGE = 'sensor_msgs/msg/Image'
-#: What the node sends, and the parameter changes.
-RECORDED: dict[str, str] = {
-    FACE_TOPIC: _IMAGE,
-    RESTORED_TOPIC: _IMAGE,
-    DEBUG_TOPIC: _IMAGE,
-    DIAGNOSTICS_TOPIC: 'diagnostic_msgs/msg/DiagnosticArray',
-    '/parameter_events': 'rcl_interfaces/msg/ParameterEvent',
-}
-
 #: After the last frame: as long as something still comes, but not for ever.
 _QUIET_S, _QUIET_AT_MOST_S = 1.2, 10.0
 
+#: Several faces of a frame go out one after another: none may overwrite the one before.
+_OUTPUT_DEPTH = 50
 
-@dataclass(frozen=True)
-class ReplayPlan:
-    """What to play.
-
-    Attributes:
-        bag: folder, .mcap or .db3 file.
-        out: folder that takes recording and log; the recording must not exist there.
-        topic: of the images; None if the bag has only one.
-        cycles: the bag is played once for each of these.
-        rate: 1 is the pace of recording.
-        parameters: of the node, by name, set at its start.
-        params_file: YAML file of the node's parameters.
-        views_hz: whole frames a second that are recorded at most; they are large.
-        recorded: message type by topic, what to record.
-
-    """
-
-    bag: Path
-    out: Path
-    topic: str | None = None
-    cycles: Sequence[int] = (1, 2, 3)
-    rate: float = 1.0
-    parameters: Mapping[str, Any] = field(default_factory=dict)
-    params_file: Path | None = None
-    views_hz: float = 3.0
-    recorded: Mapping[str, str] = field(default_factory=lambda: dict(RECORDED))
-
-    @property
-    def recording(self) -> Path:
-        """Folder of the recorded bag."""
-        return self.out / 'restored'
-
-
-@dataclass(frozen=True)
-class Pass:
-    """The bag, played once.
-
-    Attributes:
-        cycles: the parameter during this pass.
-        asked_ns: when the parameter service was called, nanoseconds since the epoch.
-        frames: what was sent.
-
-    """
-
-    cycles: int
-    asked_ns: int
-    frames: list[PlayedFrame]
-
-
-@dataclass(frozen=True)
-class ReplayLog:
-    """What happened.
-
-    Attributes:
-        plan: what was asked for.
-        topic: that the images were sent on.
-        passes: in order.
-        received: messages recorded by topic.
-        command: how the node was started.
-        node_log: file with the node's output.
-        exit_code: of the node, after SIGINT.
-
-    """
-
-    plan: ReplayPlan
-    topic: str
-    passes: list[Pass]
-    received: Mapping[str, int]
-    command: Sequence[str]
-    node_log: Path
-    exit_code: int
-
-
-#: Called for every frame sent, with the cycles in force and the messages recorded so far.
+#: Called for every frame, with the cycles in force and the messages recorded so far.
 OnFrame = Callable[[int, PlayedFrame, Mapping[str, int]], None]
 
 
@@ -119,8 +46,8 @@ def run_replay(
 ) -> ReplayLog:
     """Play a bag into the real node, in its own process, and record what comes out.
 
-    The node runs all the time; `cycles` is set by the parameter service between two
-    frames.
+    In real time one node runs all the time, and `cycles` is set by the parameter service
+    between two frames. A deterministic replay is described in `lockstep`.
 
     Args:
         plan: see `ReplayPlan`.
@@ -132,31 +59,33 @@ def run_replay(
     """
     if not plan.cycles:
         raise ReplayError('no cycles to play with; give at least one number from 1 to 8')
-    plan.out.mkdir(parents=True, exist_ok=True)
-    with contextlib.ExitStack() as stack:
-        bag = stack.enter_context(BagReader(plan.bag))
+    if plan.deterministic and plan.load is not None:
+        raise ReplayError('a load spike shows in real time only: leave --deterministic away')
+    for folder in {plan.recording, plan.measurements}:
+        if folder.exists():
+            raise ReplayError(f"'{folder}' exists already: remove it or choose another --out")
+    try:
+        plan.out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ReplayError(f"cannot write to '{plan.out}': {error}") from error
+    with BagReader(plan.bag) as bag:
         topic = bag.image_topic(plan.topic)
-        compressed = bag.topics[topic] == COMPRESSED
-        parameters: dict[str, Any] = {'cycles': plan.cycles[0], **plan.parameters}
-        if compressed:
-            parameters['image_transport'] = 'compressed'
-        node = stack.enter_context(
-            NodeProcess(
-                plan.out / 'node.log',
-                parameters,
-                {'image': topic.removesuffix('/compressed') if compressed else topic},
-                plan.params_file,
-                NODE_NAME,
-            )
-        )
+        if plan.deterministic:
+            return _run_lockstep(plan, bag, topic, on_frame)
+        return _run_real_time(plan, bag, topic, on_frame)
+
+
+def _run_real_time(plan: ReplayPlan, bag: BagReader, topic: str, on_frame: OnFrame) -> ReplayLog:
+    with contextlib.ExitStack() as stack:
+        node = stack.enter_context(_start_node(plan, bag, topic, plan.cycles[0]))
         ros = stack.enter_context(RosSession('cfrnet_replay'))
         last_heard = [time.monotonic()]
 
-        def heard(topic: str, time_ns: int, data: bytes) -> None:
-            if topic == FACE_TOPIC:
+        def heard(name: str, time_ns: int, data: bytes) -> None:
+            if name == FACE_TOPIC:
                 last_heard[0] = time.monotonic()
 
-        max_hz = {topic: plan.views_hz for topic in (RESTORED_TOPIC, DEBUG_TOPIC)}
+        max_hz = {name: plan.views_hz for name in (RESTORED_TOPIC, DEBUG_TOPIC)}
         recorder = Recorder(ros.node, plan.recording, plan.recorded, heard, max_hz)
         stack.callback(recorder.close)
         player = Player(ros.node, topic, bag.topics[topic])
@@ -166,22 +95,79 @@ def run_replay(
             raise ReplayError(f'not all of {", ".join(plan.recorded)} are published')
 
         client = ParameterClient(ros.node, node.name)
+        parameters = client.get_all()
         passes = []
         for cycles in plan.cycles:
             asked_ns = time.time_ns()
             client.set({'cycles': cycles})
             played = Pass(cycles, asked_ns, [])
             passes.append(played)
-            for frame in player.play(bag.messages(topic), plan.rate):
-                played.frames.append(frame)
-                node.check()
-                on_frame(cycles, frame, recorder.bag.counts)
+            with LoadGenerator(plan.load) as load:
+                for frame in player.play(bag.messages(topic), plan.rate, load.begin):
+                    played.frames.append(frame)
+                    node.check()
+                    on_frame(cycles, frame, recorder.bag.counts)
+            played.spikes.extend(load.spikes)
         _wait_for_quiet(node, last_heard)
         recorder.close()
         exit_code = node.stop()
     return ReplayLog(
-        plan, topic, passes, recorder.bag.counts, node.command, node.log_file, exit_code
+        plan, topic, passes, recorder.bag.counts, node.command, node.log_file, exit_code, parameters
     )
+
+
+def _run_lockstep(plan: ReplayPlan, bag: BagReader, topic: str, on_frame: OnFrame) -> ReplayLog:
+    passes: list[Pass] = []
+    parameters: dict[str, Any] = {}
+    with RosSession('cfrnet_replay') as ros, contextlib.ExitStack() as stack:
+
+        def answered(cycles: int, frame: PlayedFrame) -> None:
+            on_frame(cycles, frame, player.counts)
+
+        player = lockstep.Lockstep(plan, bag, topic, ros, answered)
+        stack.callback(player.close)
+        for number, cycles in enumerate(plan.cycles):
+            with _start_node(plan, bag, topic, cycles, number) as node:
+                played, found = player.play(number, cycles, node)
+                exit_code = node.stop()
+            passes.append(played)
+            parameters = parameters or found
+    return ReplayLog(
+        plan, topic, passes, player.counts, node.command, node.log_file, exit_code, parameters
+    )
+
+
+def _start_node(
+    plan: ReplayPlan, bag: BagReader, topic: str, cycles: int, number: int = 0
+) -> NodeProcess:
+    compressed = bag.topics[topic] == COMPRESSED
+    parameters: dict[str, Any] = {'cycles': cycles, **plan.parameters}
+    if plan.deterministic:
+        # The pass decides, whatever the user's parameters say.
+        parameters = {**lockstep.PARAMETERS, **parameters, 'cycles': cycles}
+    if compressed:
+        parameters['image_transport'] = 'compressed'
+    files = [_write_qos(plan, topic), plan.params_file]
+    return NodeProcess(
+        plan.out / ('node.log' if number == 0 else f'node_{number + 1}.log'),
+        parameters,
+        {'image': topic.removesuffix('/compressed') if compressed else topic},
+        [file for file in files if file is not None],
+        NODE_NAME,
+    )
+
+
+def _write_qos(plan: ReplayPlan, topic: str) -> Path:
+    """Write the params file that keeps messages from overwriting each other."""
+    outputs = (FACE_TOPIC, FACE_STATUS_TOPIC, FRAME_STATUS_TOPIC, RESTORED_TOPIC)
+    overrides: dict[str, Any] = {
+        name: {'publisher': {'reliability': 'reliable', 'depth': _OUTPUT_DEPTH}} for name in outputs
+    }
+    if plan.deterministic:
+        overrides[topic] = {'subscription': {'reliability': 'reliable', 'depth': 10}}
+    path = plan.out / 'node_qos.yaml'
+    path.write_text(yaml.safe_dump({'/**': {'ros__parameters': {'qos_overrides': overrides}}}))
+    return path
 
 
 def _wait_for_quiet(node: NodeProcess, last_heard: Sequence[float]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 from mcap.reader import make_reader
 from rosbags.rosbag2 import StoragePlugin, Writer
@@ -12,7 +13,9 @@ from rosbags.typesys import Stores, get_typestore
 from cfrnet_ros.replay.bag_reader import COMPRESSED, RAW, BagReader
 from cfrnet_ros.replay.bag_writer import BagWriter
 from cfrnet_ros.replay.errors import BagError
+from cfrnet_ros.replay.pictures import StampFinder
 from cfrnet_ros.replay.stamps import read_stamp, restamp
+from demo.bag_frames import CONDITION_TOPIC, IMAGE_TOPIC, START_NS, TRUTH_TOPIC, CameraBag
 
 
 def test_the_mcap_file_holds_schemas_and_qos_for_other_readers(camera_bag: Path) -> None:
@@ -26,18 +29,18 @@ def test_the_mcap_file_holds_schemas_and_qos_for_other_readers(camera_bag: Path)
         assert b'uint32 height' in schemas[RAW].data
         assert b'MSG: std_msgs/Header' in schemas[RAW].data
         channels = {channel.topic: channel for channel in summary.channels.values()}
-        assert channels['/camera/image_raw'].message_encoding == 'cdr'
-        assert 'reliability' in channels['/camera/image_raw'].metadata['offered_qos_profiles']
-        assert sum(1 for _ in reader.iter_messages('/camera/image_raw')) == 10
+        assert channels[IMAGE_TOPIC].message_encoding == 'cdr'
+        assert 'reliability' in channels[IMAGE_TOPIC].metadata['offered_qos_profiles']
+        assert sum(1 for _ in reader.iter_messages(IMAGE_TOPIC)) == 10
 
 
 def test_folder_and_single_file_read_alike(camera_bag: Path) -> None:
     for path in (camera_bag, camera_bag / 'camera.mcap'):
         with BagReader(path) as bag:
-            assert bag.topics['/camera/image_raw'] == RAW
-            assert bag.count('/camera/image_raw') == 10
+            assert bag.topics[IMAGE_TOPIC] == RAW
+            assert bag.count(IMAGE_TOPIC) == 10
             assert bag.duration_s == pytest.approx(1.8, abs=0.01)
-            times = [message.time_ns for message in bag.messages('/camera/image_raw')]
+            times = [message.time_ns for message in bag.messages(IMAGE_TOPIC)]
     assert times == sorted(times)
     assert len(times) == 10
 
@@ -48,21 +51,21 @@ def test_sqlite3_bags_of_older_distributions_are_read(camera_bag: Path, tmp_path
         BagReader(camera_bag) as source,
         Writer(tmp_path / 'old', version=8, storage_plugin=StoragePlugin.SQLITE3) as old,
     ):
-        topic = old.add_connection('/camera/image_raw', RAW, typestore=types)
-        for message in source.messages('/camera/image_raw'):
+        topic = old.add_connection(IMAGE_TOPIC, RAW, typestore=types)
+        for message in source.messages(IMAGE_TOPIC):
             old.write(topic, message.time_ns, message.data)
     with BagReader(tmp_path / 'old') as bag:
-        assert bag.image_topic() == '/camera/image_raw'
-        assert len(list(bag.messages('/camera/image_raw'))) == 10
+        assert bag.image_topic() == IMAGE_TOPIC
+        assert len(list(bag.messages(IMAGE_TOPIC))) == 10
 
 
 def test_the_image_topic_is_found_or_asked_for(camera_bag: Path, tmp_path: Path) -> None:
     with BagReader(camera_bag) as bag:
         # The raw one before the compressed one.
-        assert bag.image_topic() == '/camera/image_raw'
-        assert bag.image_topic('/truth/compressed') == '/truth/compressed'
-        with pytest.raises(BagError, match=r'no images on .*it has: /camera/image_raw, /truth'):
-            bag.image_topic('/label')
+        assert bag.image_topic() == IMAGE_TOPIC
+        assert bag.image_topic(TRUTH_TOPIC) == TRUTH_TOPIC
+        with pytest.raises(BagError, match=r'no images on .*it has: /dms/image_raw, /dms/truth'):
+            bag.image_topic(CONDITION_TOPIC)
     with BagWriter(tmp_path / 'two') as writer:
         writer.add_topic('/left', RAW)
         writer.add_topic('/right', RAW)
@@ -98,7 +101,7 @@ def test_an_unknown_type_is_refused(tmp_path: Path) -> None:
 
 def test_restamping_changes_the_stamp_and_nothing_else(camera_bag: Path) -> None:
     with BagReader(camera_bag) as bag:
-        message = next(bag.messages('/camera/image_raw'))
+        message = next(bag.messages(IMAGE_TOPIC))
     assert message.msgtype != COMPRESSED
     stamped = restamp(message.data, 12 * 10**9 + 34)
     assert read_stamp(stamped) == 12 * 10**9 + 34
@@ -107,3 +110,24 @@ def test_restamping_changes_the_stamp_and_nothing_else(camera_bag: Path) -> None
     assert read_stamp(big_endian) == 7 * 10**9 + 8
     with pytest.raises(ValueError, match='no header stamp'):
         read_stamp(b'\x00\x01\x00\x00')
+
+
+def test_messages_are_found_by_stamp_whatever_was_left_out(tmp_path: Path) -> None:
+    with CameraBag(tmp_path / 'many') as bag:
+        for index in range(400):
+            stamp = START_NS + (index // 2) * 10**6
+            bag.frame(START_NS + index, np.full((2, 2), index % 256, np.uint8), None, stamp)
+    with BagReader(tmp_path / 'many') as reader:
+        finder = StampFinder(reader, IMAGE_TOPIC)
+
+        def take(number: int, count: int) -> list[int]:
+            found = finder.take(START_NS + number * 10**6, count)
+            return [message.time_ns - START_NS for message in found]
+
+        assert take(0, 2) == [0, 1]
+        # Two with one stamp, one after the other; then long stretches that nobody wants.
+        assert take(20, 1) == [40]
+        assert take(20, 1) == [41]
+        for number in range(30, 200, 12):
+            assert take(number, 2) == [2 * number, 2 * number + 1]
+        assert take(5000, 1) == []

@@ -1,0 +1,36 @@
+"""Text on pictures."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from cfrnet_ros.replay.pictures import Picture
+
+BAR_PX = 18
+_FONT, _SCALE = cv2.FONT_HERSHEY_SIMPLEX, 0.42
+
+
+def caption(picture: Picture, text: str) -> Picture:
+    """Return a (H, W, 3) BGR picture with a line of text in a bar above it."""
+    bar = np.full((BAR_PX, picture.shape[1], 3), 32, np.uint8)
+    cv2.putText(bar, text, (4, BAR_PX - 5), _FONT, _SCALE, (235, 235, 235), 1, cv2.LINE_AA)
+    return np.vstack([bar, picture])
+
+
+def blank(height: int, width: int, text: str) -> Picture:
+    """Return a grey (height, width, 3) picture with a text in the middle."""
+    picture = np.full((height, width, 3), 60, np.uint8)
+    (across, down), _ = cv2.getTextSize(text, _FONT, _SCALE, 1)
+    where = ((width - across) // 2, (height + down) // 2)
+    cv2.putText(picture, text, where, _FONT, _SCALE, (190, 190, 190), 1, cv2.LINE_AA)
+    return picture
+
+
+def fit(picture: Picture, height: int) -> Picture:
+    """Scale a picture to a height in pixels; the width is even, as video codecs want it."""
+    width = max(2, round(picture.shape[1] * height / picture.shape[0] / 2) * 2)
+    if picture.shape[:2] == (height, width):
+        return picture
+    how = cv2.INTER_AREA if picture.shape[0] > height else cv2.INTER_LINEAR
+    return np.asarray(cv2.resize(picture, (width, height), interpolation=how), np.uint8)

@@ -1,0 +1,159 @@
+"""What became of every frame that was sent."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from cfrnet_ros.replay.bag_reader import BagReader
+from cfrnet_ros.replay.plan import (
+    FACE_STATUS_TOPIC,
+    FACE_TOPIC,
+    FRAME_STATUS_TOPIC,
+    Pass,
+    ReplayLog,
+)
+from cfrnet_ros.replay.player import PlayedFrame
+from cfrnet_ros.replay.reports import FaceEntry, FrameReport, number, parse_faces, parse_frame
+from cfrnet_ros.replay.stamps import read_stamp
+
+PROCESSED, REJECTED, DROPPED = 'processed', 'rejected', 'dropped'
+
+
+@dataclass(frozen=True)
+class FrameRow:
+    """One frame of one pass.
+
+    Attributes:
+        number: of the pass, from 0.
+        cycles: that were asked for in this pass.
+        frame: what was sent.
+        time_s: since the pass began: of sending in real time, of recording when
+            deterministic.
+        outcome: PROCESSED, REJECTED, or DROPPED for a newer one.
+        reason: why it was rejected.
+        report: what the node said about it, None if nothing.
+        entries: what the node said about its faces, in the order of their crops.
+        latency_ms: from sending to the arrival of the node's report.
+        age_ms: from sending to the arrival of the first crop, NaN without one.
+
+    """
+
+    number: int
+    cycles: int
+    frame: PlayedFrame
+    time_s: float
+    outcome: str
+    reason: str
+    report: FrameReport | None
+    entries: list[FaceEntry]
+    latency_ms: float
+    age_ms: float
+
+    @property
+    def faces(self) -> int:
+        """How many crops were sent."""
+        return 0 if self.report is None else self.report.crops
+
+    @property
+    def track_ids(self) -> list[int]:
+        """Of the faces whose crops were sent."""
+        return [face.track_id for face in self.entries]
+
+    def value(self, key: str) -> float:
+        """Return a value of the report as a number, NaN if there is none."""
+        return float('nan') if self.report is None else number(self.report.values, key)
+
+    @property
+    def stages_ms(self) -> Mapping[str, float]:
+        """Duration by stage in milliseconds; empty if the frame was not processed."""
+        return {} if self.report is None else self.report.stages_ms
+
+
+@dataclass
+class _Arrivals:
+    reports: dict[int, deque[tuple[int, FrameReport]]] = field(default_factory=dict)
+    faces: dict[int, deque[list[FaceEntry]]] = field(default_factory=dict)
+    crops: dict[int, deque[int]] = field(default_factory=dict)
+
+
+def collect_frames(log: ReplayLog) -> list[FrameRow]:
+    """Match what was sent with what came back, by header stamp and order.
+
+    Raises:
+        BagError: a recording cannot be read.
+
+    """
+    arrivals = _Arrivals()
+    with BagReader(log.plan.measurements) as bag:
+        for message in bag.messages(FRAME_STATUS_TOPIC):
+            report = parse_frame(message.data)
+            arrivals.reports.setdefault(report.stamp_ns, deque()).append((message.time_ns, report))
+        if not log.plan.deterministic:
+            for message in bag.messages(FACE_TOPIC):
+                arrivals.crops.setdefault(read_stamp(message.data), deque()).append(message.time_ns)
+    with BagReader(log.plan.recording) as bag:
+        for message in bag.messages(FACE_STATUS_TOPIC):
+            stamp = read_stamp(message.data)
+            arrivals.faces.setdefault(stamp, deque()).append(parse_faces(message.data))
+    rows: list[FrameRow] = []
+    for index, played in enumerate(log.passes):
+        rows += _rows(index, played, arrivals, log.plan.deterministic)
+    return rows
+
+
+def _rows(index: int, played: Pass, arrivals: _Arrivals, deterministic: bool) -> Iterator[FrameRow]:
+    for frame in played.frames:
+        first = played.frames[0]
+        time_ns = (
+            frame.bag_time_ns - first.bag_time_ns
+            if deterministic
+            else frame.sent_ns - first.sent_ns
+        )
+        found = arrivals.reports.get(frame.stamp_ns)
+        arrived, report = found.popleft() if found else (0, None)
+        nan = float('nan')
+        age = nan
+        if report is not None and report.crops:
+            crops = arrivals.crops.get(frame.stamp_ns, deque())
+            times = [crops.popleft() for _ in range(min(report.crops, len(crops)))]
+            # In lockstep the crops are not recorded at their time; they come right before
+            # the report.
+            age = ((times[0] if times else arrived) - frame.sent_ns) / 1e6
+        # In lockstep no frame is dropped: the node's count said that it was refused.
+        outcome, reason = (REJECTED, 'refused') if deterministic else (DROPPED, '')
+        if report is not None:
+            outcome, reason = (REJECTED if report.rejected else PROCESSED), report.rejected
+        yield FrameRow(
+            number=index,
+            cycles=played.cycles,
+            frame=frame,
+            time_s=time_ns / 1e9,
+            outcome=outcome,
+            reason=reason,
+            report=report,
+            entries=_entries(arrivals, frame.stamp_ns, report),
+            latency_ms=nan if report is None else (arrived - frame.sent_ns) / 1e6,
+            age_ms=age,
+        )
+
+
+def _entries(arrivals: _Arrivals, stamp_ns: int, report: FrameReport | None) -> list[FaceEntry]:
+    found = arrivals.faces.get(stamp_ns)
+    if report is None or report.rejected or not found:
+        return []
+    return found.popleft()
+
+
+def stage_names(rows: Sequence[FrameRow]) -> list[str]:
+    """List the stages that make up a frame's time, in the order in which they run."""
+    names = {name for row in rows for name in row.stages_ms}
+    order = ['wait', 'decode', 'detect', 'track', 'align']
+    order += sorted(
+        (name for name in names if name.startswith('restore_cycle_')),
+        key=lambda name: int(name.rpartition('_')[2]),
+    )
+    order += ['quality', 'identity', 'blend', 'debug', 'publish']
+    known = [name for name in order if name in names]
+    return known + sorted(names - set(known) - {'total', 'age'})

@@ -1,0 +1,234 @@
+"""Everything that a replay writes besides its bags: tables, sheets, videos, summary."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import json
+import platform
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cfrnet_ros.replay import tables
+from cfrnet_ros.replay.errors import ReplayError
+from cfrnet_ros.replay.frames import DROPPED, PROCESSED, REJECTED, FrameRow, collect_frames
+from cfrnet_ros.replay.gallery import Gallery, Row
+from cfrnet_ros.replay.measure import FaceRow, FrameSample, measure
+from cfrnet_ros.replay.plan import ReplayLog
+from cfrnet_ros.replay.recording import StatusSample, find_segments, load_diagnostics
+from cfrnet_ros.replay.sheets import Sheet
+from cfrnet_ros.replay.video import Video, compose
+
+SUMMARY = 'summary.json'
+#: Raised when the files of one version cannot be compared with those of another.
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Results:
+    """What was measured, and the files that hold it.
+
+    Attributes:
+        frames: a row for each frame sent.
+        faces: a row for each crop.
+        gallery: a row for each segment of the bag.
+        passes: figures of each pass, see `summarise`.
+        diagnostics: the node's statuses by short name.
+        sheets: contact sheets, None for a pass without a face.
+        videos: MP4 files, one for each pass; None where there was nothing to show.
+
+    """
+
+    frames: list[FrameRow]
+    faces: list[FaceRow]
+    gallery: list[Row]
+    passes: list[dict[str, Any]]
+    diagnostics: Mapping[str, list[StatusSample]]
+    sheets: list[Path | None]
+    videos: list[Path | None]
+
+
+def write_results(
+    log: ReplayLog, truth_topic: str | None = None, label_topic: str | None = None
+) -> Results:
+    """Measure a replay and write everything into its folder.
+
+    Args:
+        log: of the replay.
+        truth_topic: undegraded images in the played bag, or None.
+        label_topic: names of the bag's parts, or None.
+
+    Raises:
+        ReplayError: nothing came out of the node, or a bag or file is not as needed.
+
+    """
+    frames = collect_frames(log)
+    if not any(row.outcome == PROCESSED for row in frames):
+        raise ReplayError(
+            f'the node processed none of the images: see {log.node_log} and the diagnostics in'
+            f' {log.plan.measurements}'
+        )
+    cycles = [played.cycles for played in log.passes]
+    gallery = Gallery.choose(cycles, find_segments(log, label_topic), frames)
+    sheets = [Sheet(number, frames) for number in range(len(log.passes))]
+    names = _pass_names(cycles)
+    faces: list[FaceRow] = []
+    with contextlib.ExitStack() as stack:
+        fps = _fps(log)
+        videos = [
+            stack.enter_context(Video(log.plan.out / f'before_after_{name}.mp4', fps))
+            for name in names
+        ]
+        shown: FrameSample | None = None
+        for sample in measure(log, frames, truth_topic):
+            gallery.offer(sample)
+            for sheet in sheets:
+                sheet.offer(sample)
+            faces += [face.row for face in sample.faces]
+            # What was dropped shows the faces of the frame before, as a viewer would.
+            dropped = sample.row.outcome == DROPPED
+            same = shown is not None and shown.row.number == sample.row.number
+            picture = compose(sample, shown if dropped and same else None)
+            shown = shown if dropped and same else sample
+            if picture is not None:
+                videos[sample.row.number].write(picture)
+    sheet_files = [log.plan.out / f'sheet_{name}.png' for name in names]
+    tables.write_frames(log.plan.out / tables.FRAMES, frames)
+    tables.write_faces(log.plan.out / tables.FACES, faces)
+    results = Results(
+        frames,
+        faces,
+        gallery.rows(faces),
+        [summarise(log, number, frames, faces) for number in range(len(log.passes))],
+        load_diagnostics(log),
+        [file if sheet.write(file) else None for sheet, file in zip(sheets, sheet_files)],
+        [video.path if video.frames else None for video in videos],
+    )
+    _write_summary(log, results)
+    return results
+
+
+def summarise(
+    log: ReplayLog, number: int, frames: Sequence[FrameRow], faces: Sequence[FaceRow]
+) -> dict[str, Any]:
+    """Sum up a pass.
+
+    Returns:
+        Counts, and means over the crops; latencies in milliseconds are the node's own
+        (`total`) and, as `latency` and `age`, those that were measured here from sending
+        to the arrival of the report and of the crop. None where there is no value.
+
+    """
+    mine = [row for row in frames if row.number == number]
+    crops = [face for face in faces if face.number == number]
+    played = log.passes[number]
+    seconds = (played.frames[-1].sent_ns - played.frames[0].sent_ns) / 1e9 if mine else 0.0
+    done = [row for row in mine if row.outcome == PROCESSED]
+    reasons = sorted({face.reason for face in crops if face.reason})
+    totals = [row.stages_ms['total'] for row in done if 'total' in row.stages_ms]
+    return {
+        'cycles': played.cycles,
+        'sent': len(mine),
+        'processed': len(done),
+        'dropped': sum(row.outcome == DROPPED for row in mine),
+        'rejected': sum(row.outcome == REJECTED for row in mine),
+        'frames_with_face': sum(row.faces > 0 for row in mine),
+        'crops': len(crops),
+        'restored': sum(face.restored for face in crops),
+        'passed_on': {r: sum(face.reason == r for face in crops) for r in reasons},
+        'tracks': len({face.track_id for face in crops}),
+        'processed_hz': len(done) / seconds if seconds > 0 else None,
+        'cycles_used_mean': _mean([float(face.cycles) for face in crops if face.restored]),
+        'reused': _sum([row.value('faces/reused') for row in mine]),
+        **_spread('total', totals),
+        **_spread('latency', [row.latency_ms for row in done]),
+        **_spread('age', [row.age_ms for row in done]),
+        **{
+            f'{name}_mean': _mean([getattr(face, name) for face in crops])
+            for name in (
+                'psnr_before',
+                'psnr_after',
+                'sharpness_before',
+                'sharpness_after',
+                'brightness_before',
+                'brightness_after',
+                'brightness_truth',
+                'flicker_before',
+                'flicker_after',
+                'residual',
+            )
+        },
+        'node': {
+            key: _mean([face.values.get(key, float('nan')) for face in crops])
+            for key in sorted({key for face in crops for key in face.values})
+        },
+    }
+
+
+def _mean(values: Sequence[float]) -> float | None:
+    known = [value for value in values if not np.isnan(value)]
+    return float(np.mean(known)) if known else None
+
+
+def _sum(values: Sequence[float]) -> int | None:
+    known = [value for value in values if not np.isnan(value)]
+    return round(sum(known)) if known else None
+
+
+def _spread(name: str, values: Sequence[float]) -> dict[str, float | None]:
+    known = [value for value in values if not np.isnan(value)]
+    return {f'{name}_p{q}_ms': float(np.percentile(known, q)) if known else None for q in (50, 95)}
+
+
+def _pass_names(cycles: Sequence[int]) -> list[str]:
+    """Name the passes by their cycles, and by their place if two have the same."""
+    unique = len(set(cycles)) == len(cycles)
+    return [f'k{k}' if unique else f'{place + 1}_k{k}' for place, k in enumerate(cycles)]
+
+
+def _fps(log: ReplayLog) -> float:
+    frames = log.passes[0].frames
+    seconds = (frames[-1].bag_time_ns - frames[0].bag_time_ns) / 1e9
+    return float(np.clip((len(frames) - 1) / seconds if seconds > 0 else 10.0, 1.0, 120.0))
+
+
+def _write_summary(log: ReplayLog, results: Results) -> None:
+    engine = results.diagnostics['engine'][-1].values if 'engine' in results.diagnostics else {}
+    plan = log.plan
+    summary = {
+        'format': FORMAT,
+        'made': datetime.datetime.now().astimezone().isoformat(timespec='seconds'),
+        'mode': 'deterministic' if plan.deterministic else 'real time',
+        'bag': plan.bag.name,
+        'topic': log.topic,
+        'rate': plan.rate,
+        'load': None if plan.load is None else vars(plan.load),
+        'machine': f'{platform.system()} {platform.machine()}, {cpu_name()}',
+        'python': platform.python_version(),
+        'model': {
+            key: engine.get(f'model/{key}', '') for key in ('name', 'precision', 'sha256', 'size')
+        },
+        'provider': engine.get('provider/used', ''),
+        'parameters': {
+            name: value
+            for name, value in sorted(log.parameters.items())
+            if not name.startswith('qos_overrides.')
+        },
+        'passes': results.passes,
+    }
+    text = json.dumps(summary, indent=2, default=str)
+    (plan.out / SUMMARY).write_text(text + '\n', encoding='utf-8')
+
+
+def cpu_name() -> str:
+    """Name the processor as the kernel does."""
+    try:
+        lines = Path('/proc/cpuinfo').read_text(encoding='utf-8').splitlines()
+    except OSError:
+        return platform.processor()
+    names = [line.partition(':')[2].strip() for line in lines if line.startswith('model name')]
+    return f'{len(names)} x {names[0]}' if names else platform.processor()

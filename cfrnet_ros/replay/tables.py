@@ -1,0 +1,113 @@
+"""The replay's tables: `frames.csv`, a line a frame, and `faces.csv`, a line a crop."""
+
+from __future__ import annotations
+
+import csv
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+from cfrnet_ros.replay.errors import ReplayError
+from cfrnet_ros.replay.frames import FrameRow, stage_names
+from cfrnet_ros.replay.measure import FaceRow
+
+FRAMES, FACES = 'frames.csv', 'faces.csv'
+
+_MEASURED = (
+    'residual',
+    'psnr_before',
+    'psnr_after',
+    'sharpness_before',
+    'sharpness_after',
+    'brightness_before',
+    'brightness_after',
+    'brightness_truth',
+    'flicker_before',
+    'flicker_after',
+)
+
+
+def write_frames(path: Path, rows: Sequence[FrameRow]) -> None:
+    """Write `frames.csv`; times are empty where something did not happen."""
+    stages = [*stage_names(rows), 'total']
+    with path.open('w', newline='', encoding='utf-8') as file:
+        writer = csv.writer(file, lineterminator='\n')
+        writer.writerow(
+            [
+                *('pass', 'index', 'time_s', 'bag_stamp_ns', 'stamp_ns', 'outcome', 'reason'),
+                *('faces', 'track_ids', 'faces_found', 'faces_reused'),
+                *('cycles_asked', 'cycles_allowed', 'cycles_used', 'latency_ms', 'age_ms'),
+                *(f'{stage}_ms' for stage in stages),
+            ]
+        )
+        for row in rows:
+            writer.writerow(
+                [
+                    row.number,
+                    row.frame.index,
+                    f'{row.time_s:.6f}',
+                    row.frame.bag_stamp_ns,
+                    row.frame.stamp_ns,
+                    row.outcome,
+                    row.reason,
+                    row.faces,
+                    ' '.join(map(str, row.track_ids)),
+                    _text(row.value('faces/found')),
+                    _text(row.value('faces/reused')),
+                    row.cycles,
+                    _text(row.value('cycles/allowed')),
+                    _text(row.value('cycles/used')),
+                    _text(row.latency_ms),
+                    _text(row.age_ms),
+                    *(_text(row.stages_ms.get(stage, math.nan)) for stage in stages),
+                ]
+            )
+
+
+def write_faces(path: Path, rows: Sequence[FaceRow]) -> None:
+    """Write `faces.csv`; what the node says about a face stands under `node:<key>`."""
+    keys = sorted({key for row in rows for key in row.values})
+    with path.open('w', newline='', encoding='utf-8') as file:
+        writer = csv.writer(file, lineterminator='\n')
+        writer.writerow(
+            [
+                *('pass', 'index', 'slot', 'track_id', 'restored', 'reason', 'cycles'),
+                *_MEASURED,
+                *(f'node:{key}' for key in keys),
+            ]
+        )
+        for row in rows:
+            writer.writerow(
+                [
+                    *(row.number, row.index, row.slot, row.track_id),
+                    *(int(row.restored), row.reason, row.cycles),
+                    *(_text(getattr(row, name)) for name in _MEASURED),
+                    *(_text(row.values.get(key, math.nan)) for key in keys),
+                ]
+            )
+
+
+def read_table(path: Path, needed: Iterable[str]) -> list[Mapping[str, str]]:
+    """Read a table.
+
+    Args:
+        path: of the CSV file.
+        needed: columns that must be there.
+
+    Raises:
+        ReplayError: it cannot be read, or lacks a column.
+
+    """
+    try:
+        with path.open(newline='', encoding='utf-8') as file:
+            reader = csv.DictReader(file)
+            missing = sorted(set(needed) - set(reader.fieldnames or ()))
+            if missing:
+                raise ReplayError(f"'{path}' has no column {', '.join(missing)}")
+            return list(reader)
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise ReplayError(f"'{path}' cannot be read: {error}") from error
+
+
+def _text(value: float) -> str:
+    return '' if math.isnan(value) else f'{value:.6g}'

@@ -1,0 +1,149 @@
+"""An MP4 of camera, before and after.
+
+H.264 by PyAV where it is installed (`pip install av`, the extra `video`): browsers,
+QuickTime, VLC, PowerPoint. Otherwise MPEG-4 Part 2 (`mp4v`) by OpenCV, whose wheels have
+no H.264: VLC, mpv, ffplay, but no browser.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from contextlib import AbstractContextManager
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from cfrnet_ros.replay.captions import BAR_PX, blank, caption, fit
+from cfrnet_ros.replay.errors import ReplayError
+from cfrnet_ros.replay.measure import FrameSample
+from cfrnet_ros.replay.pictures import Picture
+
+_HEIGHT = 256
+#: Constant rate factor of H.264: visually close to the source, a few hundred kB a second.
+_CRF = '20'
+
+
+def h264_available() -> bool:
+    """Whether PyAV is installed and can encode H.264."""
+    if importlib.util.find_spec('av') is None:
+        return False
+    import av
+
+    return 'libx264' in av.codecs_available or 'libopenh264' in av.codecs_available
+
+
+class Video(AbstractContextManager['Video']):
+    """Writes frames of one size; use it in a `with` statement.
+
+    Attributes:
+        path: of the file.
+        frames: written so far.
+
+    """
+
+    def __init__(self, path: Path, fps: float) -> None:
+        """Prepare; the file is made with the first frame.
+
+        Args:
+            path: ending in .mp4.
+            fps: frames a second, above 0.
+
+        """
+        self.path = path
+        self.frames = 0
+        # Encoders take no arbitrary fractions.
+        self._fps = Fraction(fps).limit_denominator(1000)
+        self._size = (0, 0)
+        self._container: Any = None
+        self._stream: Any = None
+        self._writer: cv2.VideoWriter | None = None
+
+    def __exit__(self, *exc: object) -> None:
+        """Finish the file."""
+        if self._container is not None:
+            self._container.mux(self._stream.encode())
+            self._container.close()
+        if self._writer is not None:
+            self._writer.release()
+
+    def write(self, picture: Picture) -> None:
+        """Append a (H, W, 3) uint8 BGR picture; later ones are fitted to the first.
+
+        Raises:
+            ReplayError: the file cannot be written.
+
+        """
+        if self.frames == 0:
+            self._open(picture)
+        height, width = self._size
+        if picture.shape[:2] != (height, width):
+            picture = np.asarray(cv2.resize(picture, (width, height)), np.uint8)
+        if self._container is not None:
+            import av
+
+            frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format='bgr24')
+            self._container.mux(self._stream.encode(frame))
+        elif self._writer is not None:
+            self._writer.write(picture)
+        self.frames += 1
+
+    def _open(self, picture: Picture) -> None:
+        # 4:2:0 has one colour for two by two pixels.
+        height, width = (side // 2 * 2 for side in picture.shape[:2])
+        self._size = (height, width)
+        if h264_available():
+            import av
+
+            try:
+                self._container = av.open(str(self.path), 'w', options={'movflags': '+faststart'})
+            except OSError as error:
+                raise ReplayError(f"cannot write '{self.path}': {error}") from error
+            codec = 'libx264' if 'libx264' in av.codecs_available else 'libopenh264'
+            self._stream = self._container.add_stream(codec, rate=self._fps)
+            self._stream.width, self._stream.height = width, height
+            self._stream.pix_fmt = 'yuv420p'
+            if codec == 'libx264':
+                self._stream.options = {'crf': _CRF, 'preset': 'veryfast'}
+            return
+        fourcc = cv2.VideoWriter.fourcc(*'mp4v')
+        self._writer = cv2.VideoWriter(str(self.path), fourcc, float(self._fps), (width, height))
+        if not self._writer.isOpened():
+            raise ReplayError(
+                f"cannot write '{self.path}': OpenCV was built without a video encoder"
+            )
+
+
+def compose(sample: FrameSample, shown: FrameSample | None = None) -> Picture | None:
+    """Make a video frame: the camera's picture, and the largest face before and after.
+
+    Args:
+        sample: of the frame.
+        shown: whose faces are to be seen, if the frame itself was dropped.
+
+    Returns:
+        (H, W, 3) uint8 BGR, or None if the picture could not be decoded.
+
+    """
+    if sample.picture is None:
+        return None
+    row = sample.row
+    camera = caption(fit(sample.picture, _HEIGHT), f'frame {row.frame.index}, {row.time_s:.2f} s')
+    faces = (shown or sample).faces
+    if faces:
+        face = faces[0]
+        before = caption(fit(face.before, _HEIGHT), f'before  {_db(face.row.psnr_before)}')
+        how = f'k = {face.row.cycles}' if face.row.restored else face.row.reason
+        after = caption(fit(face.after, _HEIGHT), f'after, {how}  {_db(face.row.psnr_after)}')
+    else:
+        text = 'no face' if row.outcome == 'processed' else row.outcome
+        before = caption(blank(_HEIGHT, _HEIGHT, text), 'before')
+        after = caption(blank(_HEIGHT, _HEIGHT, text), f'after, k = {row.cycles}')
+    assert before.shape == after.shape == (_HEIGHT + BAR_PX, _HEIGHT, 3)
+    return np.hstack([camera, before, after])
+
+
+def _db(value: float) -> str:
+    return '' if np.isnan(value) else f'{value:.1f} dB'

@@ -1,0 +1,92 @@
+"""Writing pictures into a bag as a camera driver would have."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+from builtin_interfaces.msg import Time
+from numpy.typing import NDArray
+from rclpy.serialization import serialize_message
+from sensor_msgs.msg import CompressedImage, Image
+from std_msgs.msg import Header, String
+
+from cfrnet_ros.replay.bag_reader import COMPRESSED, RAW
+from cfrnet_ros.replay.bag_writer import BagWriter
+
+IMAGE_TOPIC = '/dms/image_raw'
+TRUTH_TOPIC = '/dms/truth/compressed'
+CONDITION_TOPIC = '/dms/condition'
+FRAME_ID = 'dms_camera'
+#: Any fixed time will do; a fixed one keeps the bag the same (2026-01-01 00:00 UTC).
+START_NS = 1767225600 * 10**9
+_TRUTH_QUALITY = 98
+
+
+def image_message(picture: NDArray[np.uint8], header: Header) -> Image:
+    """Make a message of a picture: (H, W, 3) as bgr8, (H, W) as mono8 (infrared cameras)."""
+    height, width = picture.shape[:2]
+    message = Image(header=header, height=height, width=width)
+    message.encoding = 'bgr8' if picture.ndim == 3 else 'mono8'
+    message.step = picture.nbytes // height
+    message.data.frombytes(picture.tobytes())
+    return message
+
+
+def jpeg_message(picture: NDArray[np.uint8], header: Header, quality: int) -> CompressedImage:
+    """Make a JPEG message of a (H, W, 3) BGR picture (quality 1..100)."""
+    _, data = cv2.imencode('.jpg', picture, [cv2.IMWRITE_JPEG_QUALITY, quality])
+    message = CompressedImage(header=header, format='bgr8; jpeg compressed bgr8')
+    message.data.frombytes(data.tobytes())
+    return message
+
+
+class CameraBag(BagWriter):
+    """A bag with what the camera saw, what was there to see, and what is wrong with it."""
+
+    def __init__(self, path: str | Path) -> None:
+        """Create the bag with its three topics.
+
+        Args:
+            path: folder to make; it must not exist.
+
+        Raises:
+            BagError: it exists, or cannot be made.
+
+        """
+        super().__init__(path)
+        self.add_topic(IMAGE_TOPIC, RAW)
+        self.add_topic(TRUTH_TOPIC, COMPRESSED)
+        self.add_topic(CONDITION_TOPIC, 'std_msgs/msg/String')
+
+    def __enter__(self) -> CameraBag:
+        """Return itself."""
+        return self
+
+    def label(self, time_ns: int, text: str) -> None:
+        """Say what is wrong with the camera from a moment on (nanoseconds)."""
+        self.write_canonical(CONDITION_TOPIC, time_ns, serialize_message(String(data=text)))
+
+    def frame(
+        self,
+        time_ns: int,
+        seen: NDArray[np.uint8],
+        truth: NDArray[np.uint8] | None,
+        stamp_ns: int | None = None,
+    ) -> None:
+        """Append a frame.
+
+        Args:
+            time_ns: of recording, nanoseconds since the epoch; never falls.
+            seen: (H, W, 3) BGR or (H, W) grey uint8, from the camera.
+            truth: (H, W, 3) uint8 BGR of a perfect camera, or None.
+            stamp_ns: in the header, if it is not the time of recording.
+
+        """
+        sec, nanosec = divmod(time_ns if stamp_ns is None else stamp_ns, 10**9)
+        header = Header(stamp=Time(sec=sec, nanosec=nanosec), frame_id=FRAME_ID)
+        self.write_canonical(IMAGE_TOPIC, time_ns, serialize_message(image_message(seen, header)))
+        if truth is not None:
+            message = jpeg_message(truth, header, _TRUTH_QUALITY)
+            self.write_canonical(TRUTH_TOPIC, time_ns, serialize_message(message))

@@ -1,0 +1,35 @@
+"""Replays for the tests of this room."""
+
+from __future__ import annotations
+
+import os
+import random
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cfrnet_ros.replay.plan import ReplayLog, ReplayPlan
+from cfrnet_ros.replay.results import Results, write_results
+from cfrnet_ros.replay.session import run_replay
+from demo.bag_frames import IMAGE_TOPIC, TRUTH_TOPIC
+
+
+@dataclass(frozen=True)
+class Played:
+    """A case that was replayed."""
+
+    log: ReplayLog
+    results: Results
+
+    @property
+    def out(self) -> Path:
+        """The folder with everything."""
+        return self.log.plan.out
+
+
+def play(bag: Path, out: Path, **plan: Any) -> Played:
+    """Replay a bag of this room deterministically, with two cycles unless told otherwise."""
+    os.environ['ROS_DOMAIN_ID'] = str(random.SystemRandom().randint(1, 100))
+    given: dict[str, Any] = {'cycles': (2,), 'deterministic': True, 'answer_timeout_s': 120.0}
+    log = run_replay(ReplayPlan(bag, out, topic=IMAGE_TOPIC, **{**given, **plan}))
+    return Played(log, write_results(log, TRUTH_TOPIC))

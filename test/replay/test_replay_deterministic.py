@@ -1,0 +1,160 @@
+"""Deterministic replay: two runs give the same bag, and nothing is waited for in vain."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from builtin_interfaces.msg import Time
+from rclpy.serialization import serialize_message
+from replays import Played, play
+from rosbags.rosbag2 import StoragePlugin, Writer
+from rosbags.typesys import Stores, get_typestore
+from std_msgs.msg import Header
+
+from cfrnet_ros.replay import tables
+from cfrnet_ros.replay.bag_reader import COMPRESSED, RAW, BagReader
+from cfrnet_ros.replay.bag_writer import BagWriter
+from cfrnet_ros.replay.errors import ReplayError
+from cfrnet_ros.replay.frames import PROCESSED, REJECTED
+from cfrnet_ros.replay.plan import (
+    DIAGNOSTICS_TOPIC,
+    FACE_STATUS_TOPIC,
+    FACE_TOPIC,
+    FRAME_STATUS_TOPIC,
+    RESTORED_TOPIC,
+    ReplayPlan,
+)
+from cfrnet_ros.replay.session import run_replay
+from demo.bag_frames import IMAGE_TOPIC, START_NS, TRUTH_TOPIC, image_message, jpeg_message
+from demo.scene import Scene
+
+GetPlayed = Callable[[str], Played]
+GetBag = Callable[[str], Path]
+
+
+def contents(folder: Path) -> list[tuple[str, int, bytes]]:
+    with BagReader(folder) as bag:
+        return [(m.topic, m.time_ns, m.data) for m in bag.messages()]
+
+
+def test_two_runs_give_the_same_bag(played: GetPlayed, case_bag: GetBag, tmp_path: Path) -> None:
+    one = played('two_people')
+    other = play(case_bag('two_people'), tmp_path)
+    messages = contents(one.log.plan.recording)
+    assert {topic for topic, _, _ in messages} == {FACE_TOPIC, FACE_STATUS_TOPIC, RESTORED_TOPIC}
+    assert messages == contents(other.log.plan.recording)
+    # And what is around the messages as well.
+    for name in ('restored.mcap', 'metadata.yaml'):
+        files = [each.log.plan.recording / name for each in (one, other)]
+        assert files[0].read_bytes() == files[1].read_bytes()
+    # Nothing that was measured in pictures differs.
+    assert (one.out / tables.FACES).read_bytes() == (other.out / tables.FACES).read_bytes()
+
+
+def test_what_depends_on_the_machine_is_in_a_bag_of_its_own(played: GetPlayed) -> None:
+    done = played('two_people')
+    with BagReader(done.out / 'diagnostics') as bag:
+        assert bag.count(DIAGNOSTICS_TOPIC) > 0
+        assert bag.count(FRAME_STATUS_TOPIC) == len(done.results.frames)
+        assert FACE_TOPIC not in bag.topics
+
+
+def test_each_pass_stands_for_itself(played: GetPlayed, case_bag: GetBag, tmp_path: Path) -> None:
+    alone = contents(played('still').log.plan.recording)
+    both = play(case_bag('still'), tmp_path, cycles=(1, 2))
+    second = both.log.passes[1].frames
+    shift = second[0].stamp_ns - second[0].bag_stamp_ns
+    assert shift > 10**9
+    late = [m for m in contents(both.log.plan.recording) if m[1] >= START_NS + shift]
+    crops = [m for m in late if m[0] == FACE_TOPIC]
+    assert [time_ns - shift for _, time_ns, _ in crops] == [
+        time_ns for topic, time_ns, _ in alone if topic == FACE_TOPIC
+    ]
+    # The pixels of k = 2 do not depend on k = 1 having been played before.
+    for (_, _, one), (_, _, two) in zip(crops, [m for m in alone if m[0] == FACE_TOPIC]):
+        assert one[-256 * 256 * 3 :] == two[-256 * 256 * 3 :]
+
+
+def test_sqlite3_and_compressed_images(tmp_path: Path) -> None:
+    types = get_typestore(Stores.ROS2_HUMBLE)
+    scene = Scene(5)
+    with Writer(tmp_path / 'old', version=8, storage_plugin=StoragePlugin.SQLITE3) as bag:
+        topic = bag.add_connection('/cam/compressed', COMPRESSED, typestore=types)
+        for index in range(3):
+            now_ns = START_NS + index * 10**8
+            sec, nanosec = divmod(now_ns, 10**9)
+            header = Header(stamp=Time(sec=sec, nanosec=nanosec), frame_id='camera')
+            message = jpeg_message(scene.frame(index / 10), header, 90)
+            bag.write(topic, now_ns, serialize_message(message))
+    os.environ['ROS_DOMAIN_ID'] = '23'
+    log = run_replay(ReplayPlan(tmp_path / 'old', tmp_path, cycles=(1,), deterministic=True))
+    assert log.topic == '/cam/compressed'
+    assert log.received[FACE_TOPIC] == 3
+
+
+def test_rejected_frames_are_answers_as_well(tmp_path: Path) -> None:
+    clean = np.asarray(cv2.resize(Scene(5).frame(0.0), (480, 360)), np.uint8)
+    with BagWriter(tmp_path / 'bad') as bag:
+        bag.add_topic(IMAGE_TOPIC, RAW)
+        bag.add_topic(TRUTH_TOPIC, COMPRESSED)
+        for index in range(4):
+            sec, nanosec = divmod(START_NS + index * 10**8, 10**9)
+            header = Header(stamp=Time(sec=sec, nanosec=nanosec), frame_id='camera')
+            message = image_message(clean, header)
+            if index == 1:
+                message.encoding = 'no_such_encoding'
+            if index == 2:
+                message.step = 7
+            bag.write(IMAGE_TOPIC, START_NS + index * 10**8, serialize_message(message))
+    done = play(tmp_path / 'bad', tmp_path / 'out', cycles=(1,))
+    outcomes = [row.outcome for row in done.results.frames]
+    assert outcomes == [PROCESSED, REJECTED, REJECTED, PROCESSED]
+    assert [row.faces for row in done.results.frames] == [1, 0, 0, 1]
+
+
+def test_a_node_that_does_not_answer_is_named(case_bag: GetBag, tmp_path: Path) -> None:
+    timers = []
+
+    def stop(cycles: int, frame: object, counts: object) -> None:
+        listed = subprocess.run(
+            ['pgrep', '-P', str(os.getpid()), '-f', 'cfrnet_ros.node.main'],
+            capture_output=True, text=True, check=True,
+        ).stdout  # fmt: skip
+        node = int(listed.split()[0])
+        os.kill(node, signal.SIGSTOP)
+        # Once nobody waits for its answer any more it may end in order.
+        timers.append(threading.Timer(11.0, os.kill, (node, signal.SIGCONT)))
+        timers[0].start()
+
+    plan = ReplayPlan(
+        case_bag('still'),
+        tmp_path,
+        topic=IMAGE_TOPIC,
+        cycles=(1,),
+        deterministic=True,
+        # Enough for the first frame, before the node is stopped.
+        answer_timeout_s=10.0,
+    )
+    with pytest.raises(ReplayError, match=r'did not answer frame 1 within 10 s.*node\.log'):
+        run_replay(plan, stop)
+    timers[0].join()
+
+
+def test_a_latency_budget_is_refused(case_bag: GetBag, tmp_path: Path) -> None:
+    plan = ReplayPlan(
+        case_bag('still'),
+        tmp_path,
+        topic=IMAGE_TOPIC,
+        deterministic=True,
+        parameters={'latency_budget_ms': 40.0},
+    )
+    with pytest.raises(ReplayError, match='cannot have a latency_budget_ms'):
+        run_replay(plan)
