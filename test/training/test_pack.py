@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pytest
 
 torch = pytest.importorskip('torch', reason='training needs PyTorch: make test-training')
 
-from training.data import manifest_sha256, read_manifest  # noqa: E402
+from training.data import load_image, manifest_sha256, read_manifest  # noqa: E402
 from training.pack import pack  # noqa: E402
 
 
@@ -23,8 +22,8 @@ def test_the_copy_fits_and_holds_the_same_faces(faces: Path, tmp_path: Path) -> 
     assert manifest_sha256(out) == manifest_sha256(faces)
     for split in ('train', 'val'):
         for record in read_manifest(out, split):
-            copy = cv2.imread(str(record.path)).astype(np.float64)
-            original = cv2.imread(str(faces / split / record.path.name)).astype(np.float64)
+            copy = load_image(record.path).astype(np.float64)
+            original = load_image(faces / split / record.path.name).astype(np.float64)
             assert np.abs(copy - original).mean() < 4.0
     assert not (out / 'test').exists()
 

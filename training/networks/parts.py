@@ -51,17 +51,20 @@ def enlarge(x: Tensor) -> Tensor:
 
 
 class CorrectionHead(nn.Module):
-    """From features at a low resolution to an RGB correction at the full one.
+    """From features at a low resolution, and from fine ones, to an RGB correction.
 
     Channels are halved before each upsampling, not after it: a quarter of the
-    multiplications, and the convolution that follows smooths the result.
+    multiplications, and the convolution that follows smooths the result. The fine
+    features are needed because what nearest upsampling makes of the coarse ones alone is
+    too smooth to take noise off: without them networks at stride 4 and 8 were still within
+    0.2% of the identity's loss after 300 steps.
     """
 
     def __init__(self, widths: Sequence[int]) -> None:
         """Make the layers.
 
         Args:
-            widths: channels of the input, and after each doubling of the sides.
+            widths: channels of the coarse features, and after each doubling of the sides.
 
         """
         super().__init__()
@@ -69,11 +72,11 @@ class CorrectionHead(nn.Module):
         self.refine = nn.Conv2d(widths[-1], widths[-1], 3, padding=1)
         self.head = small_head(widths[-1])
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Map (B, C, H, W) to (B, 3, H * 2^n, W * 2^n)."""
+    def forward(self, coarse: Tensor, fine: Tensor) -> Tensor:
+        """Map (B, C, H, W) and (B, widths[-1], H * 2^n, W * 2^n) to (B, 3, H * 2^n, W * 2^n)."""
         for up in self.up:
-            x = enlarge(up(x))
-        return cast(Tensor, self.head(F.relu(self.refine(x))))
+            coarse = enlarge(up(coarse))
+        return cast(Tensor, self.head(F.relu(self.refine(coarse + fine))))
 
 
 def small_head(channels: int) -> nn.Conv2d:

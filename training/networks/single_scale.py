@@ -1,4 +1,8 @@
-"""Residual layouts whose blocks work at a low resolution alone."""
+"""Residual layouts whose blocks work at low resolutions alone.
+
+What they keep at full resolution is the output of the first convolution, which the last
+two see as well.
+"""
 
 from __future__ import annotations
 
@@ -24,13 +28,15 @@ class Stride4(ResidualRestorer):
     def __init__(self) -> None:
         """Build the layers."""
         super().__init__()
-        self.entry = nn.Sequential(conv_relu(3, 32, stride=2), conv_relu(32, 64, stride=2))
+        self.stem = conv_relu(3, 16)
+        self.entry = nn.Sequential(conv_relu(16, 32, stride=2), conv_relu(32, 64, stride=2))
         self.body = residual_stage(64, 26)
         self.exit = CorrectionHead((64, 32, 16))
 
     def correction(self, x: Tensor) -> Tensor:
         """Return what one cycle adds to its (B, 3, H, W) input; H and W multiples of 4."""
-        return cast(Tensor, self.exit(self.body(self.entry(x))))
+        fine = self.stem(x)
+        return cast(Tensor, self.exit(self.body(self.entry(fine)), fine))
 
 
 class Stride8(ResidualRestorer):
@@ -42,31 +48,34 @@ class Stride8(ResidualRestorer):
     def __init__(self) -> None:
         """Build the layers."""
         super().__init__()
+        self.stem = conv_relu(3, 16)
         self.entry = nn.Sequential(
-            conv_relu(3, 32, stride=2), conv_relu(32, 64, stride=2), conv_relu(64, 128, stride=2)
+            conv_relu(16, 32, stride=2), conv_relu(32, 64, stride=2), conv_relu(64, 128, stride=2)
         )
         self.body = residual_stage(128, 6)
         self.exit = CorrectionHead((128, 64, 32, 16))
 
     def correction(self, x: Tensor) -> Tensor:
         """Return what one cycle adds to its (B, 3, H, W) input; H and W multiples of 8."""
-        return cast(Tensor, self.exit(self.body(self.entry(x))))
+        fine = self.stem(x)
+        return cast(Tensor, self.exit(self.body(self.entry(fine)), fine))
 
 
 class SpaceToDepth(ResidualRestorer):
-    """Blocks at stride 4 and, between them, at stride 8, behind a 4x4 patch stem.
+    """Blocks at stride 4 and, between them, at stride 8, behind 4x4 patches.
 
-    The stem is a 4x4 convolution of stride 4: space-to-depth(4) and a 1x1 convolution
-    in one operator, without the data movement of the former.
+    The patches go through a 4x4 convolution of stride 4: space-to-depth(4) and a 1x1
+    convolution in one operator, without the data movement of the former.
     """
 
-    stages = ('stem', 'encode4', 'down8', 'body', 'decode4')
+    stages = ('patches', 'encode4', 'down8', 'body', 'decode4')
     divisor = 8
 
     def __init__(self) -> None:
         """Build the layers."""
         super().__init__()
-        self.stem = conv_relu(3, 64, kernel=4, stride=4)
+        self.stem = conv_relu(3, 16)
+        self.patches = conv_relu(16, 64, kernel=4, stride=4)
         self.encode4 = residual_stage(64, 4)
         self.down8 = conv_relu(64, 128, stride=2)
         self.body = residual_stage(128, 4)
@@ -76,6 +85,7 @@ class SpaceToDepth(ResidualRestorer):
 
     def correction(self, x: Tensor) -> Tensor:
         """Return what one cycle adds to its (B, 3, H, W) input; H and W multiples of 8."""
-        s4 = self.encode4(self.stem(x))
+        fine = self.stem(x)
+        s4 = self.encode4(self.patches(fine))
         s8 = self.body(self.down8(s4))
-        return cast(Tensor, self.exit(self.decode4(enlarge(self.up4(s8)) + s4)))
+        return cast(Tensor, self.exit(self.decode4(enlarge(self.up4(s8)) + s4), fine))
