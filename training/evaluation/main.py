@@ -201,16 +201,17 @@ def write_faces(results: Mapping[Task, Sequence[Readings]], path: Path) -> None:
                         writer.writerow([*task, face.file, stage, metric, f'{value:.6g}'])
 
 
-def write_results(result: Mapping[str, Any], out: Path) -> None:
-    """Write `results.json`, `results.md` and the plots."""
+def write_results(result: Mapping[str, Any], out: Path) -> dict[str, Any]:
+    """Write `results.json`, `results.md` and the plots; return what `results.json` says."""
     out.mkdir(parents=True, exist_ok=True)
     text = json.dumps(_rounded(result), indent=1)
     (out / 'results.json').write_text(text + '\n', encoding='utf-8')
-    # From what was written, so that page and file cannot differ.
-    stored = json.loads(text)
+    # From what was written, so that page, cards and file cannot differ.
+    stored: dict[str, Any] = json.loads(text)
     plots.quality_by_cycle(stored, out / 'images' / 'quality_by_cycle.png')
     plots.fixed_point(stored, out / 'images' / 'fixed_point.png')
     (out / 'results.md').write_text(render_page(stored), encoding='utf-8')
+    return stored
 
 
 def draw_sheets(request: Request, results: Mapping[Task, Sequence[Readings]], folder: Path) -> None:
@@ -251,12 +252,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     do_units(units, args.jobs, args.threads)
     results, seconds = read_results(units)
     result = collect(request, results, whole)
-    write_results(result, out)
+    stored = write_results(result, out)
     write_faces(results, folder / 'faces.csv')
     draw_sheets(request, results, folder)
     if whole and args.out is None:
         for path in request.models:
-            write_metrics(path.with_suffix('.json'), result)
+            write_metrics(path.with_suffix('.json'), stored)
         write_page(args.models)
     reached = sum(figure['reached'] for figure in result['figures'])
     print(f'{out / "results.md"}; contact sheets in {folder}')
