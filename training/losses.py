@@ -45,6 +45,8 @@ class LossWeights:
             discriminator.
         idempotence_clean: f(t) = t.
         idempotence_restored: f(y_k) = y_k.
+        idempotence_from: cycle from which on y_k must stay. Before it the next cycle is
+            supposed to change something: to hold y_1 would be to forbid y_2 to be better.
         idempotence_depth: up to so many more applications, drawn by chance and without
             gradient, come before the one that the idempotence terms judge.
         redegradation: D(y_k) = x.
@@ -66,6 +68,7 @@ class LossWeights:
     component: float = 1.0
     idempotence_clean: float = 0.0
     idempotence_restored: float = 0.0
+    idempotence_from: int = 1
     idempotence_depth: int = 0
     redegradation: float = 0.0
     redegradation_restored: float = 0.0
@@ -276,7 +279,7 @@ def _fixed_point(
 
     if weights.idempotence_clean > 0:
         terms['idempotence_clean'] = weights.idempotence_clean * stays(batch.truth[extra])
-    if weights.idempotence_restored > 0:
+    if weights.idempotence_restored > 0 and batch.cycles >= weights.idempotence_from:
         terms['idempotence_restored'] = weights.idempotence_restored * stays(fixed)
     if weights.redegradation > 0 or weights.redegradation_restored > 0:
         # A degradation in half precision would not be the one that made x.
