@@ -86,6 +86,13 @@ def test_a_fixed_point_costs_nothing_and_a_drift_costs_more_the_deeper_it_goes()
     assert far['idempotence_clean'] == pytest.approx(4 * near['idempotence_clean'], rel=0.1)
 
 
+def test_what_the_next_cycle_is_to_change_is_not_held() -> None:
+    weights = replace(ONLY_PIXELS, idempotence_restored=1.0, idempotence_from=3)
+    for cycles, held in ((1, False), (2, False), (3, True)):
+        _, terms, _ = ccfp_loss(Identity(), batch(cycles), weights, Critics())
+        assert ('idempotence_restored' in terms) is held
+
+
 def test_degrading_the_input_of_the_identity_again_costs_more_than_the_truth() -> None:
     weights = replace(ONLY_PIXELS, redegradation=1.0)
 
