@@ -94,6 +94,13 @@ def main() -> None:
     variants['detect_1280x720'] = lambda: detector.detect(hd, 0.6)
     variants['blend_640x480'] = lambda: blend_faces(vga, found['vga'])
     variants['blend_1280x720'] = lambda: blend_faces(hd, found['hd'])
+    # What a frame takes from pixels to the frame with its face blended back, as in the node.
+    whole = PipelineSettings(cycles=2, detection_interval=3)
+    for name, frame in (('640x480', vga), ('1280x720', hd)):
+        own = FacePipeline(detector, restorers['int8'], FaceTracker())
+        variants[f'frame_{name}_k2'] = lambda p=own, f=frame: blend_faces(  # type: ignore[misc]
+            f, p.process(f, whole).faces
+        )
     times = interleaved(variants, args.rounds)
 
     def ratio(slow: str, fast: str) -> float:

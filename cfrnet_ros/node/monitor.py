@@ -15,7 +15,7 @@ from cfrnet_ros.vision.face_quality import REASONS
 #: Stages in the order in which a frame passes them; `restore_cycle_<i>` stand
 #: between quality and identity.
 STAGES_BEFORE = ('wait', 'decode', 'detect', 'track', 'align', 'quality')
-STAGES_AFTER = ('identity', 'blend', 'debug', 'publish', 'total', 'age')
+STAGES_AFTER = ('identity', 'smooth', 'blend', 'debug', 'publish', 'total', 'age')
 
 
 @dataclass(frozen=True)

@@ -288,6 +288,15 @@ SPECS: tuple[Spec, ...] = (
         high=64.0,
     ),
     Spec(
+        'temporal_smoothing',
+        0.4,
+        'Against flicker: where the camera sees no motion, a restored crop changes from frame to'
+        " frame by at most this much less than the camera's picture does; 0 for no smoothing.",
+        dynamic=True,
+        low=0.0,
+        high=1.0,
+    ),
+    Spec(
         'max_faces',
         4,
         'Faces passed on from a frame at most, in the order of `face_choice`. 1 for the driver'
@@ -497,6 +506,7 @@ class Settings:
     latency_budget_ms: float
     convergence_tolerance: float
     reuse_tolerance: float
+    temporal_smoothing: float
     max_faces: int
     face_choice: str
     roi: tuple[float, float, float, float]

@@ -203,7 +203,7 @@ class FrameProcessor:
 def _collect_timings(result: PipelineResult, stages: dict[str, float]) -> list[float]:
     """Put the pipeline's stages into the frame's; return the time of each cycle."""
     timings: dict[str, Any] = result.timings_ms
-    for stage in ('detect', 'track', 'align', 'quality', 'identity'):
+    for stage in ('detect', 'track', 'align', 'quality', 'identity', 'smooth'):
         # A stage that did not run for this frame would pull its percentiles down.
         if timings.get(stage):
             stages[stage] = float(timings[stage])

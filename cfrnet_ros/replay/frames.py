@@ -154,6 +154,6 @@ def stage_names(rows: Sequence[FrameRow]) -> list[str]:
         (name for name in names if name.startswith('restore_cycle_')),
         key=lambda name: int(name.rpartition('_')[2]),
     )
-    order += ['quality', 'identity', 'blend', 'debug', 'publish']
+    order += ['quality', 'identity', 'smooth', 'blend', 'debug', 'publish']
     known = [name for name in order if name in names]
     return known + sorted(names - set(known) - {'total', 'age'})

@@ -28,6 +28,7 @@ _COLOURS = {
     'align': '#7a9e7e',
     'quality': '#6f8f6f',
     'identity': '#4f6f4f',
+    'smooth': '#9fb59f',
     'blend': '#e0b04c',
     'debug': '#c9c0a8',
     'publish': '#d98c5f',

@@ -9,7 +9,7 @@ import numpy as np
 
 #: Share of the way to a higher and to a lower measurement that an estimate goes at each
 #: frame: a load spike must be believed at once, its end may take a second.
-RISE, FALL = 0.7, 0.1
+RISE, FALL = 0.7, 0.2
 
 #: Measurements whose median is believed: one frame that was preempted says nothing.
 MEDIAN_OF = 3

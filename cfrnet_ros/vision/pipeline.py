@@ -27,6 +27,7 @@ from cfrnet_ros.vision.landmark_filter import LandmarkFilter
 from cfrnet_ros.vision.restorer import Restorer
 from cfrnet_ros.vision.reuse import RestorationCache
 from cfrnet_ros.vision.settings import PipelineSettings
+from cfrnet_ros.vision.temporal import TemporalSmoother
 from cfrnet_ros.vision.tracker import DEFAULT_PERIOD_S, FaceTracker
 from cfrnet_ros.vision.types import Face, Restoration, RestoredFace
 
@@ -40,8 +41,9 @@ class PipelineResult:
     Attributes:
         faces: the faces passed on, restored or not, in the order of `face_choice`.
         timings_ms: wall times in ms: 'detect' (float; absent when the detector did not
-            run), 'track', 'align', 'quality', 'identity' (float; the last only where the
-            guard is on) and 'cycles' (a float per cycle, each summed over the faces).
+            run), 'track', 'align', 'quality', 'identity', 'smooth' (float; the last two
+            only where the guard and the smoothing are on) and 'cycles' (a float per cycle,
+            each summed over the faces).
         detected: whether the detector ran.
         found: how many faces there are in the frame, passed on or not.
         cycles_asked: what the settings asked for.
@@ -143,6 +145,7 @@ class FacePipeline:
         self._filter = LandmarkFilter()
         self._gate = QualityGate()
         self._cache: RestorationCache[_Outcome] = RestorationCache()
+        self._smoother = TemporalSmoother()
         self._since_detection: int | None = None
         self._time_s = 0.0
 
@@ -152,6 +155,7 @@ class FacePipeline:
         self._filter.reset()
         self._gate.reset()
         self._cache.clear()
+        self._smoother.reset()
         self._since_detection = None
 
     def process(
@@ -301,6 +305,8 @@ class FacePipeline:
             # The crop of this frame, not of the one that was judged.
             timed = replace(asis, cycle_ms=outcome.restoration.cycle_ms)
             outcome, reused = replace(outcome, restoration=timed), False
+        elif settings.temporal_smoothing > 0:
+            outcome = self._smooth(item, outcome, settings, times)
         return RestoredFace(
             item.face,
             item.crop,
@@ -312,6 +318,24 @@ class FacePipeline:
             outcome.sharpness,
             outcome.drift_deg,
         )
+
+    def _smooth(
+        self, item: _Candidate, outcome: _Outcome, settings: PipelineSettings, times: _Times
+    ) -> _Outcome:
+        start = time.perf_counter()
+        crop = self._smoother.apply(
+            item.face.track_id,
+            item.crop,
+            outcome.restoration.crop,
+            settings.temporal_smoothing,
+            settings,
+            self._time_s,
+        )
+        start = times.since(start, 'smooth')
+        sharpness = sharpness_of(crop)
+        times.since(start, 'quality')
+        restoration = replace(outcome.restoration, crop=crop)
+        return replace(outcome, restoration=restoration, sharpness=sharpness)
 
     def _restore(
         self, item: _Candidate, settings: PipelineSettings, allowed: int, times: _Times
@@ -341,3 +365,4 @@ class FacePipeline:
         self._filter.keep(present)
         self._gate.keep(present)
         self._cache.keep(face.face.track_id for face in passed_on)
+        self._smoother.keep(face.face.track_id for face in passed_on if not face.reason)

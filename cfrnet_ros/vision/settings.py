@@ -23,6 +23,8 @@ class PipelineSettings:
         reuse_tolerance: a face whose crop changed less than this since it was restored
             (see `reuse.RestorationCache.find`, grey values) keeps that restoration. 0 for
             never.
+        temporal_smoothing: 0 for none, up to 1: how much of the change from frame to frame
+            is held back where the camera's picture changed less, see `temporal`.
         max_faces: most faces passed on from a frame, 0 or above.
         face_choice: 'largest' or 'driver', see `face_choice.choose_faces`.
         roi: left, top, right, bottom as fractions of the frame; faces whose centre lies
@@ -53,6 +55,7 @@ class PipelineSettings:
     latency_budget_ms: float = 0.0
     convergence_tolerance: float = 0.0
     reuse_tolerance: float = 0.0
+    temporal_smoothing: float = 0.0
     max_faces: int = 1
     face_choice: str = LARGEST
     roi: Region = WHOLE_FRAME
@@ -77,6 +80,7 @@ class PipelineSettings:
             ('latency_budget_ms', 0, 1e6),
             ('convergence_tolerance', 0, 1),
             ('reuse_tolerance', 0, 255),
+            ('temporal_smoothing', 0, 1),
             ('max_faces', 0, 1000),
             ('detection_threshold', 0, 1),
             ('detection_interval', 1, 1_000_000),

@@ -14,7 +14,7 @@ from training.data import aligned, read_manifest, to_image, to_tensor
 from training.degradation import sample
 
 #: Mixture of degradation sets to calibrate with and to compare on.
-SHARES: Mapping[str, float] = {'general': 0.6, 'car': 0.4}
+SHARES: Mapping[str, float] = {'general': 0.5, 'car': 0.35, 'mosaic': 0.15}
 
 
 @dataclass(frozen=True)
