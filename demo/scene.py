@@ -13,7 +13,7 @@ from skimage import data
 
 WIDTH, HEIGHT = 640, 480
 #: Room around the portrait, in pixels of it, so that the camera never sees an edge.
-_BORDER = 320
+BORDER = 320
 #: Where the camera looks at rest, in pixels of the portrait, and how large the portrait
 #: then stands in the picture: its face is 113 px high.
 _LOOK_AT = (236.0, 205.0)
@@ -42,12 +42,12 @@ class Scene:
         sway = np.sin(2 * np.pi * time_s / self._periods + self._phases).mean(axis=1)
         x, y = _LOOK_AT[0] + 30 * sway[0], _LOOK_AT[1] + 14 * sway[1]
         scale = _SCALE * 1.14 ** sway[2]
-        centre = (float(x + _BORDER), float(y + _BORDER))
+        centre = (float(x + BORDER), float(y + BORDER))
         turn = cv2.getRotationMatrix2D(centre, 6 * float(sway[3]), float(scale))
         matrix = np.asarray(turn, np.float64)
         matrix[:, 2] += (WIDTH / 2 - centre[0], HEIGHT / 2 - centre[1])
         picture = cv2.warpAffine(
-            self._plate,
+            self._plate_at(time_s),
             matrix,
             (WIDTH, HEIGHT),
             flags=cv2.INTER_AREA,
@@ -55,14 +55,19 @@ class Scene:
         )
         return np.asarray(picture, np.uint8)
 
+    def _plate_at(self, time_s: float) -> NDArray[np.uint8]:
+        """Return what the camera looks at, (1152, 1152, 3) uint8 BGR, at a moment."""
+        del time_s
+        return self._plate
+
 
 def _surround(portrait: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Continue the portrait on all sides by its own mirror image, out of focus."""
-    border = (_BORDER,) * 4
+    border = (BORDER,) * 4
     mirrored = cv2.copyMakeBorder(portrait, *border, cv2.BORDER_REFLECT_101)
     plate: NDArray[np.float32] = np.asarray(mirrored, np.float32)
     inside = np.zeros(plate.shape[:2], np.uint8)
-    inside[_BORDER + 8 : -_BORDER - 8, _BORDER + 8 : -_BORDER - 8] = 1
+    inside[BORDER + 8 : -BORDER - 8, BORDER + 8 : -BORDER - 8] = 1
     distance = cv2.distanceTransform(1 - inside, cv2.DIST_L2, 5)[..., None]
     for sigma, start in ((3.0, 0.0), (8.0, 16.0), (16.0, 48.0)):
         weight = np.clip((distance - start) / 24.0, 0.0, 1.0)

@@ -25,6 +25,7 @@ from rclpy.parameter import Parameter
 from cfrnet_ros.vision import identity
 from cfrnet_ros.vision.errors import VisionError
 from cfrnet_ros.vision.face_choice import CHOICES, WHOLE_FRAME, check_region
+from cfrnet_ros.vision.temporal import DEFAULT_SMOOTHING
 
 _TYPE_NAMES: dict[type, str] = {bool: 'bool', int: 'integer', float: 'double', str: 'string'}
 
@@ -289,7 +290,7 @@ SPECS: tuple[Spec, ...] = (
     ),
     Spec(
         'temporal_smoothing',
-        0.4,
+        DEFAULT_SMOOTHING,
         'Against flicker: where the camera sees no motion, a restored crop changes from frame to'
         " frame by at most this much less than the camera's picture does; 0 for no smoothing.",
         dynamic=True,

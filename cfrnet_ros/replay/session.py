@@ -96,8 +96,11 @@ def _run_real_time(plan: ReplayPlan, bag: BagReader, topic: str, on_frame: OnFra
 
         client = ParameterClient(ros.node, node.name)
         parameters = client.get_all()
-        passes = []
+        passes: list[Pass] = []
         for cycles in plan.cycles:
+            if passes:
+                # What the node still works on belongs to the cycles of the pass before.
+                _wait_for_quiet(node, last_heard)
             asked_ns = time.time_ns()
             client.set({'cycles': cycles})
             played = Pass(cycles, asked_ns, [])

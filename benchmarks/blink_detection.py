@@ -1,0 +1,250 @@
+"""Does restoration help to see blinks? ``python -m benchmarks.blink_detection``.
+
+Films a person whose blinks are known (`demo.blinks`) with several bad cameras, takes each
+frame through the package's pipeline, and gives the same crops to the same blink detector
+(`examples.eyelids`): as the camera gave them, brightened, brightened and blurred, and
+restored with 1, 2 and 3 cycles. Beside them stands what a perfect camera would have given.
+
+Writes figures (``benchmarks/blink_detection.json``), the table of ``docs/eyelids.md`` between
+its marks, and ``docs/images/blinks.png``. The same seeds give the same figures.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks.blink_detection_figures import (
+    ORIGINS,
+    Recording,
+    figures_of,
+    pooled,
+    replace_table,
+)
+from benchmarks.blink_detection_plot import draw
+from cfrnet_ros.vision.align import warp_crop
+from cfrnet_ros.vision.detector import YuNetDetector
+from cfrnet_ros.vision.exposure import expose_face, face_exposure_gain
+from cfrnet_ros.vision.models import resolve_model
+from cfrnet_ros.vision.pipeline import FacePipeline
+from cfrnet_ros.vision.providers import choose_providers
+from cfrnet_ros.vision.restorer import Restorer
+from cfrnet_ros.vision.settings import PipelineSettings
+from cfrnet_ros.vision.temporal import DEFAULT_SMOOTHING, TemporalSmoother
+from cfrnet_ros.vision.tracker import FaceTracker
+from cfrnet_ros.vision.types import RestoredFace
+from demo.blinks import shots, write_script
+from examples.eyelids.eye_landmarks import EyeLandmarker
+
+ROOT = Path(__file__).resolve().parent.parent
+SECONDS = 24.0
+SEEDS = (1, 2)
+#: Of the blur that stands for doing something simple instead, in pixels of the crop.
+BLUR_PX = 2.0
+
+
+@dataclass(frozen=True)
+class Case:
+    """A bad camera.
+
+    Attributes:
+        condition: name in `demo.bad_camera.CONDITIONS`.
+        size: width and height of its picture; the face is about a fifth of the width high.
+
+    """
+
+    condition: str
+    size: tuple[int, int]
+
+    @property
+    def name(self) -> str:
+        """For people."""
+        return f'{self.condition}, {self.size[0]} x {self.size[1]}'
+
+
+CASES = (
+    Case('Sensor noise', (320, 240)),
+    Case('Low light', (640, 480)),
+    Case('Low light', (480, 360)),
+    Case('Infrared', (480, 360)),
+    Case('Compression', (480, 360)),
+    Case('Motion blur', (480, 360)),
+    Case('Glare', (480, 360)),
+)
+
+
+def record(
+    case: Case, seed: int, model: str, seconds: float, smoothing: float = DEFAULT_SMOOTHING
+) -> Recording:
+    """Film a scene and measure the eyes in every version of every crop.
+
+    Args:
+        case: the camera.
+        seed: of blinks, movement and noise.
+        model: as the node's parameter `model`.
+        seconds: length of the scene.
+        smoothing: as the node's parameter `temporal_smoothing`, of the restored crops.
+
+    Returns:
+        The eye aspect ratios.
+
+    """
+    cv2.setNumThreads(1)
+    choice = choose_providers('cpu')
+    restorer = Restorer(resolve_model(model), choice, 1)
+    detector = YuNetDetector(None, choice, 480, 1)
+    pipeline = FacePipeline(detector, restorer, FaceTracker())
+    landmarker = EyeLandmarker()
+    smoothers = {origin: TemporalSmoother() for origin in ORIGINS if origin.startswith('k')}
+    script = write_script(seed, seconds)
+    times: list[float] = []
+    truth: list[float] = []
+    ratios: dict[str, list[float]] = {origin: [] for origin in ORIGINS}
+    for shot in shots(case.condition, script, seed, seconds, case.size):
+        seen = shot.seen
+        if seen.ndim == 2:
+            seen = np.asarray(cv2.cvtColor(seen, cv2.COLOR_GRAY2BGR), np.uint8)
+        faces = pipeline.process(seen, PipelineSettings(cycles=1), shot.time_s).faces
+        times.append(shot.time_s)
+        truth.append(shot.openness)
+        crops = _versions(faces[0], shot.clean, restorer) if faces else {}
+        if faces and faces[0].restored:
+            # As the node does, after the last cycle.
+            for origin, smoother in smoothers.items():
+                crops[origin] = smoother.apply(
+                    faces[0].face.track_id,
+                    faces[0].aligned,
+                    crops[origin],
+                    smoothing,
+                    origin,
+                    shot.time_s,
+                )
+        for origin in ORIGINS:
+            eyes = landmarker(crops[origin]) if faces else None
+            ratios[origin].append(eyes.openness if eyes is not None and eyes.found else np.nan)
+    return Recording(
+        np.array(times),
+        np.array(truth),
+        {origin: np.array(values) for origin, values in ratios.items()},
+        tuple((closure.start_s, closure.end_s) for closure in script.closures),
+    )
+
+
+def _versions(
+    face: RestoredFace, clean: NDArray[np.uint8], restorer: Restorer
+) -> dict[str, NDArray[np.uint8]]:
+    """Return the crops of a face by `ORIGINS`, all cut by the same matrix."""
+    bright = expose_face(face.aligned)
+    crops = {
+        'clean': warp_crop(clean, face.affine, face.aligned.shape[0]),
+        'camera': face.aligned,
+        'brightened': bright,
+        'blurred': np.asarray(cv2.GaussianBlur(bright, (0, 0), BLUR_PX), np.uint8),
+        'k1': face.crop,
+    }
+    for cycles in (2, 3):
+        before = crops[f'k{cycles - 1}']
+        if not face.restored:
+            # A face that is not to be restored is passed on as it is, whatever the cycles.
+            crops[f'k{cycles}'] = face.aligned
+        elif restorer.card.dtype == 'uint8' and face_exposure_gain(before) == 1.0:
+            # Bytes in and bytes out: one cycle more is the next number of cycles, exactly.
+            crops[f'k{cycles}'] = restorer.restore(before, 1).crop
+        else:
+            crops[f'k{cycles}'] = restorer.restore(face.aligned, cycles).crop
+    return crops
+
+
+def run(
+    cases: Sequence[Case],
+    model: str,
+    seeds: Sequence[int],
+    seconds: float,
+    jobs: int,
+    smoothing: float = DEFAULT_SMOOTHING,
+) -> dict[Case, list[Recording]]:
+    """Record cases.
+
+    Args:
+        cases: the cameras.
+        model: as the node's parameter `model`.
+        seeds: a scene for each of them.
+        seconds: length of each.
+        jobs: processes.
+        smoothing: see `record`.
+
+    Returns:
+        Case to recordings in the order of the seeds.
+
+    """
+    with ProcessPoolExecutor(jobs, mp_context=get_context('spawn')) as pool:
+        futures = {
+            case: [pool.submit(record, case, seed, model, seconds, smoothing) for seed in seeds]
+            for case in cases
+        }
+        recordings: dict[Case, list[Recording]] = {}
+        for case, waiting in futures.items():
+            recordings[case] = [future.result() for future in waiting]
+            print(case.name, flush=True)
+    return recordings
+
+
+def summarise(
+    recordings: Mapping[Case, Sequence[Recording]], model: str, seeds: Sequence[int], seconds: float
+) -> dict[str, Any]:
+    """Put the figures together, as the JSON file has them."""
+    path = resolve_model(model)
+    return {
+        'model': path.name,
+        'model_sha256': hashlib.sha256(path.read_bytes()).hexdigest(),
+        'seeds': list(seeds),
+        'seconds': seconds,
+        'all': pooled([one for several in recordings.values() for one in several]),
+        'cases': {case.name: pooled(several) for case, several in recordings.items()},
+        'each': {
+            case.name: [figures_of(one) for one in several] for case, several in recordings.items()
+        },
+    }
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measure and write; returns the exit code."""
+    parser = argparse.ArgumentParser(description=(__doc__ or '').splitlines()[0])
+    parser.add_argument('--model', default='auto', help="as the node's parameter")
+    parser.add_argument('--smoothing', type=float, default=DEFAULT_SMOOTHING)
+    parser.add_argument('--seeds', type=int, nargs='+', default=list(SEEDS))
+    parser.add_argument('--seconds', type=float, default=SECONDS)
+    parser.add_argument(
+        '--cases', nargs='+', metavar='NAME', help=f'of: {"; ".join(case.name for case in CASES)}'
+    )
+    parser.add_argument('--jobs', type=int, default=1, help='processes at once')
+    parser.add_argument('--out', type=Path, default=ROOT / 'benchmarks/blink_detection.json')
+    parser.add_argument('--page', type=Path, default=ROOT / 'docs/eyelids.md')
+    parser.add_argument('--plot', type=Path, default=ROOT / 'docs/images/blinks.png')
+    given = parser.parse_args(arguments)
+    cases = [case for case in CASES if given.cases is None or case.name in given.cases]
+    if not cases:
+        parser.error(f'no such case; there are {"; ".join(case.name for case in CASES)}')
+    recordings = run(cases, given.model, given.seeds, given.seconds, given.jobs, given.smoothing)
+    result = summarise(recordings, given.model, given.seeds, given.seconds)
+    given.out.write_text(json.dumps(result, indent=1) + '\n', encoding='utf-8')
+    replace_table(given.page, result)
+    draw(given.plot, [(case.name, several[0]) for case, several in recordings.items()])
+    print(json.dumps(result['all'], indent=1))
+    return 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())

@@ -1,0 +1,217 @@
+"""How well blinks were seen, in figures; see `blink_detection`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from examples.eyelids.monitor import EyelidMonitor
+from examples.eyelids.perclos import Perclos
+
+#: What the crops are of, and how tables call it.
+ORIGINS: dict[str, str] = {
+    'clean': 'perfect camera',
+    'camera': 'bad camera',
+    'brightened': 'brightened',
+    'blurred': 'brightened, blurred',
+    'k1': 'restored, k = 1',
+    'k2': 'restored, k = 2',
+    'k3': 'restored, k = 3',
+}
+
+#: Detected and real closures belong together if they overlap when each is made longer by this
+#: at both ends: a frame and a half at 15 Hz.
+TOLERANCE_S = 0.1
+
+_BEGIN, _END = '<!-- figures: begin -->', '<!-- figures: end -->'
+
+
+@dataclass(frozen=True)
+class Recording:
+    """A filmed scene, as the landmarks saw it.
+
+    Attributes:
+        times: (n,) float64 seconds.
+        truth: (n,) float64 openness of the lids, 0..1.
+        ratios: of each of `ORIGINS` (n,) float64 eye aspect ratios, NaN where no eyes were
+            found.
+        closures: start and end in seconds of each real closure.
+
+    """
+
+    times: NDArray[np.float64]
+    truth: NDArray[np.float64]
+    ratios: Mapping[str, NDArray[np.float64]]
+    closures: tuple[tuple[float, float], ...]
+
+
+@dataclass(frozen=True)
+class Detection:
+    """What the example's monitor made of a series of ratios.
+
+    Attributes:
+        openness: (n,) float64, 0..1, NaN where nothing is known.
+        closures: start and end in seconds.
+        perclos: at the end, 0..1.
+
+    """
+
+    openness: NDArray[np.float64]
+    closures: tuple[tuple[float, float], ...]
+    perclos: float
+
+
+def detect(times: NDArray[np.float64], ratios: NDArray[np.float64]) -> Detection:
+    """Run the monitor of the example, frame by frame as the node does."""
+    monitor = EyelidMonitor()
+    openness = np.full(len(times), np.nan)
+    closures: list[tuple[float, float]] = []
+    perclos = 0.0
+    for index, (time_s, ratio) in enumerate(zip(times, ratios)):
+        if np.isnan(ratio):
+            continue
+        reading = monitor.add(float(time_s), float(ratio))
+        openness[index] = np.nan if reading.openness is None else reading.openness
+        if reading.closure is not None:
+            closures.append((reading.closure.start_s, reading.closure.end_s))
+        perclos = reading.perclos or 0.0
+    return Detection(openness, tuple(closures), perclos)
+
+
+def matches(
+    found: Sequence[tuple[float, float]], real: Sequence[tuple[float, float]]
+) -> list[int | None]:
+    """Give each detected closure the first real one that it overlaps and nobody has."""
+    taken: set[int] = set()
+    answer: list[int | None] = []
+    for start, end in found:
+        mine = next(
+            (
+                index
+                for index, (begin, finish) in enumerate(real)
+                if index not in taken
+                and start - TOLERANCE_S < finish + TOLERANCE_S
+                and end + TOLERANCE_S > begin - TOLERANCE_S
+            ),
+            None,
+        )
+        if mine is not None:
+            taken.add(mine)
+        answer.append(mine)
+    return answer
+
+
+def figures_of(recording: Recording) -> dict[str, dict[str, float]]:
+    """Judge one recording.
+
+    Returns:
+        Origin to counts (`real`, `found`, `matched`), errors of the eye aspect ratio against
+        the perfect camera (`ratio_error_open` where the lids are up by 95 %, and
+        `ratio_error_shut` where they are down by 90 %: mean, with its sign), its mean absolute
+        error `ratio_mae`, `perclos_error` (absolute) and the share of frames with eyes found.
+
+    """
+    times, truth = recording.times, recording.truth
+    real = Perclos()
+    for time_s, openness in zip(times, truth):
+        real.add(float(time_s), float(openness))
+    clean = recording.ratios['clean']
+    result: dict[str, dict[str, float]] = {}
+    for origin in ORIGINS:
+        ratios = recording.ratios[origin]
+        detection = detect(times, ratios)
+        error = ratios - clean
+        result[origin] = {
+            'real': len(recording.closures),
+            'found': len(detection.closures),
+            'matched': sum(m is not None for m in matches(detection.closures, recording.closures)),
+            'ratio_mae': _mean(np.abs(error)),
+            'ratio_error_open': _mean(error[truth >= 0.95]),
+            'ratio_error_shut': _mean(error[truth <= 0.1]),
+            'perclos_error': abs(detection.perclos - (real.value or 0.0)),
+            'seen': float(np.mean(~np.isnan(ratios))),
+        }
+    return result
+
+
+def pooled(recordings: Sequence[Recording]) -> dict[str, dict[str, float]]:
+    """Judge several recordings together.
+
+    Returns:
+        Origin to `precision`, `recall` and `f1` of the summed counts, the counts, and the
+        means of the errors of `figures_of`.
+
+    """
+    each = [figures_of(recording) for recording in recordings]
+    result: dict[str, dict[str, float]] = {}
+    for origin in ORIGINS:
+        rows = [figures[origin] for figures in each]
+        found, real, matched = (
+            int(sum(row[name] for row in rows)) for name in ('found', 'real', 'matched')
+        )
+        result[origin] = {
+            'real': real,
+            'found': found,
+            'matched': matched,
+            'precision': round(matched / found, 3) if found else 0.0,
+            'recall': round(matched / real, 3) if real else 0.0,
+            'f1': round(2 * matched / (found + real), 3) if found + real else 0.0,
+            **{
+                name: round(float(np.mean([row[name] for row in rows])), 4)
+                for name in rows[0]
+                if name not in ('found', 'real', 'matched')
+            },
+        }
+    return result
+
+
+def replace_table(page: Path, result: Mapping[str, Any]) -> None:
+    """Write the tables into a page, between its marks.
+
+    Raises:
+        ValueError: the page has no marks.
+
+    """
+    text = page.read_text(encoding='utf-8')
+    if text.count(_BEGIN) != 1 or text.count(_END) != 1:
+        raise ValueError(f'{page} must have {_BEGIN} and {_END} once each')
+    before, rest = text.split(_BEGIN)
+    after = rest.split(_END)[1]
+    page.write_text(f'{before}{_BEGIN}\n\n{tables(result)}\n{_END}{after}', encoding='utf-8')
+
+
+def tables(result: Mapping[str, Any]) -> str:
+    """Make the Markdown of the tables."""
+    total = result['all']
+    lines = [
+        f'Model `{result["model"]}`; {int(total["camera"]["real"])} closures, of which one a scene'
+        f' is long, in {len(result["cases"])} cameras x {len(result["seeds"])} scenes of'
+        f' {result["seconds"]:g} s.',
+        '',
+        '| crops | precision | recall | F1 | ratio error, mean abs. | open eyes | shut eyes |'
+        ' PERCLOS error |',
+        '| --- | --- | --- | --- | --- | --- | --- | --- |',
+    ]
+    for origin, label in ORIGINS.items():
+        row = total[origin]
+        lines.append(
+            f'| {label} | {row["precision"]:.2f} | {row["recall"]:.2f} | {row["f1"]:.2f} |'
+            f' {row["ratio_mae"]:.3f} | {row["ratio_error_open"]:+.3f} |'
+            f' {row["ratio_error_shut"]:+.3f} | {100 * row["perclos_error"]:.1f} points |'
+        )
+    lines += ['', 'F1 by camera:', '', f'| camera | {" | ".join(ORIGINS.values())} |']
+    lines.append('| --- ' * (len(ORIGINS) + 1) + '|')
+    for name, case in result['cases'].items():
+        cells = ' | '.join(f'{case[origin]["f1"]:.2f}' for origin in ORIGINS)
+        lines.append(f'| {name} | {cells} |')
+    return '\n'.join(lines) + '\n'
+
+
+def _mean(values: NDArray[np.float64]) -> float:
+    known = values[~np.isnan(values)]
+    return float(known.mean()) if known.size else 0.0

@@ -1,0 +1,80 @@
+"""Start the restorer and the example that watches the lids in what it restores.
+
+ros2 launch examples/eyelids.launch.py image:=/dms/image_raw cycles:=2
+ros2 launch examples/eyelids.launch.py --show-args
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from launch.actions import DeclareLaunchArgument, IncludeLaunchDescription
+from launch.launch_description_sources import PythonLaunchDescriptionSource
+from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
+from launch_ros.actions import Node
+from launch_ros.parameter_descriptions import ParameterValue
+from launch_ros.substitutions import FindPackageShare
+
+from launch import LaunchDescription
+
+#: `examples` is no installed package: Python finds it from here.
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def declare_arguments() -> list[DeclareLaunchArgument]:
+    """List the arguments of the example; those of dms.launch.py come on top."""
+    return [
+        DeclareLaunchArgument(
+            'namespace', default_value='', description='Namespace of both nodes.'
+        ),
+        DeclareLaunchArgument('name', default_value='cfrnet', description='Name of the restorer.'),
+        DeclareLaunchArgument(
+            'use_sim_time',
+            default_value='false',
+            choices=['true', 'false'],
+            description='Take the time from /clock, for bags and simulators.',
+        ),
+        DeclareLaunchArgument(
+            'perclos_warning',
+            default_value='0.15',
+            description='PERCLOS from which on a face is reported with WARN, 0 to 1.',
+        ),
+        DeclareLaunchArgument(
+            'window_s',
+            default_value='60.0',
+            description='Window of PERCLOS and the blink rate in seconds, 10 to 600.',
+        ),
+    ]
+
+
+def generate_launch_description() -> LaunchDescription:
+    """Describe the launch."""
+    restorer = IncludeLaunchDescription(
+        PythonLaunchDescriptionSource(
+            PathJoinSubstitution([FindPackageShare('cfrnet_ros'), 'launch/dms.launch.py'])
+        )
+    )
+    numbers = {
+        name: ParameterValue(LaunchConfiguration(name), value_type=float)
+        for name in ('perclos_warning', 'window_s')
+    }
+    watcher = Node(
+        executable=sys.executable,
+        arguments=['-m', 'examples.eyelids.eyelid_node'],
+        cwd=str(ROOT),
+        name='eyelids',
+        namespace=LaunchConfiguration('namespace'),
+        parameters=[
+            {
+                **numbers,
+                'source': ParameterValue(LaunchConfiguration('name'), value_type=str),
+                'use_sim_time': ParameterValue(
+                    LaunchConfiguration('use_sim_time'), value_type=bool
+                ),
+            }
+        ],
+        output='screen',
+        emulate_tty=True,
+    )
+    return LaunchDescription([*declare_arguments(), restorer, watcher])

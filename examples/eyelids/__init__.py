@@ -1,0 +1,1 @@
+"""Eye openness, blinks and PERCLOS from the crops of `~/face/image`."""

@@ -1,0 +1,212 @@
+"""A node that watches the lids in the crops of the restorer.
+
+``python -m examples.eyelids.eyelid_node`` reads `face/image`, `face/outline` and `face/status` of
+the node that the parameter `source` names. It publishes `~/status`
+(diagnostic_msgs/DiagnosticArray, one message a frame, one status a face) and `~/eyes`
+(geometry_msgs/PolygonStamped, two messages a face: where the lids are in the frame).
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import rclpy
+from diagnostic_msgs.msg import DiagnosticArray
+from geometry_msgs.msg import PolygonStamped
+from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
+from rclpy.executors import ExternalShutdownException
+from rclpy.node import Node
+from rclpy.qos import HistoryPolicy, QoSProfile, ReliabilityPolicy
+from sensor_msgs.msg import Image
+
+from cfrnet_ros.node.image_conversion import ImageDecoder, ImageError
+from cfrnet_ros.vision.crop_geometry import affine_from_corners
+from examples.eyelids.closures import DetectorSettings
+from examples.eyelids.eye_landmarks import EyeLandmarker
+from examples.eyelids.eyelid_report import eye_messages, eyelid_status
+from examples.eyelids.frame_assembler import FaceMessages, FrameAssembler
+from examples.eyelids.monitor import EyelidMonitor, EyelidReading
+from examples.eyelids.network_files import MissingNetworkError
+
+# Crops and outlines of some frames: a slow moment must not cost a blink.
+_DEPTH = 50
+
+
+def _number(
+    description: str, low: float, high: float, kind: type[float] | type[int] = float
+) -> ParameterDescriptor:
+    """Describe a read-only parameter with a range."""
+    descriptor = ParameterDescriptor(
+        description=description,
+        read_only=True,
+        additional_constraints=f'{low:g} to {high:g}',
+    )
+    if kind is int:
+        descriptor.integer_range = [IntegerRange(from_value=int(low), to_value=int(high), step=1)]
+    else:
+        descriptor.floating_point_range = [FloatingPointRange(from_value=low, to_value=high)]
+    return descriptor
+
+
+#: Name to default and description.
+PARAMETERS: dict[str, tuple[Any, ParameterDescriptor]] = {
+    'source': (
+        'cfrnet',
+        ParameterDescriptor(
+            description='Node whose faces are watched; without a leading slash, in the own'
+            ' namespace.',
+            read_only=True,
+        ),
+    ),
+    'window_s': (
+        60.0,
+        _number('Window of PERCLOS and the blink rate in seconds.', 10.0, 600.0),
+    ),
+    'perclos_warning': (
+        0.15,
+        _number('PERCLOS from which on a face is reported with WARN, as a fraction.', 0.0, 1.0),
+    ),
+    'least_drop': (
+        DetectorSettings.least_drop,
+        _number(
+            'Eyes are shut when their aspect ratio falls below that of open eyes by this share'
+            ' of it.',
+            0.05,
+            0.9,
+        ),
+    ),
+    'noise_factor': (
+        DetectorSettings.noise_factor,
+        _number('And by this many standard deviations of its noise.', 0.0, 20.0),
+    ),
+    'forget_after_s': (
+        10.0,
+        _number('A track that was not seen for this many seconds is forgotten.', 0.5, 600.0),
+    ),
+    'threads': (1, _number('CPU threads of the landmark networks.', 1, 64, int)),
+}
+
+
+class EyelidNode(Node):
+    """Publishes openness, blinks and PERCLOS of each tracked face."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        """Declare parameters, load the networks and create the topics.
+
+        Args:
+            kwargs: passed on to `Node`, for instance `context`.
+
+        Raises:
+            MissingNetworkError: a package that holds or runs the networks is missing.
+
+        """
+        super().__init__('eyelids', **kwargs)
+        for name, (default, descriptor) in PARAMETERS.items():
+            self.declare_parameter(name, default, descriptor)
+        self._detector = DetectorSettings(
+            least_drop=self._value('least_drop'), noise_factor=self._value('noise_factor')
+        )
+        self._landmarker = EyeLandmarker(self._value('threads'))
+        self._decoder = ImageDecoder(4096 * 4096)
+        self._assembler = FrameAssembler()
+        self._monitors: dict[int, EyelidMonitor] = {}
+        self._seen_s: dict[int, float] = {}
+        self._last_s = float('-inf')
+        qos = QoSProfile(
+            history=HistoryPolicy.KEEP_LAST, depth=_DEPTH, reliability=ReliabilityPolicy.RELIABLE
+        )
+        self._status = self.create_publisher(DiagnosticArray, '~/status', qos)
+        self._eyes = self.create_publisher(PolygonStamped, '~/eyes', qos)
+        source = self._value('source').rstrip('/')
+        self._inputs = [
+            self.create_subscription(kind, f'{source}/face/{name}', self._taker(add), qos)
+            for kind, name, add in (
+                (Image, 'image', self._assembler.add_crop),
+                (PolygonStamped, 'outline', self._assembler.add_outline),
+                (DiagnosticArray, 'status', self._assembler.add_status),
+            )
+        ]
+        self.get_logger().info(f'waiting for faces on {self._inputs[0].topic_name}')
+
+    def _value(self, name: str) -> Any:
+        return self.get_parameter(name).value
+
+    def _taker(self, add: Any) -> Any:
+        """Return a callback that hands a message to the assembler, and on what is complete."""
+
+        def take(message: Any) -> None:
+            faces = add(message)
+            if faces is not None:
+                self._process(message.header, faces)
+
+        return take
+
+    def _process(self, header: Any, faces: Sequence[FaceMessages]) -> None:
+        now_s = header.stamp.sec + header.stamp.nanosec * 1e-9
+        if now_s < self._last_s:
+            # A bag starts over: other people, or the same at another time.
+            self._monitors.clear()
+            self._seen_s.clear()
+        self._last_s = now_s
+        message = DiagnosticArray(header=header)
+        name = self.get_fully_qualified_name().lstrip('/')
+        for face in faces:
+            self._seen_s[face.track_id] = now_s
+            reading = self._read(face, now_s)
+            message.status.append(
+                eyelid_status(name, face.track_id, reading, self._value('perclos_warning'))
+            )
+        forget_before = now_s - self._value('forget_after_s')
+        for track_id in [i for i, seen in self._seen_s.items() if seen < forget_before]:
+            del self._seen_s[track_id]
+            self._monitors.pop(track_id, None)
+        self._status.publish(message)
+
+    def _read(self, face: FaceMessages, now_s: float) -> EyelidReading | None:
+        """Measure one face, publish its eyes; None where there are none to be seen."""
+        try:
+            crop = self._decoder.decode(face.crop)
+            corners = [(point.x, point.y) for point in face.outline.polygon.points]
+            affine = affine_from_corners(corners, face.crop.width, face.crop.height)
+            eyes = self._landmarker(crop)
+        except (ImageError, ValueError) as error:
+            self.get_logger().warning(f'face {face.track_id}: {error}', throttle_duration_sec=10.0)
+            return None
+        if not eyes.found:
+            return None
+        for message in eye_messages(eyes, affine, face.crop.header):
+            self._eyes.publish(message)
+        monitor = self._monitors.get(face.track_id)
+        if monitor is None:
+            monitor = EyelidMonitor(self._detector, self._value('window_s'))
+            self._monitors[face.track_id] = monitor
+        return monitor.add(now_s, eyes.openness)
+
+
+def main(args: Sequence[str] | None = None) -> int:
+    """Run the node until SIGINT or SIGTERM.
+
+    Args:
+        args: command line without the program's name, from `sys.argv` if None.
+
+    Returns:
+        The exit code: 0 after a signal, 1 if the node could not start.
+
+    """
+    rclpy.init(args=None if args is None else list(args))
+    try:
+        rclpy.spin(EyelidNode())
+    except MissingNetworkError as error:
+        print(f'eyelids: cannot start: {error}', file=sys.stderr)
+        return 1
+    except (KeyboardInterrupt, ExternalShutdownException):
+        pass
+    finally:
+        rclpy.try_shutdown()
+    return 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())

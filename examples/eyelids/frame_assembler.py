@@ -1,0 +1,100 @@
+"""Brings together what the node says about the faces of one frame on three topics."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass, field
+from typing import Any
+
+#: Frames that are waited for at most: those of a third of a second at 30 Hz.
+MOST_WAITING = 10
+
+
+@dataclass(frozen=True)
+class FaceMessages:
+    """One face of a frame.
+
+    Attributes:
+        track_id: of the face, from `~/face/status`.
+        crop: sensor_msgs/Image.
+        outline: geometry_msgs/PolygonStamped.
+
+    """
+
+    track_id: int
+    crop: Any
+    outline: Any
+
+
+@dataclass
+class _Parts:
+    crops: list[Any] = field(default_factory=list)
+    outlines: list[Any] = field(default_factory=list)
+    track_ids: list[int] | None = None
+
+    @property
+    def complete(self) -> bool:
+        return self.track_ids is not None and (
+            len(self.crops) == len(self.outlines) == len(self.track_ids)
+        )
+
+
+class FrameAssembler:
+    """Collects messages by their stamps until a frame is complete.
+
+    The node sends one status a frame, and one crop and one outline a face, in the same order
+    and with the stamp of the frame; the topics overtake each other on the way.
+
+    Attributes:
+        incomplete: frames that were given up since a newer one was complete, or since too many
+            waited.
+
+    """
+
+    def __init__(self) -> None:
+        """Start without messages."""
+        self._waiting: OrderedDict[tuple[int, int], _Parts] = OrderedDict()
+        self.incomplete = 0
+
+    def add_crop(self, message: Any) -> list[FaceMessages] | None:
+        """Take a sensor_msgs/Image; return the frame's faces if it is complete now."""
+        key, parts = self._parts(message)
+        parts.crops.append(message)
+        return self._finish(key, parts)
+
+    def add_outline(self, message: Any) -> list[FaceMessages] | None:
+        """Take a geometry_msgs/PolygonStamped; return likewise."""
+        key, parts = self._parts(message)
+        parts.outlines.append(message)
+        return self._finish(key, parts)
+
+    def add_status(self, message: Any) -> list[FaceMessages] | None:
+        """Take a diagnostic_msgs/DiagnosticArray; return likewise."""
+        key, parts = self._parts(message)
+        parts.track_ids = [
+            int(next(pair.value for pair in status.values if pair.key == 'track_id'))
+            for status in message.status
+        ]
+        return self._finish(key, parts)
+
+    def _parts(self, message: Any) -> tuple[tuple[int, int], _Parts]:
+        stamp = message.header.stamp
+        key = (stamp.sec, stamp.nanosec)
+        parts = self._waiting.setdefault(key, _Parts())
+        while len(self._waiting) > MOST_WAITING:
+            self._waiting.popitem(last=False)
+            self.incomplete += 1
+        return key, parts
+
+    def _finish(self, key: tuple[int, int], parts: _Parts) -> list[FaceMessages] | None:
+        if not parts.complete:
+            return None
+        # What came before and is not complete by now has lost a message.
+        while self._waiting:
+            first, _ = self._waiting.popitem(last=False)
+            if first == key:
+                break
+            self.incomplete += 1
+        return [
+            FaceMessages(*face) for face in zip(parts.track_ids or [], parts.crops, parts.outlines)
+        ]

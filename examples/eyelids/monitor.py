@@ -1,0 +1,146 @@
+"""One person's lids: openness, blinks and PERCLOS from one eye aspect ratio a frame."""
+
+from __future__ import annotations
+
+import statistics
+from collections import deque
+from dataclasses import dataclass
+
+from examples.eyelids.closures import Closure, ClosureDetector, DetectorSettings
+from examples.eyelids.perclos import Perclos
+
+#: What shut eyes measure as a share of what open ones do, before the first blink was seen:
+#: 0.28 on the undamaged portrait of the demo.
+SHUT_RATIO = 0.3
+
+# Blinks that the level of shut eyes is learned from: the latest, so that it follows the light.
+_LEARNED_FROM = 15
+
+
+@dataclass(frozen=True)
+class EyelidReading:
+    """What is known after a frame.
+
+    Attributes:
+        ratio: eye aspect ratio of this frame.
+        openness: 0 for shut eyes, 1 for this person's open ones; None during the warm-up.
+        shut_for_s: how long the eyes have been shut by now, 0 while they are open.
+        closure: that ended with this frame, if one did.
+        blinks: since the person was first seen.
+        long_closures: likewise, of closures longer than a blink.
+        blinks_per_minute: over the window's observed time; None before 10 s of it.
+        perclos: 0..1 over the window's observed time; None before the warm-up's end.
+        observed_s: seconds of the window that there are measures of.
+
+    """
+
+    ratio: float
+    openness: float | None
+    shut_for_s: float
+    closure: Closure | None
+    blinks: int
+    long_closures: int
+    blinks_per_minute: float | None
+    perclos: float | None
+    observed_s: float
+
+
+class EyelidMonitor:
+    """Follows one person.
+
+    PERCLOS needs to know when eyes are 80 % closed, and what shut eyes measure depends on
+    the picture: the more it is blurred, the less they differ from open ones. Blinks are
+    complete closures with few exceptions, so the level of shut eyes is learned from the
+    person's own: their lowest measures, less what noise does to the lowest of several (Blom,
+    "Statistical estimates and transformed beta-variables", 1958).
+    """
+
+    def __init__(self, settings: DetectorSettings | None = None, window_s: float = 60.0) -> None:
+        """Start without measures.
+
+        Args:
+            settings: of the detector of closures.
+            window_s: of PERCLOS and the blink rate, seconds above 0.
+
+        Raises:
+            ValueError: out of range.
+
+        """
+        settings = settings or DetectorSettings()
+        self._detector = ClosureDetector(settings)
+        self._perclos = Perclos(window_s, settings.longest_gap_s)
+        self._window_s = window_s
+        self._last_s: float | None = None
+        self._forget()
+
+    def _forget(self) -> None:
+        self._blink_ends: deque[float] = deque()
+        # Noise would lift every other frame of a long closure above the limit of PERCLOS.
+        self._last_ones: deque[float] = deque(maxlen=3)
+        self._shut_ratios: deque[float] = deque(maxlen=_LEARNED_FROM)
+        self._blinks = self._long_closures = 0
+
+    def add(self, time_s: float, ratio: float) -> EyelidReading:
+        """Take the measure of the next frame.
+
+        Args:
+            time_s: of the frame, in seconds of any clock; time that stands still or runs back
+                starts everything anew.
+            ratio: eye aspect ratio, see `eye_landmarks.eye_aspect_ratio`.
+
+        Returns:
+            What is known now.
+
+        Raises:
+            ValueError: a ratio that is negative or not a finite number.
+
+        """
+        if self._last_s is not None and time_s <= self._last_s:
+            self._perclos.reset()
+            self._forget()
+        self._last_s = time_s
+        closure = self._detector.add(time_s, ratio)
+        openness = self._openness(ratio)
+        if openness is not None:
+            self._last_ones.append(openness)
+            self._perclos.add(time_s, statistics.median(self._last_ones))
+        if closure is not None:
+            self._count(closure)
+        while self._blink_ends and self._blink_ends[0] <= time_s - self._window_s:
+            self._blink_ends.popleft()
+        observed = self._perclos.observed_s
+        since = self._detector.shut_since_s
+        return EyelidReading(
+            ratio=ratio,
+            openness=openness,
+            shut_for_s=0.0 if since is None else time_s - since,
+            closure=closure,
+            blinks=self._blinks,
+            long_closures=self._long_closures,
+            blinks_per_minute=60 * len(self._blink_ends) / observed if observed >= 10 else None,
+            perclos=self._perclos.value,
+            observed_s=observed,
+        )
+
+    def _count(self, closure: Closure) -> None:
+        level = self._detector.level
+        if level is not None:
+            # The least of several noisy measures lies below what they tremble about.
+            rank = (closure.measures - 0.375) / (closure.measures + 0.25)
+            bias = max(statistics.NormalDist().inv_cdf(rank), 0.0)
+            shut = (closure.lowest + bias * level.noise) / level.open
+            self._shut_ratios.append(min(shut, 1.0))
+        if closure.is_blink:
+            self._blinks += 1
+            self._blink_ends.append(closure.end_s)
+        else:
+            self._long_closures += 1
+
+    def _openness(self, ratio: float) -> float | None:
+        level = self._detector.level
+        if level is None:
+            return None
+        # A median, and below 1 by a margin: one shallow false closure must not turn open
+        # eyes into shut ones.
+        shut = min(statistics.median(self._shut_ratios or [SHUT_RATIO]), 0.85)
+        return min(max((ratio / level.open - shut) / (1.0 - shut), 0.0), 1.0)

@@ -1,0 +1,73 @@
+"""How the comparison counts: detected closures against real ones, and its tables."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from eyelid_signals import signal
+
+from benchmarks.blink_detection_figures import (
+    ORIGINS,
+    Recording,
+    figures_of,
+    matches,
+    pooled,
+    replace_table,
+)
+
+REAL = ((3.0, 3.3), (6.0, 6.3), (9.0, 10.5))
+
+
+def recording(seen: tuple[tuple[float, float], ...]) -> Recording:
+    """Every origin but the clean one sees only some of the closures."""
+    measures = np.array(list(signal(REAL, seconds=14.0)))
+    partly = np.array(list(signal(seen, seconds=14.0)))
+    ratios = {origin: partly[:, 1] for origin in ORIGINS} | {'clean': measures[:, 1]}
+    return Recording(measures[:, 0], (measures[:, 1] - 0.1) / 0.2, ratios, REAL)
+
+
+def test_each_real_closure_is_matched_once() -> None:
+    assert matches([(3.1, 3.2), (3.25, 3.4), (8.0, 8.5), (8.7, 8.85)], REAL) == [0, None, None, 2]
+    assert matches([], REAL) == []
+
+
+def test_errors_are_told_by_what_the_lids_really_do() -> None:
+    figures = figures_of(recording(REAL[:2]))
+    assert (figures['clean']['real'], figures['clean']['matched']) == (3, 3)
+    assert figures['clean']['ratio_mae'] == 0
+    assert figures['clean']['perclos_error'] < 0.02
+    # The long closure is taken for open eyes.
+    blind = figures['camera']
+    assert (blind['found'], blind['matched']) == (2, 2)
+    assert blind['ratio_error_open'] == pytest.approx(0.0, abs=1e-6)
+    assert blind['ratio_error_shut'] == pytest.approx(0.2 * 1.5 / 2.1, rel=0.1)
+    assert blind['perclos_error'] == pytest.approx(1.5 / 14, abs=0.02)
+
+
+def test_counts_are_summed_before_they_are_divided() -> None:
+    both = pooled([recording(REAL[:2]), recording((*REAL, (12.0, 12.3)))])
+    assert both['camera']['precision'] == pytest.approx(5 / 6, abs=1e-3)
+    assert both['camera']['recall'] == pytest.approx(5 / 6, abs=1e-3)
+    assert both['clean']['f1'] == 1
+
+
+def test_tables_go_between_the_marks_of_a_page(tmp_path: Path) -> None:
+    page = tmp_path / 'page.md'
+    page.write_text('before\n<!-- figures: begin -->\nold\n<!-- figures: end -->\nafter\n')
+    figures = pooled([recording(REAL)])
+    result = {
+        'model': 'm.onnx', 'seeds': [1], 'seconds': 14.0, 'all': figures, 'cases': {'dusk': figures}
+    }  # fmt: skip
+    replace_table(page, result)
+    once = page.read_text()
+    assert once.startswith('before\n')
+    assert once.endswith('after\n')
+    assert 'old' not in once
+    assert '| dusk | 1.00 |' in once
+    replace_table(page, result)
+    assert page.read_text() == once
+    (tmp_path / 'bare.md').write_text('nothing')
+    with pytest.raises(ValueError, match='once each'):
+        replace_table(tmp_path / 'bare.md', result)
