@@ -86,8 +86,10 @@ def test_a_run_killed_half_way_resumes_to_the_same_weights(faces: Path, tmp_path
     finish(start(config, faces, tmp_path / 'killed'))
 
     whole, resumed = weights(tmp_path / 'whole'), weights(tmp_path / 'killed')
+    # Even two undisturbed runs differ by some 5e-6 after six steps: bfloat16 sums depend on where
+    # in memory their terms lie. One step of Adam moves a weight by up to 1e-3.
     for name, value in whole.items():
-        assert torch.allclose(value, resumed[name], atol=1e-6), name
+        assert torch.allclose(value, resumed[name], atol=5e-5), name
     assert list((tmp_path / 'whole').glob('sheet_*.jpg'))
     log = (tmp_path / 'killed' / 'validation.csv').read_text().splitlines()
     assert log[0] == 'step,seconds,name,value'
