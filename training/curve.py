@@ -1,21 +1,19 @@
-"""How quality grew with training: ``python -m training.curve --data FACES CHECKPOINT...``.
+"""How quality grew with training: ``python -m training.curve RUN``.
 
-Measures checkpoints of one run, all on the same validation faces, since what validates a run
-can change while it goes on. Writes ``docs/training_curve.json`` and a plot beside it.
+Reads the run's ``validation.csv``, writes ``docs/training_curve.json`` and a plot beside it.
 """
 
 from __future__ import annotations
 
 import argparse
+import csv
 import json
 from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
-import torch
 
-from training.network import NetworkConfig, build_network
-from training.validation import SETS, Validation
+from training.validation import SETS
 
 mpl.use('Agg')
 from matplotlib.figure import Figure
@@ -24,33 +22,27 @@ CYCLES = (1, 2, 3, 4)
 _SHADES = ('#cdb4db', '#b185c9', '#8e5ea2', '#5c3a6e')
 
 
-def measure(paths: list[Path], data: Path) -> list[dict[str, Any]]:
-    """Return of each checkpoint its step, its hours of training and its validation figures.
+def read(path: Path) -> list[dict[str, Any]]:
+    """Return of each validation its step, its hours of training and its figures.
+
+    What validates a run can change while it goes on; only those count that saw the faces
+    that the last one saw, by the figures of the degraded input.
 
     Raises:
-        FileNotFoundError: a checkpoint or the data are missing.
+        FileNotFoundError: there is no such file.
 
     """
-    validation = Validation(data, torch.device('cpu'))
-    rows = []
-    for path in paths:
-        state = torch.load(path, map_location='cpu', weights_only=True)
-        layout: dict[str, Any] = {
-            name: tuple(value) if isinstance(value, list) else value
-            for name, value in json.loads(state['config']).get('network', {}).items()
-        }
-        network = build_network(NetworkConfig(**layout))
-        network.load_state_dict(state['average'])
-        figures, _ = validation.measure(network.eval())
-        rows.append(
-            {
-                'step': int(state['step']),
-                'hours': round(float(state['elapsed']) / 3600, 2),
-                **{name: round(value, 4) for name, value in figures.items()},
-            }
-        )
-        print(rows[-1], flush=True)
-    return sorted(rows, key=lambda row: int(row['step']))
+    rows: dict[int, dict[str, Any]] = {}
+    with path.open(encoding='utf-8', newline='') as stream:
+        for entry in csv.DictReader(stream):
+            step = int(entry['step'])
+            row = rows.setdefault(
+                step, {'step': step, 'hours': round(float(entry['seconds']) / 3600, 2)}
+            )
+            row[entry['name']] = round(float(entry['value']), 4)
+    same = [f'{name}_lpips_0' for name in SETS]
+    last = rows[max(rows)]
+    return [row for _, row in sorted(rows.items()) if all(row.get(k) == last[k] for k in same)]
 
 
 def draw(rows: list[dict[str, Any]], path: Path) -> None:
@@ -81,11 +73,10 @@ def draw(rows: list[dict[str, Any]], path: Path) -> None:
 def main() -> None:
     """Measure, write and draw."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument('--data', type=Path, required=True, help='folder with MANIFEST.tsv')
+    parser.add_argument('run', type=Path, help="a run's folder")
     parser.add_argument('--docs', type=Path, default=Path('docs'))
-    parser.add_argument('checkpoints', type=Path, nargs='+')
     args = parser.parse_args()
-    rows = measure(args.checkpoints, args.data)
+    rows = read(args.run / 'validation.csv')
     text = json.dumps(rows, indent=1) + '\n'
     (args.docs / 'training_curve.json').write_text(text, encoding='utf-8')
     draw(rows, args.docs / 'images' / 'training_curve.png')
