@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 import os
-import random
 import signal
 import subprocess
 import sys
@@ -14,6 +13,7 @@ from typing import Any
 import pytest
 import yaml
 from eyelid_signals import needs_networks
+from ros_domains import next_domain
 
 from examples.eyelids.eyelid_node import PARAMETERS
 
@@ -80,7 +80,7 @@ def test_both_nodes_start_and_the_example_watches_the_restorer(tmp_path: Path) -
     (prefix / 'share/cfrnet_ros').mkdir()
     for folder in ('launch', 'config'):
         (prefix / 'share/cfrnet_ros' / folder).symlink_to(ROOT / folder)
-    domain = str(random.SystemRandom().randint(1, 100))
+    domain = str(next_domain())
     paths = [str(prefix), *filter(None, [os.environ.get('AMENT_PREFIX_PATH')])]
     environment = {
         **os.environ, 'AMENT_PREFIX_PATH': os.pathsep.join(paths), 'ROS_DOMAIN_ID': domain

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import random
 import signal
 import subprocess
 import sys
@@ -53,10 +52,6 @@ def wait_until(
         if time.monotonic() > deadline:
             raise AssertionError(f'waited {timeout_s:.0f} s in vain for: {what}')
         time.sleep(period_s)
-
-
-def random_domain() -> int:
-    return random.SystemRandom().randint(1, 100)
 
 
 def bgr8_message(pixels: NDArray[np.uint8], frame_id: str = 'camera') -> Image:

@@ -18,12 +18,12 @@ from node_harness import (
     Peer,
     bgr8_message,
     pixels_of,
-    random_domain,
     send_until,
     values_of,
     wait_until,
 )
 from numpy.typing import NDArray
+from ros_domains import next_domain
 from sensor_msgs.msg import CameraInfo, Image
 
 from cfrnet_ros.vision.align import warp_crop
@@ -50,7 +50,7 @@ class Live:
 
 @pytest.fixture(scope='module')
 def node(tmp_path_factory: pytest.TempPathFactory, halving_model: Path) -> Iterator[Live]:
-    domain = random_domain()
+    domain = next_domain()
     arguments = ['-p', f'model:={halving_model}', '-p', 'detection_interval:=1']
     process = NodeProcess(tmp_path_factory.mktemp('faces'), domain, arguments)
     peer = Peer(domain)

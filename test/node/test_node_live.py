@@ -18,13 +18,13 @@ from node_harness import (
     Peer,
     bgr8_message,
     pixels_of,
-    random_domain,
     send_until,
     values_of,
     wait_until,
 )
 from numpy.typing import NDArray
 from rclpy.qos import ReliabilityPolicy
+from ros_domains import next_domain
 from sensor_msgs.msg import Image
 
 from cfrnet_ros.node.parameters import SPECS
@@ -57,7 +57,7 @@ def counts(status: DiagnosticStatus) -> dict[str, int]:
 
 @pytest.fixture(scope='module')
 def live(tmp_path_factory: pytest.TempPathFactory, halving_model: Path) -> Iterator[Live]:
-    domain = random_domain()
+    domain = next_domain()
     arguments = ['-p', f'model:={halving_model}', '-p', 'hardware_id:=test_camera']
     arguments += ['-p', 'detection_interval:=1', '-p', 'diagnostics.window_s:=5']
     process = NodeProcess(tmp_path_factory.mktemp('live'), domain, arguments)

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 from diagnostic_msgs.msg import DiagnosticStatus
-from node_harness import NodeProcess, Peer, random_domain
+from node_harness import NodeProcess, Peer
+from ros_domains import next_domain
 
 from cfrnet_ros.vision.detector import default_model
 
@@ -58,7 +59,7 @@ def test_wrong_starts_end_with_exit_code_one_and_a_clear_reason(
     try:
         for number, (arguments, _) in enumerate(cases):
             directory = tmp_path / str(number)
-            processes.append(NodeProcess(directory, random_domain(), arguments))
+            processes.append(NodeProcess(directory, next_domain(), arguments))
             if number >= 2:
                 processes[number - 2].wait()
         for process, (arguments, parts) in zip(processes, cases, strict=True):
@@ -76,7 +77,7 @@ def test_without_autostart_a_failed_configure_leaves_the_node_answering(tmp_path
     params.write_text(
         WRONG_PARAMS.replace('    cycls: 3\n', '    autostart: false\n    cycls: 3\n')
     )
-    domain = random_domain()
+    domain = next_domain()
     process = NodeProcess(tmp_path / 'node', domain, ['--params-file', str(params)])
     peer = Peer(domain)
     try:
@@ -104,7 +105,7 @@ def test_help_is_printed_without_ros(capfd: pytest.CaptureFixture[str]) -> None:
 
 
 def test_node_that_a_manager_shut_down_still_ends_with_exit_code_zero(tmp_path: Path) -> None:
-    domain = random_domain()
+    domain = next_domain()
     process = NodeProcess(tmp_path / 'node', domain, ['-p', 'autostart:=false'])
     peer = Peer(domain)
     try:

@@ -17,12 +17,12 @@ from node_harness import (
     Peer,
     bgr8_message,
     pixels_of,
-    random_domain,
     send_until,
     values_of,
     wait_until,
 )
 from numpy.typing import NDArray
+from ros_domains import next_domain
 
 from cfrnet_ros.vision.detector import default_model
 
@@ -68,7 +68,7 @@ def start_two_processes(directory: Path, domain: int, model: Path) -> list[Any]:
 def two(
     request: pytest.FixtureRequest, tmp_path: Path, halving_model: Path
 ) -> Iterator[tuple[Peer, Peer]]:
-    domain = random_domain()
+    domain = next_domain()
     processes = request.param(tmp_path, domain, halving_model)
     peers = [Peer(domain, f'/{name}/cfrnet') for name in ('left', 'right')]
     try:
@@ -129,7 +129,7 @@ def test_two_cameras_share_nothing(two: tuple[Peer, Peer], portrait: NDArray[np.
 
 
 def test_names_of_rep_155(tmp_path: Path, halving_model: Path, portrait: NDArray[np.uint8]) -> None:
-    domain = random_domain()
+    domain = next_domain()
     arguments = ['-r', '__ns:=/cabin', '-p', f'model:={halving_model}', '-p', 'rep155:=true']
     process = NodeProcess(tmp_path, domain, arguments)
     peer = Peer(domain, '/cabin/cfrnet')
@@ -194,7 +194,7 @@ def test_the_identity_guard_does_not_start_without_its_weights(
         'max_identity_drift': 30.0,
     }
     arguments = [part for k, v in parameters.items() for part in ('-p', f'{k}:={v}')]
-    process = NodeProcess(tmp_path, random_domain(), arguments)
+    process = NodeProcess(tmp_path, next_domain(), arguments)
     try:
         assert process.wait() == 1
     finally:

@@ -17,13 +17,13 @@ from node_harness import (
     Peer,
     bgr8_message,
     pixels_of,
-    random_domain,
     send_until,
     values_of,
     wait_until,
 )
 from numpy.typing import NDArray
 from rclpy.qos import ReliabilityPolicy
+from ros_domains import next_domain
 from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import CompressedImage
 
@@ -37,7 +37,7 @@ def start(tmp_path: Path) -> Iterator[Start]:
     peers: list[Peer] = []
 
     def begin(*arguments: str, node_name: str = '/cfrnet') -> tuple[NodeProcess, Peer]:
-        domain = random_domain()
+        domain = next_domain()
         processes.append(NodeProcess(tmp_path / str(len(processes)), domain, arguments))
         peers.append(Peer(domain, node_name))
         return processes[-1], peers[-1]

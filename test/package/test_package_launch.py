@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 import os
-import random
 import signal
 import subprocess
 import sys
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ros_domains import next_domain
 
 from cfrnet_ros.node.parameters import BY_NAME
 
@@ -84,7 +84,7 @@ def test_the_node_is_told_what_was_given(tmp_path: Path) -> None:
     (prefix / 'share/cfrnet_ros').mkdir()
     for folder in ('launch', 'config'):
         (prefix / 'share/cfrnet_ros' / folder).symlink_to(ROOT / folder)
-    domain = str(random.SystemRandom().randint(1, 100))
+    domain = str(next_domain())
     environment = {
         **os.environ,
         'AMENT_PREFIX_PATH': os.pathsep.join(

@@ -1,12 +1,12 @@
 from __future__ import annotations
 
-import random
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 from replays import Played, play
+from ros_domains import next_domain
 
 from demo.bad_camera import daylight_noise
 from demo.bag_frames import CameraBag
@@ -20,7 +20,7 @@ _START_NS = 1_700_000_000 * 10**9
 @pytest.fixture(autouse=True)
 def own_domain(monkeypatch: pytest.MonkeyPatch) -> None:
     """Keep every test apart from whatever else runs on this machine."""
-    monkeypatch.setenv('ROS_DOMAIN_ID', str(random.SystemRandom().randint(1, 100)))
+    monkeypatch.setenv('ROS_DOMAIN_ID', str(next_domain()))
 
 
 @pytest.fixture(scope='session')

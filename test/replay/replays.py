@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
-import random
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from ros_domains import next_domain
 
 from cfrnet_ros.replay.plan import ReplayLog, ReplayPlan
 from cfrnet_ros.replay.results import Results, write_results
@@ -29,7 +30,7 @@ class Played:
 
 def play(bag: Path, out: Path, **plan: Any) -> Played:
     """Replay a bag of this room deterministically, with two cycles unless told otherwise."""
-    os.environ['ROS_DOMAIN_ID'] = str(random.SystemRandom().randint(1, 100))
+    os.environ['ROS_DOMAIN_ID'] = str(next_domain())
     given: dict[str, Any] = {'cycles': (2,), 'deterministic': True, 'answer_timeout_s': 120.0}
     log = run_replay(ReplayPlan(bag, out, topic=IMAGE_TOPIC, **{**given, **plan}))
     return Played(log, write_results(log, TRUTH_TOPIC))

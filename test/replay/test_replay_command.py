@@ -6,7 +6,6 @@ import base64
 import csv
 import json
 import os
-import random
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -15,6 +14,7 @@ import cv2
 import numpy as np
 import pytest
 from replays import Played, play
+from ros_domains import next_domain
 
 from cfrnet_ros.replay import plots, video
 from cfrnet_ros.replay.frames import PROCESSED
@@ -45,7 +45,7 @@ def count_frames(path: Path) -> int:
 def test_the_command_writes_everything(
     case_bag: GetBag, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    os.environ['ROS_DOMAIN_ID'] = str(random.SystemRandom().randint(1, 100))
+    os.environ['ROS_DOMAIN_ID'] = str(next_domain())
     # The cycles before the bag, with commas.
     args = ['--cycles', '1,2', str(case_bag('night')), '--topic', IMAGE_TOPIC, '--deterministic']
     args += ['--truth-topic', TRUTH_TOPIC, '--out', str(tmp_path), '--answer-timeout', '120']

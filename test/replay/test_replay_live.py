@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from mcap.reader import make_reader
+from ros_domains import next_domain
 
 from cfrnet_ros.replay.errors import BagError, NodeDiedError, ParameterError, ReplayError
 from cfrnet_ros.replay.frames import PROCESSED
@@ -28,7 +29,7 @@ PARAMETERS = {'detection_interval': 1, 'max_faces': 1, 'diagnostics.window_s': 1
 
 @pytest.fixture(scope='module')
 def log(camera_bag: Path, tmp_path_factory: pytest.TempPathFactory) -> ReplayLog:
-    os.environ['ROS_DOMAIN_ID'] = str(1 + os.getpid() % 100)
+    os.environ['ROS_DOMAIN_ID'] = str(next_domain())
     plan = ReplayPlan(
         camera_bag, tmp_path_factory.mktemp('out'), cycles=(1, 3), parameters=PARAMETERS
     )
