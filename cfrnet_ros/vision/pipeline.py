@@ -80,7 +80,6 @@ class _Outcome:
 
     restoration: Restoration
     reason: str
-    sharpness: float | None
     drift_deg: float | None
 
 
@@ -307,6 +306,9 @@ class FacePipeline:
             outcome, reused = replace(outcome, restoration=timed), False
         elif settings.temporal_smoothing > 0:
             outcome = self._smooth(item, outcome, settings, times)
+        start = time.perf_counter()
+        sharpness = None if outcome.reason else sharpness_of(outcome.restoration.crop)
+        times.since(start, 'quality')
         return RestoredFace(
             item.face,
             item.crop,
@@ -315,7 +317,7 @@ class FacePipeline:
             outcome.reason,
             reused,
             item.quality,
-            outcome.sharpness,
+            sharpness,
             outcome.drift_deg,
         )
 
@@ -331,21 +333,16 @@ class FacePipeline:
             settings,
             self._time_s,
         )
-        start = times.since(start, 'smooth')
-        sharpness = sharpness_of(crop)
-        times.since(start, 'quality')
-        restoration = replace(outcome.restoration, crop=crop)
-        return replace(outcome, restoration=restoration, sharpness=sharpness)
+        times.since(start, 'smooth')
+        return replace(outcome, restoration=replace(outcome.restoration, crop=crop))
 
     def _restore(
         self, item: _Candidate, settings: PipelineSettings, allowed: int, times: _Times
     ) -> _Outcome:
         restoration = self.restorer.restore(item.crop, allowed, settings.convergence_tolerance)
-        start = time.perf_counter()
-        sharpness = sharpness_of(restoration.crop)
-        start = times.since(start, 'quality')
         if settings.max_identity_drift <= 0:
-            return _Outcome(restoration, '', sharpness, None)
+            return _Outcome(restoration, '', None)
+        start = time.perf_counter()
         if self._embedder is None:
             self._embedder = self._load_embedder()
         template, margin = self.restorer.card.template, settings.crop_margin
@@ -355,9 +352,7 @@ class FacePipeline:
         drift = angle_deg(before, after)
         times.since(start, 'identity')
         refused = drift > settings.max_identity_drift
-        return _Outcome(
-            restoration, IDENTITY if refused else '', None if refused else sharpness, drift
-        )
+        return _Outcome(restoration, IDENTITY if refused else '', drift)
 
     def _forget_absent(self, tracked: list[Face], passed_on: list[RestoredFace]) -> None:
         """Drop what is remembered of faces that are gone, and crops that were not renewed."""
