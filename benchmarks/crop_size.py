@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import platform
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,11 +16,11 @@ from typing import Any
 
 import cv2
 import numpy as np
-import onnxruntime
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from benchmarks.machine import machine
 from cfrnet_ros.vision.models import resolve_model
 from cfrnet_ros.vision.providers import choose_providers
 from cfrnet_ros.vision.restorer import Restorer
@@ -118,11 +116,7 @@ def main() -> None:
         'command': f'python -m benchmarks.crop_size --faces {args.faces} --rounds {args.rounds}',
         'model': model.name,
         'sha256': restorers[NATIVE].card.sha256,
-        'machine': {
-            'processor': platform.processor() or platform.machine(),
-            'cores': os.cpu_count(),
-            'onnxruntime': onnxruntime.__version__,
-        },
+        'machine': machine(),
         'cycle_ms': times,
         'cycle_ratio': round(times['512'] / times['256'], 2),
         'quality_at_256_px': quality(restorers, args.data, args.faces),

@@ -10,17 +10,15 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import platform
 import time
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
-import onnxruntime
 from numpy.typing import NDArray
 
+from benchmarks.machine import machine
 from cfrnet_ros.vision.providers import choose_providers
 from cfrnet_ros.vision.restorer import Restorer
 
@@ -111,13 +109,7 @@ def main() -> None:
     }
     result: dict[str, Any] = {
         'command': f'python -m benchmarks.io_formats --rounds {args.rounds}',
-        'machine': {
-            'processor': platform.processor() or platform.machine(),
-            'cores': os.cpu_count(),
-            'onnxruntime': onnxruntime.__version__,
-            'opencv': cv2.__version__,
-            'load_average_1min': round(os.getloadavg()[0], 2),
-        },
+        'machine': machine(),
         'sha256': {name: restorer.card.sha256[:16] for name, restorer in restorers.items()},
         'times': time_formats(restorers, args.rounds),
     }

@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
 import random
 import tempfile
 from collections.abc import Sequence
@@ -20,6 +19,7 @@ from typing import Any
 import matplotlib as mpl
 import numpy as np
 
+from benchmarks.machine import machine
 from cfrnet_ros.replay.frames import DROPPED, PROCESSED, FrameRow, collect_frames
 from cfrnet_ros.replay.load import LoadSpike
 from cfrnet_ros.replay.plan import ReplayLog, ReplayPlan
@@ -152,10 +152,7 @@ def main() -> None:
     draw(drawn, args.picture)
     result = {
         'command': 'python -m benchmarks.load_spike',
-        'machine': {
-            'processor': platform.processor() or platform.machine(),
-            'cores': os.cpu_count(),
-        },
+        'machine': machine(),
         'cycles': CYCLES,
         'fps': FPS,
         'budget_ms': BUDGET_MS,

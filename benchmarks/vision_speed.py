@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import platform
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -18,10 +16,10 @@ from typing import Any
 
 import cv2
 import numpy as np
-import onnxruntime
 from numpy.typing import NDArray
 from skimage.data import astronaut
 
+from benchmarks.machine import machine
 from cfrnet_ros.vision.compositor import blend_faces
 from cfrnet_ros.vision.detector import YuNetDetector
 from cfrnet_ros.vision.models import resolve_model
@@ -109,13 +107,7 @@ def main() -> None:
     result: dict[str, Any] = {
         'command': f'python -m benchmarks.vision_speed --rounds {args.rounds} '
         f'--threads {args.threads} --provider {args.provider}',
-        'machine': {
-            'processor': platform.processor() or platform.machine(),
-            'cores': os.cpu_count(),
-            'onnxruntime': onnxruntime.__version__,
-            'opencv': cv2.__version__,
-            'load_average_1min': round(os.getloadavg()[0], 2),
-        },
+        'machine': machine(),
         'ms': times,
         'ratios': {
             'fp32_over_int8_k1': ratio('restore_fp32_k1', 'restore_int8_k1'),

@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
 import random
 import tempfile
 from pathlib import Path
@@ -19,6 +18,7 @@ from typing import Any
 import cv2
 import numpy as np
 
+from benchmarks.machine import machine
 from cfrnet_ros.replay.frames import PROCESSED, FrameRow, collect_frames
 from cfrnet_ros.replay.plan import DEBUG_TOPIC, RECORDED, ReplayPlan
 from cfrnet_ros.replay.session import run_replay
@@ -93,11 +93,7 @@ def main() -> None:
     }
     result = {
         'command': 'python -m benchmarks.whole_frame',
-        'machine': {
-            'processor': platform.processor() or platform.machine(),
-            'cores': os.cpu_count(),
-            'load_average_1min': round(os.getloadavg()[0], 2),
-        },
+        'machine': machine(),
         'width': WIDTH,
         'height': HEIGHT,
         'fps': FPS,
