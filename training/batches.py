@@ -14,19 +14,24 @@ from training.degradation import clean_plan, degrade, expose_batch, sample, targ
 from training.losses import Batch
 
 
-def make_batch(faces: TrainingFaces, now: RunConfig, step: int) -> tuple[Batch, bool]:
-    """Draw the batch of a step; it depends on the seed and the step alone.
+def make_batch(
+    faces: TrainingFaces, now: RunConfig, step: int, rank: int = 0
+) -> tuple[Batch, bool]:
+    """Draw the batch of a step; it depends on the seed, the step and the process alone.
 
     Args:
         faces: the training faces.
         now: the configuration of this step (see `RunConfig.at`).
         step: number of the step, from 0.
+        rank: number of the process: each has faces of its own, but all the same k, so
+            that none waits for another.
 
     Returns:
         The batch, on the faces' device, and whether its windows are whole crops.
 
     """
-    rng = np.random.default_rng((now.seed, step))
+    rng = np.random.default_rng((now.seed, step, rank))
+    common = np.random.default_rng((now.seed, step))
     whole = now.whole_every > 0 and step % now.whole_every == now.whole_every - 1
     crop = SIZE if whole else now.crop
     size = max(2, now.pixels // (crop * crop))
@@ -37,8 +42,8 @@ def make_batch(faces: TrainingFaces, now: RunConfig, step: int) -> tuple[Batch, 
         for _ in range(size)
     ]
     share = np.asarray(now.cycles) / sum(now.cycles)
-    cycles = int(rng.choice(len(share), p=share)) + 1
-    depth = int(rng.integers(0, now.loss.idempotence_depth + 1))
+    cycles = int(common.choice(len(share), p=share)) + 1
+    depth = int(common.integers(0, now.loss.idempotence_depth + 1))
     top, left = (int(v) for v in rng.integers(0, crop - now.crop + 1, 2))
     with torch.no_grad():
         layout = torch.channels_last
@@ -66,15 +71,16 @@ def _part(size: int, share: float) -> int:
 class BatchSource:
     """Makes the next batch in a thread while the present one is trained on."""
 
-    def __init__(self, faces: TrainingFaces, config: RunConfig) -> None:
+    def __init__(self, faces: TrainingFaces, config: RunConfig, rank: int = 0) -> None:
         """Start the thread.
 
         Args:
             faces: the training faces.
             config: of the run.
+            rank: number of this process.
 
         """
-        self._faces, self._config = faces, config
+        self._faces, self._config, self._rank = faces, config, rank
         self._pool = ThreadPoolExecutor(1)
         self._next: tuple[tuple[int, RunConfig], Future[tuple[Batch, bool]]] | None = None
 
@@ -90,7 +96,7 @@ class BatchSource:
         if self._next is not None and self._next[0] == (step, now):
             batch = self._next[1].result()
         else:
-            batch = make_batch(self._faces, now, step)
+            batch = make_batch(self._faces, now, step, self._rank)
         after = self._config.at(clock + 1)
         self._next = ((step + 1, after), self._submit(make_batch, after, step + 1))
         return batch
@@ -98,7 +104,7 @@ class BatchSource:
     def _submit(
         self, work: Callable[..., tuple[Batch, bool]], now: RunConfig, step: int
     ) -> Future[tuple[Batch, bool]]:
-        return self._pool.submit(work, self._faces, now, step)
+        return self._pool.submit(work, self._faces, now, step, self._rank)
 
     def close(self) -> None:
         """Stop the thread."""

@@ -21,7 +21,7 @@ from torch.nn import functional as F
 
 from training.degradation import Degradation, degrade, expose_batch
 from training.discriminator import PatchDiscriminator, deceive_loss
-from training.identity import IdentityEmbedding
+from training.identity import IdentityEmbedding, identity_distance
 from training.perceptual import Lpips
 
 
@@ -36,7 +36,9 @@ class LossWeights:
         adversarial: of each cycle, likewise; the discriminator judges the last cycle
             that weighs more than 0.
         matching: distance of the discriminator's features, for the same cycle.
-        identity: 1 - cosine of face embeddings, on whole crops only, of the last cycle.
+        identity: 1 - cosine of face embeddings, on whole crops only.
+        identity_everywhere: whether every cycle's output counts in it, each as much, or the
+            last one's alone.
         gradient: share that the distance of the image gradients has in each pixel
             term. Errors of brightness hardly count there, noise and blur do.
         tone: weight of the distance of the 16x16 px means in each pixel term, the same
@@ -63,6 +65,7 @@ class LossWeights:
     adversarial: tuple[float, ...] = (0.0,)
     matching: float = 0.0
     identity: float = 0.0
+    identity_everywhere: bool = False
     gradient: float = 2.0
     tone: float = 0.5
     component: float = 1.0
@@ -231,8 +234,12 @@ def ccfp_loss(
     if critics.identity is not None:
         with torch.no_grad():
             who = critics.identity(truth)
-        cosine = (critics.identity(outputs[-1].clamp(0.0, 1.0)) * who).sum(dim=1)
-        terms['identity'] = weights.identity * (1.0 - cosine).mean()
+        compared = outputs if weights.identity_everywhere else outputs[-1:]
+        distances = [
+            identity_distance(critics.identity(output.clamp(0.0, 1.0)), who).mean()
+            for output in compared
+        ]
+        terms['identity'] = weights.identity * torch.stack(distances).mean()
     if weights.fixed_point and batch.extra > 0:
         terms.update(_fixed_point(network, outputs[-1], batch, weights))
     total = torch.stack(list(terms.values())).sum()

@@ -2,7 +2,8 @@
 
 Resumes from the run's last checkpoint whenever it is started again. Every draw
 depends on the seed and the step alone, so a resumed run sees what an
-uninterrupted one would have seen.
+uninterrupted one would have seen. In several processes, a core or a GPU each:
+``torchrun --nproc-per-node 2 -m training.train ...``.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from training.identity import IdentityEmbedding
 from training.losses import ActivationRange, Batch, Critics, ccfp_loss
 from training.network import build_network, count_parameters
 from training.perceptual import Lpips
+from training.processes import Processes, device_of
 from training.runlog import RunLog
 from training.validation import Validation
 
@@ -38,7 +40,14 @@ CONFIGS = Path(__file__).parent / 'configs'
 class Trainer:
     """One run: its state, and how to go on with it."""
 
-    def __init__(self, config: RunConfig, data: Path, out: Path, device: str) -> None:
+    def __init__(
+        self,
+        config: RunConfig,
+        data: Path,
+        out: Path,
+        device: str,
+        processes: Processes | None = None,
+    ) -> None:
         """Load the data and the run's last checkpoint, if there is one.
 
         Args:
@@ -46,6 +55,7 @@ class Trainer:
             data: folder with MANIFEST.tsv.
             out: the run's folder, made if need be.
             device: 'cpu', 'cuda', 'cuda:1'...
+            processes: this one among those that share the run; None = it is alone.
 
         Raises:
             FileNotFoundError: data, the weights of a critic that the run needs, or the
@@ -54,11 +64,12 @@ class Trainer:
         """
         torch.manual_seed(config.seed)
         self.config, self.out = config, out
+        self.processes = processes or Processes()
         self.device = torch.device(device)
         out.mkdir(parents=True, exist_ok=True)
         left_out = CONFIGS / config.exclude if config.exclude else None
         faces = TrainingFaces(data, device=self.device, exclude=left_out)
-        self.source = BatchSource(faces, config)
+        self.source = BatchSource(faces, config, self.processes.rank)
         self.validation = Validation(data, self.device)
         # Channels last is what bfloat16 convolutions are fast with, on either device.
         layout = torch.channels_last
@@ -130,6 +141,7 @@ class Trainer:
         loss = loss + now.loss.activation * excess
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()
+        self.processes.average_gradients(self.network.parameters())
         norm = float(torch.nn.utils.clip_grad_norm_(self.network.parameters(), 1.0))
         self.step += 1
         if not math.isfinite(norm):
@@ -165,6 +177,7 @@ class Trainer:
             )
         self.judge_optimiser.zero_grad(set_to_none=True)
         loss.backward()
+        self.processes.average_gradients(self.judge.parameters())
         norm = float(torch.nn.utils.clip_grad_norm_(self.judge.parameters(), 1.0))
         if math.isfinite(norm):
             self.judge_optimiser.step()
@@ -199,30 +212,40 @@ class Trainer:
     def run(self, stop_after_s: float) -> None:
         """Train until the run is done or stop_after_s seconds have passed (0 = no limit)."""
         begin = last = saved = validated = time.monotonic()
-        log = RunLog(self.out)
-        bar = tqdm(total=self.config.steps, initial=self.clock, unit='step', smoothing=0.05)
+        # The others compute; one of them writes.
+        log = RunLog(self.out) if self.processes.first else None
+        bar = tqdm(
+            total=self.config.steps,
+            initial=self.clock,
+            unit='step',
+            smoothing=0.05,
+            disable=log is None,
+        )
         while self.clock < self.config.steps:
             terms = self.train_step()
             now = time.monotonic()
-            self.elapsed += now - last
+            # Schedules that go by the clock must go by one clock.
+            self.elapsed = self.processes.agree(self.elapsed + now - last, self.device)
             last = now
-            log.step(self.step, self.elapsed, terms)
-            bar.update(self.clock - bar.n)
-            bar.set_postfix(log.brief(), refresh=False)
-            if now - saved > self.config.checkpoint_every_s:
-                self.save()
-                saved = now
-            if now - validated > self.config.validate_every_s:
-                self.save()
-                self.validate(log)
-                # Validation is not training: it must not eat the time budget.
-                validated = last = time.monotonic()
-            if 0 < stop_after_s < time.monotonic() - begin:
+            if log is not None:
+                log.step(self.step, self.elapsed, terms)
+                bar.update(self.clock - bar.n)
+                bar.set_postfix(log.brief(), refresh=False)
+                if now - saved > self.config.checkpoint_every_s:
+                    self.save()
+                    saved = now
+                if now - validated > self.config.validate_every_s:
+                    self.save()
+                    self.validate(log)
+                    # Validation is not training: it must not eat the time budget.
+                    validated = last = time.monotonic()
+            if 0 < stop_after_s < self.processes.agree(time.monotonic() - begin, self.device):
                 break
         self.source.close()
-        self.save()
-        self.validate(log)
-        log.close()
+        if log is not None:
+            self.save()
+            self.validate(log)
+            log.close()
         bar.close()
 
 
@@ -248,7 +271,10 @@ def main() -> None:
     if args.threads > 0:
         torch.set_num_threads(args.threads)
     cv2.setNumThreads(1)
-    Trainer(load_config(args.config), args.data, args.out, args.device).run(args.stop_after)
+    processes = Processes.join(args.device)
+    device = device_of(args.device)
+    Trainer(load_config(args.config), args.data, args.out, device, processes).run(args.stop_after)
+    processes.leave()
 
 
 if __name__ == '__main__':
