@@ -38,9 +38,11 @@ test-training: venv-training
 FACES ?= faces
 CONFIG ?= training/configs/cfrnet.yaml
 RUN ?= runs/$(basename $(notdir $(CONFIG)))
+PROCESSES ?= 1
 
 train: venv-training
-	@$(TRAINING_VENV)/bin/python -m training.train --config $(CONFIG) --data $(FACES) --out $(RUN)
+	@$(TRAINING_VENV)/bin/python -m training.train --config $(CONFIG) --data $(FACES) --out $(RUN) \
+	    --processes $(PROCESSES)
 
 export: venv-training
 	@$(TRAINING_VENV)/bin/python -m training.export --run $(RUN) --data $(FACES)

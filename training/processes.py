@@ -1,18 +1,19 @@
-"""One run in several processes, a CPU core or a GPU each, started by ``torchrun``.
+"""One run in several processes, a CPU core or a GPU each.
 
 Each process draws its own batch; the gradients are averaged before every step, so that all
 hold the same weights (synchronous data parallelism). On two cores of the machine that the
-shipped weights come from this gave more than two threads in one process, which gave nothing.
+shipped weights come from this saw 1.7 times the faces, where a second thread gave nothing.
 """
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterable
+import tempfile
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
-from torch import distributed, nn
+from torch import distributed, multiprocessing, nn
 
 
 @dataclass(frozen=True)
@@ -27,22 +28,6 @@ class Processes:
 
     rank: int = 0
     count: int = 1
-
-    @classmethod
-    def join(cls, device: str) -> Processes:
-        """Meet the other processes, if ``torchrun`` started this one.
-
-        Args:
-            device: on which the run computes.
-
-        Returns:
-            This process among them; one of one if it was started without ``torchrun``.
-
-        """
-        if int(os.environ.get('WORLD_SIZE', '1')) == 1:
-            return cls()
-        distributed.init_process_group('nccl' if device.startswith('cuda') else 'gloo')
-        return cls(distributed.get_rank(), distributed.get_world_size())
 
     @property
     def first(self) -> bool:
@@ -70,13 +55,42 @@ class Processes:
         distributed.broadcast(shared, 0)
         return float(shared)
 
-    def leave(self) -> None:
-        """Part from the others."""
-        if self.count > 1:
-            distributed.destroy_process_group()
+
+def run_in_processes(count: int, device: str, work: Callable[[Processes, str], None]) -> None:
+    """Do the work of a run in so many processes, or here if it is one.
+
+    Args:
+        count: of processes.
+        device: 'cpu', or 'cuda', of which process i takes 'cuda:i'.
+        work: called with which of the processes it is, and its device; can be pickled.
+
+    Raises:
+        ValueError: fewer than one process, or more than there are GPUs.
+
+    """
+    if count < 1:
+        raise ValueError(f'a run needs at least one process, not {count}')
+    if count == 1:
+        work(Processes(), device)
+        return
+    if device.startswith('cuda') and count > torch.cuda.device_count():
+        raise ValueError(
+            f'{count} processes need a GPU each, and there are {torch.cuda.device_count()}; '
+            'give --processes that many at most'
+        )
+    with tempfile.TemporaryDirectory() as folder:
+        # Ends with this process: were it killed, nobody would go on writing its checkpoints.
+        multiprocessing.spawn(_member, (count, device, Path(folder) / 'meeting', work), count)
 
 
-def device_of(device: str) -> str:
-    """Return this process's own device: of several GPUs, each process has one."""
-    local = os.environ.get('LOCAL_RANK', '')
-    return f'cuda:{local}' if device == 'cuda' and local else device
+def _member(
+    rank: int, count: int, device: str, meeting: Path, work: Callable[[Processes, str], None]
+) -> None:
+    cuda = device.startswith('cuda')
+    distributed.init_process_group(
+        'nccl' if cuda else 'gloo', f'file://{meeting}', world_size=count, rank=rank
+    )
+    try:
+        work(Processes(rank, count), f'cuda:{rank}' if cuda else device)
+    finally:
+        distributed.destroy_process_group()

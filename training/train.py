@@ -2,14 +2,15 @@
 
 Resumes from the run's last checkpoint whenever it is started again. Every draw
 depends on the seed and the step alone, so a resumed run sees what an
-uninterrupted one would have seen. In several processes, a core or a GPU each:
-``torchrun --nproc-per-node 2 -m training.train ...``.
+uninterrupted one would have seen. ``--processes 2`` shares the run among two
+cores or GPUs.
 """
 
 from __future__ import annotations
 
 import argparse
 import dataclasses
+import functools
 import json
 import math
 import time
@@ -30,7 +31,7 @@ from training.identity import IdentityEmbedding
 from training.losses import ActivationRange, Batch, Critics, ccfp_loss
 from training.network import build_network, count_parameters
 from training.perceptual import Lpips
-from training.processes import Processes, device_of
+from training.processes import Processes, run_in_processes
 from training.runlog import RunLog
 from training.validation import Validation
 
@@ -265,16 +266,21 @@ def main() -> None:
     parser.add_argument('--data', type=Path, required=True, help='folder with MANIFEST.tsv')
     parser.add_argument('--out', type=Path, required=True, help="the run's folder")
     parser.add_argument('--device', default='cuda' if torch.cuda.is_available() else 'cpu')
-    parser.add_argument('--threads', type=int, default=0, help='CPU threads, 0 = all')
+    parser.add_argument('--threads', type=int, default=0, help='CPU threads of a process, 0 = all')
     parser.add_argument('--stop-after', type=float, default=0.0, help='seconds, 0 = no limit')
+    parser.add_argument(
+        '--processes', type=int, default=1, help='that share the run, a core or a GPU each'
+    )
     args = parser.parse_args()
+    run_in_processes(args.processes, args.device, functools.partial(_train, args))
+
+
+def _train(args: argparse.Namespace, processes: Processes, device: str) -> None:
     if args.threads > 0:
         torch.set_num_threads(args.threads)
     cv2.setNumThreads(1)
-    processes = Processes.join(args.device)
-    device = device_of(args.device)
-    Trainer(load_config(args.config), args.data, args.out, device, processes).run(args.stop_after)
-    processes.leave()
+    trainer = Trainer(load_config(args.config), args.data, args.out, device, processes)
+    trainer.run(args.stop_after)
 
 
 if __name__ == '__main__':

@@ -146,3 +146,25 @@ def test_adversarial_terms_act_on_the_last_cycle_that_has_a_weight() -> None:
     _, two, _ = ccfp_loss(Identity(), batch(2), weights, critics)
     assert 'adversarial' not in one
     assert {'adversarial', 'matching'} <= set(two)
+
+
+class Blueness(nn.Module):
+    """Stands for a face embedding: who it is depends on the mean colour alone."""
+
+    def forward(self, crop: Tensor) -> Tensor:
+        return nn.functional.normalize(crop.mean(dim=(2, 3)), dim=1)
+
+
+def test_identity_counts_in_the_last_cycle_or_in_each() -> None:
+    class Reddening(Shift):
+        def forward(self, x: Tensor, *, clip: bool = True) -> Tensor:
+            return x + self.by * torch.tensor([1.0, 0.0, 0.0]).view(1, 3, 1, 1)
+
+    data, critics = batch(cycles=3), Critics(identity=Blueness())  # type: ignore[arg-type]
+    last = replace(ONLY_PIXELS, identity=1.0)
+    every = replace(last, identity_everywhere=True)
+    network = Reddening(0.1)
+    first_alone = ccfp_loss(network, replace(data, cycles=1), last, critics)[1]['identity']
+    of_last = ccfp_loss(network, data, last, critics)[1]['identity']
+    of_each = ccfp_loss(network, data, every, critics)[1]['identity']
+    assert 0 < first_alone < of_each < of_last

@@ -121,3 +121,62 @@ def test_a_trained_run_exports_models_that_the_node_can_load(faces: Path, tmp_pa
         restored = restorer.restore(crop, 2)
         assert restored.crop.shape == crop.shape
         assert restored.cycles == 2
+
+
+def test_two_processes_train_one_network_and_end_together_when_killed(
+    faces: Path, tmp_path: Path
+) -> None:
+    need_lpips()
+    config = tmp_path / 'tiny.yaml'
+    config.write_text(TINY)
+    both = tmp_path / 'both'
+    process = start(config, faces, both, '--processes', '2')
+    deadline = time.monotonic() + 200
+    while not (both / 'checkpoint.pt').is_file() and process.poll() is None:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    children = [int(p) for p in Path(f'/proc/{process.pid}/task/{process.pid}/children')
+                .read_text().split()]  # fmt: skip
+    os.kill(process.pid, signal.SIGKILL)
+    process.communicate()
+    while any(Path(f'/proc/{child}').exists() for child in children):
+        assert time.monotonic() < deadline, 'a process went on after its run was killed'
+        time.sleep(0.1)
+
+    finish(start(config, faces, both, '--processes', '2'))
+    finish(start(config, faces, tmp_path / 'alone'))
+    shared, alone = weights(both), weights(tmp_path / 'alone')
+    # Twice the faces: other gradients, so other weights.
+    assert not all(torch.allclose(v, alone[n], atol=5e-5) for n, v in shared.items())
+    # One log, not one of each process.
+    rows = (both / 'validation.csv').read_text().splitlines()
+    assert sum('general_psnr_2' in row for row in rows) == 1
+
+
+def test_the_gradients_of_two_processes_are_averaged(tmp_path: Path) -> None:
+    script = tmp_path / 'average.py'
+    script.write_text(
+        'import sys, torch\n'
+        'from training.processes import run_in_processes\n'
+        'def work(processes, device):\n'
+        '    layer = torch.nn.Linear(2, 1)\n'
+        '    for p in layer.parameters():\n'
+        '        p.grad = torch.full_like(p, 1.0 + 2.0 * processes.rank)\n'
+        '    processes.average_gradients(layer.parameters())\n'
+        '    agreed = processes.agree(7.0 + processes.rank, torch.device("cpu"))\n'
+        '    means = [p.grad.mean().item() for p in layer.parameters()]\n'
+        f'    open(f"{tmp_path}/{{processes.rank}}", "w").write(repr((means, agreed)))\n'
+        'if __name__ == "__main__":\n'
+        '    run_in_processes(2, "cpu", work)\n'
+    )
+    environment = {**os.environ, 'PYTHONPATH': str(ROOT)}
+    subprocess.run([sys.executable, str(script)], check=True, timeout=120, env=environment)
+    assert [(tmp_path / rank).read_text() for rank in '01'] == [repr(([2.0, 2.0], 7.0))] * 2
+
+
+@pytest.mark.parametrize('count', ['0', '-1'])
+def test_no_process_at_all_is_refused(count: str, faces: Path, tmp_path: Path) -> None:
+    config = tmp_path / 'tiny.yaml'
+    config.write_text(TINY)
+    output, _ = start(config, faces, tmp_path / 'none', '--processes', count).communicate()
+    assert f'at least one process, not {count}' in output
