@@ -50,6 +50,11 @@ def make_batch(
         degraded = expose_batch(degrade(face, plans)).contiguous(memory_format=layout)
         # A photograph that is dark by intent would ask for darkening what was brightened.
         truth = expose_batch(targets(face, plans)).contiguous(memory_format=layout)
+    extra = _part(size, now.extra_share) if step % now.extra_every == 0 else 0
+    noise = None
+    if extra and now.loss.idempotence_noise > 0:
+        white = rng.standard_normal((extra, 3, crop, crop), dtype=np.float32)
+        noise = torch.from_numpy(white * now.loss.idempotence_noise).to(face.device)
     batch = Batch(
         degraded=degraded,
         truth=truth,
@@ -57,9 +62,10 @@ def make_batch(
         plans=plans,
         cycles=cycles,
         seen=_part(size, now.perceptual_share),
-        extra=_part(size, now.extra_share) if step % now.extra_every == 0 else 0,
+        extra=extra,
         depth=depth,
         window=(top, left, now.crop),
+        noise=noise,
     )
     return batch, whole
 

@@ -51,6 +51,9 @@ class LossWeights:
             supposed to change something: to hold y_1 would be to forbid y_2 to be better.
         idempotence_depth: up to so many more applications, drawn by chance and without
             gradient, come before the one that the idempotence terms judge.
+        idempotence_noise: standard deviation, on a scale of 0..1, of the white noise that comes
+            on top of those applications: what eight bits add must be drawn back too. Without it
+            a clean face drifted 1 dB further in INT8 than in FP32, in 16 cycles.
         redegradation: D(y_k) = x.
         redegradation_restored: f(D(y_k)) = y_k.
         activation: mean excess of the stages' activations over `activation_limit`.
@@ -73,6 +76,7 @@ class LossWeights:
     idempotence_restored: float = 0.0
     idempotence_from: int = 1
     idempotence_depth: int = 0
+    idempotence_noise: float = 0.0
     redegradation: float = 0.0
     redegradation_restored: float = 0.0
     activation: float = 0.02
@@ -126,6 +130,7 @@ class Batch:
         extra: how many, from its start, the terms that cost one more pass see.
         depth: how many applications come before the idempotence terms.
         window: top, left and side of the square that LPIPS sees.
+        noise: (extra, 3, H, W) noise of the idempotence terms, or None.
 
     """
 
@@ -138,6 +143,7 @@ class Batch:
     extra: int
     depth: int
     window: tuple[int, int, int]
+    noise: Tensor | None = None
 
 
 class ActivationRange:
@@ -282,6 +288,8 @@ def _fixed_point(
         with torch.no_grad():
             for _ in range(batch.depth):
                 start = network(start)
+            if batch.noise is not None:
+                start = start + batch.noise
         return charbonnier(network(start, clip=False), face)
 
     if weights.idempotence_clean > 0:

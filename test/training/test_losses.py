@@ -168,3 +168,14 @@ def test_identity_counts_in_the_last_cycle_or_in_each() -> None:
     of_last = ccfp_loss(network, data, last, critics)[1]['identity']
     of_each = ccfp_loss(network, data, every, critics)[1]['identity']
     assert 0 < first_alone < of_each < of_last
+
+
+def test_noise_before_the_judged_application_has_to_be_drawn_back_too() -> None:
+    weights = replace(ONLY_PIXELS, idempotence_clean=1.0)
+    data = batch()
+    generator = torch.Generator().manual_seed(2)
+    noisy = replace(data, noise=0.05 * torch.randn(2, 3, 64, 64, generator=generator))
+    terms = [ccfp_loss(Identity(), d, weights, Critics())[1] for d in (data, noisy)]
+    assert terms[0]['idempotence_clean'] == pytest.approx(1e-3)
+    # The mean size of normal noise is 0.8 standard deviations.
+    assert terms[1]['idempotence_clean'] == pytest.approx(0.8 * 0.05, rel=0.05)
