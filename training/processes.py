@@ -7,6 +7,7 @@ shipped weights come from this saw 1.7 times the faces, where a second thread ga
 
 from __future__ import annotations
 
+import signal
 import tempfile
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -79,13 +80,16 @@ def run_in_processes(count: int, device: str, work: Callable[[Processes, str], N
             'give --processes that many at most'
         )
     with tempfile.TemporaryDirectory() as folder:
-        # Ends with this process: were it killed, nobody would go on writing its checkpoints.
         multiprocessing.spawn(_member, (count, device, Path(folder) / 'meeting', work), count)
 
 
 def _member(
     rank: int, count: int, device: str, meeting: Path, work: Callable[[Processes, str], None]
 ) -> None:
+    # PyTorch has the kernel send SIGINT when the parent dies. A shell starts what is to run in
+    # the background with that ignored: then the members of a killed run went on for minutes
+    # and wrote over the checkpoints of the next one.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     cuda = device.startswith('cuda')
     distributed.init_process_group(
         'nccl' if cuda else 'gloo', f'file://{meeting}', world_size=count, rank=rank

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import functools
 import json
 import os
 import signal
@@ -45,8 +46,15 @@ def need_lpips() -> None:
 def start(config: Path, faces: Path, out: Path, *extra: str) -> subprocess.Popen[str]:
     command = [sys.executable, '-m', 'training.train', '--config', str(config), '--threads', '1']
     command += ['--data', str(faces), '--out', str(out), '--device', 'cpu', *extra]
+    # As a shell starts what is to run in the background.
+    ignore = functools.partial(signal.signal, signal.SIGINT, signal.SIG_IGN)
     return subprocess.Popen(
-        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        command,
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        preexec_fn=ignore,
     )
 
 
