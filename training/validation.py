@@ -48,7 +48,8 @@ class Validation:
         """Return PSNR and LPIPS (AlexNet) of the input and of k = 1.., and a sheet.
 
         `general_` and `car_` begin the names; `clean_kept_db` is the PSNR of a restored
-        clean face to itself, `clean_kept_8_db` that after eight cycles.
+        clean face to itself, `clean_kept_8_db` that after eight cycles. `context` is how much
+        the middle of a face depends on what is far from it (`context_used`).
         """
         sums: dict[str, list[float]] = {}
         rows: list[list[NDArray[np.uint8]]] = []
@@ -63,6 +64,7 @@ class Validation:
                 distance = self.lpips.distance(self.lpips.features(image), self.references[number])
                 sums.setdefault(f'{name}_lpips_{k}', []).append(float(distance))
             if number % 4 == 0:
+                sums.setdefault('context', []).append(context_used(network, stages[0]))
                 again = truth
                 for k in range(1, 9):
                     again = network(again)
@@ -74,3 +76,27 @@ class Validation:
                 rows.append([to_image(s) for s in [*stages, truth]])
         titles = ['input', *(f'k={k}' for k in range(1, self.cycles + 1)), 'truth']
         return {n: float(np.mean(v)) for n, v in sums.items()}, contact_sheet(rows, titles)
+
+
+def context_used(network: nn.Module, face: Tensor, near: int = 20, middle: int = 16) -> float:
+    """Return by how much the middle of one cycle's output changes if all far from it is grey.
+
+    Zero says that the network is as good as a few convolutions, whatever its size: strides 4
+    and 8 had once died without any other figure telling so.
+
+    Args:
+        network: maps (1, 3, H, W) to the same shape.
+        face: such an input, in 0..1.
+        near: distance in pixels from the middle square up to which the input is left.
+        middle: side of that square.
+
+    Returns:
+        Mean absolute change, on a scale of 0..1.
+
+    """
+    centre = tuple(slice((n - middle) // 2, (n + middle) // 2) for n in face.shape[-2:])
+    around = tuple(slice(s.start - near, s.stop + near) for s in centre)
+    alone = torch.full_like(face, 0.5)
+    alone[..., around[0], around[1]] = face[..., around[0], around[1]]
+    change = (network(alone) - network(face))[..., centre[0], centre[1]]
+    return float(change.abs().mean())

@@ -41,17 +41,16 @@ class CFRNet(ResidualRestorer):
 
     def correction(self, x: Tensor) -> Tensor:
         """Return what one cycle adds to its (B, 3, H, W) input; H and W multiples of 8."""
+        # No ReLU on the ways between the scales: behind one, what came up from stride 4 died
+        # early in training and stayed dead for 23,000 steps, so that strides 4 and 8 took no
+        # part in the weights of that time (docs/training-log.md).
         s1 = F.relu(self.stem(x))
-        s2 = self.encode2(F.relu(self.down2(s1)))
-        # No ReLU on the ways between the deeper scales: behind one, all that came up from
-        # stride 4 died early in training and stayed dead for 23,000 steps, so that strides
-        # 4 and 8 took no part (docs/training-log.md).
+        s2 = self.encode2(self.down2(s1))
         s4 = self.encode4(self.down4(s2))
         s8 = self.body(self.down8(s4))
         d4 = self.decode4(enlarge(self.up4(s8)) + s4)
         d2 = self.decode2(enlarge(self.up2(d4)) + s2)
-        up1 = enlarge(F.relu(self.up1(d2)))
-        return cast(Tensor, self.head(F.relu(self.refine(up1 + s1))))
+        return cast(Tensor, self.head(F.relu(self.refine(enlarge(self.up1(d2)) + s1))))
 
 
 class ShallowEncoderDecoder(ResidualRestorer):
