@@ -77,8 +77,7 @@ class ShallowEncoderDecoder(ResidualRestorer):
     def correction(self, x: Tensor) -> Tensor:
         """Return what one cycle adds to its (B, 3, H, W) input; H and W multiples of 4."""
         s1 = F.relu(self.stem(x))
-        s2 = self.encode2(F.relu(self.down2(s1)))
-        s4 = self.body(F.relu(self.down4(s2)))
-        d2 = self.decode2(enlarge(F.relu(self.up2(s4))) + s2)
-        up1 = enlarge(F.relu(self.up1(d2)))
-        return cast(Tensor, self.head(F.relu(self.refine(up1 + s1))))
+        s2 = self.encode2(self.down2(s1))
+        s4 = self.body(self.down4(s2))
+        d2 = self.decode2(enlarge(self.up2(s4)) + s2)
+        return cast(Tensor, self.head(F.relu(self.refine(enlarge(self.up1(d2)) + s1))))

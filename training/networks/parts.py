@@ -37,12 +37,15 @@ def residual_stage(channels: int, blocks: int) -> nn.Sequential:
     return nn.Sequential(*(ResidualBlock(channels) for _ in range(blocks)))
 
 
-def conv_relu(inputs: int, outputs: int, kernel: int = 3, stride: int = 1) -> nn.Sequential:
-    """Return a convolution and a ReLU; sides shrink by the stride, or stay at stride 1."""
+def conv(inputs: int, outputs: int, kernel: int = 3, stride: int = 1) -> nn.Conv2d:
+    """Return a convolution; sides shrink by the stride, or stay at stride 1."""
     padding = (kernel - 1) // 2 if kernel % 2 else 0
-    return nn.Sequential(
-        nn.Conv2d(inputs, outputs, kernel, stride=stride, padding=padding), nn.ReLU()
-    )
+    return nn.Conv2d(inputs, outputs, kernel, stride=stride, padding=padding)
+
+
+def conv_relu(inputs: int, outputs: int, kernel: int = 3, stride: int = 1) -> nn.Sequential:
+    """Return such a convolution and a ReLU."""
+    return nn.Sequential(conv(inputs, outputs, kernel, stride), nn.ReLU())
 
 
 def enlarge(x: Tensor) -> Tensor:
@@ -68,7 +71,7 @@ class CorrectionHead(nn.Module):
 
         """
         super().__init__()
-        self.up = nn.ModuleList(conv_relu(a, b) for a, b in pairwise(widths))
+        self.up = nn.ModuleList(conv(a, b) for a, b in pairwise(widths))
         self.refine = nn.Conv2d(widths[-1], widths[-1], 3, padding=1)
         self.head = small_head(widths[-1])
 

@@ -2,63 +2,132 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
-from training.networks.parts import Restorer, conv_relu
+from training.networks.parts import Restorer, conv_relu, enlarge
+
+#: Values of a pixel, of a 2x2 and of a 4x4 patch: so many channels carry the face itself.
+_PIXEL, _PATCH2, _PATCH4 = 3, 12, 48
+#: Spread of the random weights that lead from the other channels into those.
+_WHISPER = 5e-4
+
+
+class PositionMask(nn.Module):
+    """Of four groups of channels, keeps a different one at each pixel of every 2x2.
+
+    Nearest upsampling makes four pixels of one that no convolution can tell apart. Behind
+    this mask each has channels of its own, so that upsampling, mask and convolution
+    together do what pixel shuffle does (Shi et al., CVPR 2016), which NPUs map a hundred
+    times worse (docs/layouts.md). Two additions of a constant row and column: below
+    `DEPTH` nothing passes the ReLU that follows.
+    """
+
+    #: Above every activation: they are held below 4 while training (`LossWeights`).
+    DEPTH = 8.0
+
+    def __init__(self, channels: int, side: int) -> None:
+        """Make the mask.
+
+        Args:
+            channels: a multiple of four; group 2 * row + column of them is kept at that
+                place of each 2x2.
+            side: largest height and width, even.
+
+        """
+        super().__init__()
+        group = torch.arange(channels) // (channels // 4)
+        place = torch.arange(side) % 2
+        for name, wanted in (('rows', group // 2), ('columns', group % 2)):
+            mask = torch.where(wanted[:, None] == place[None], 0.0, -self.DEPTH)
+            shape = (1, channels, side, 1) if name == 'rows' else (1, channels, 1, side)
+            self.register_buffer(name, mask.reshape(shape), persistent=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map non-negative (B, C, H, W) to the same shape; H and W even."""
+        x = F.relu(x + _shortened(cast(Tensor, self.rows), 2, x))
+        return F.relu(x + _shortened(cast(Tensor, self.columns), 3, x))
+
+
+def _shortened(mask: Tensor, axis: int, x: Tensor) -> Tensor:
+    """Cut a mask to the side of a smaller face; a graph of the full size has no such operator."""
+    side = x.shape[axis]
+    mask = mask if mask.shape[axis] == side else mask.narrow(axis, 0, side)
+    return mask.to(x.dtype)
 
 
 class PlainCNN(Restorer):
-    """VGG-like: convolution and ReLU, strided convolutions down, nearest upsampling up.
+    """Convolution and ReLU one after the other, strided ones down, nearest upsampling up.
 
-    One operator after another and never two tensors alive at once: the easiest graph
-    there is to deploy. It has to carry the face itself through its narrowest place, so
-    that is stride 4 with 128 channels, against the 48 values of a 4x4 patch.
+    Never two tensors alive at once: the easiest graph to deploy. It has to carry the face
+    itself through its narrowest place, stride 4 with 128 channels, of which the 48 values
+    of each 4x4 patch take 48 until training finds better.
     """
 
     stages = ('entry', 'body', 'exit2', 'exit1')
     divisor = 4
 
-    def __init__(self) -> None:
-        """Build the layers."""
+    def __init__(self, side: int = 256) -> None:
+        """Build the layers; faces may be up to `side` pixels high and wide."""
         super().__init__()
-        self.entry = nn.Sequential(
-            conv_relu(3, 32), conv_relu(32, 64, stride=2), conv_relu(64, 128, stride=2)
-        )
+        self.entry = nn.Sequential(conv_relu(3, 48, stride=2), conv_relu(48, 128, stride=2))
         self.body = nn.Sequential(*(conv_relu(128, 128) for _ in range(12)))
-        self.exit2 = nn.Sequential(
-            nn.Upsample(scale_factor=2.0, mode='nearest'), conv_relu(128, 64), conv_relu(64, 64)
-        )
-        self.exit1 = nn.Sequential(
-            nn.Upsample(scale_factor=2.0, mode='nearest'), conv_relu(64, 32), conv_relu(32, 32)
-        )
-        self.head = nn.Conv2d(32, 3, 3, padding=1)
-        for module in self.modules():
-            if isinstance(module, nn.Conv2d):
-                _initialise(module)
+        self.exit2 = conv_relu(128, 96)
+        self.mask2 = PositionMask(96, side // 2)
+        self.merge2 = nn.Sequential(conv_relu(96, 48), conv_relu(48, 48))
+        self.exit1 = conv_relu(48, 32)
+        self.mask1 = PositionMask(32, side)
+        self.merge1 = conv_relu(32, 16)
+        self.head = nn.Conv2d(16, 3, 3, padding=1)
+        self._begin_with_the_identity()
 
     def unclipped(self, x: Tensor) -> Tensor:
         """Return the restored face; H and W multiples of 4."""
-        return self.head(self.exit1(self.exit2(self.body(self.entry(x))))).float()
+        x = self.exit2(self.body(self.entry(x)))
+        x = self.exit1(self.merge2(self.mask2(enlarge(x))))
+        return cast(Tensor, self.head(self.merge1(self.mask1(enlarge(x))))).float()
+
+    def _begin_with_the_identity(self) -> None:
+        """Let the face come out as it went in; what is not negative passes a ReLU unchanged.
+
+        From random weights, through as many convolutions, the face itself was still being
+        learned after 1,600 steps (docs/training-log.md). The channels beside it begin with
+        PyTorch's default and are hardly heard.
+        """
+        patch2 = [(1 + q // 2, 1 + q % 2) for q in range(4)]
+        _carry(
+            self.entry[0][0],
+            [(_PIXEL * q + c, c, *patch2[q]) for q in range(4) for c in range(_PIXEL)],
+        )
+        _carry(
+            self.entry[1][0],
+            [(_PATCH2 * q + i, i, *patch2[q]) for q in range(4) for i in range(_PATCH2)],
+        )
+        for layer in self.body:
+            _carry(layer[0], [(i, i, 1, 1) for i in range(_PATCH4)])
+        for exit_, merge, kept in (
+            (self.exit2, self.merge2[0], _PATCH2),
+            (self.exit1, self.merge1, _PIXEL),
+        ):
+            convolution = exit_[0]
+            group = convolution.out_channels // 4
+            pairs = [(group * q + i, kept * q + i) for q in range(4) for i in range(kept)]
+            _carry(convolution, [(place, value, 1, 1) for place, value in pairs])
+            _carry(merge[0], [(value % kept, place, 1, 1) for place, value in pairs])
+        _carry(self.merge2[1][0], [(i, i, 1, 1) for i in range(_PATCH2)])
+        _carry(self.head, [(c, c, 1, 1) for c in range(_PIXEL)])
 
 
-def _initialise(convolution: nn.Conv2d) -> None:
-    """Begin with a network that hands its input on.
-
-    Without skips the face itself has to come through 20 convolutions. Where the channels
-    stay the same the kernel is the identity (what is not negative passes a ReLU unchanged)
-    plus a little of PyTorch's default noise, elsewhere orthogonal with He's gain. After 120
-    steps of the whole loss that gave 19.9 dB on the training windows, orthogonal kernels
-    throughout 14.4 dB, delta-orthogonal ones (Xiao et al., ICML 2018) 16.1 dB and PyTorch's
-    default 15.6 dB.
-    """
+def _carry(convolution: nn.Conv2d, taps: list[tuple[int, int, int, int]]) -> None:
+    """Set the weights (output, input, row, column) to one in otherwise whispering outputs."""
     assert convolution.bias is not None
-    keeps = convolution.in_channels == convolution.out_channels and convolution.stride == (1, 1)
     with torch.no_grad():
-        convolution.bias.zero_()
-        if keeps:
-            centre = convolution.kernel_size[0] // 2
-            convolution.weight.mul_(0.3)
-            convolution.weight[:, :, centre, centre] += torch.eye(convolution.in_channels)
-        else:
-            nn.init.orthogonal_(convolution.weight, gain=2.0**0.5)
+        for output in {tap[0] for tap in taps}:
+            bound = float(convolution.weight[output].abs().max())
+            convolution.weight[output].mul_(_WHISPER / bound)
+            convolution.bias[output] = 0.0
+        for tap in taps:
+            convolution.weight[tap] = 1.0

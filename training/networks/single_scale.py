@@ -1,7 +1,7 @@
 """Residual layouts whose blocks work at low resolutions alone.
 
 What they keep at full resolution is the output of the first convolution, which the last
-two see as well.
+two see as well. No ReLU stands where a scale hands over to another (see `CFRNet`).
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from training.networks.parts import (
     CorrectionHead,
     ResidualRestorer,
+    conv,
     conv_relu,
     enlarge,
     residual_stage,
@@ -29,7 +30,7 @@ class Stride4(ResidualRestorer):
         """Build the layers."""
         super().__init__()
         self.stem = conv_relu(3, 16)
-        self.entry = nn.Sequential(conv_relu(16, 32, stride=2), conv_relu(32, 64, stride=2))
+        self.entry = nn.Sequential(conv_relu(16, 32, stride=2), conv(32, 64, stride=2))
         self.body = residual_stage(64, 26)
         self.exit = CorrectionHead((64, 32, 16))
 
@@ -50,7 +51,7 @@ class Stride8(ResidualRestorer):
         super().__init__()
         self.stem = conv_relu(3, 16)
         self.entry = nn.Sequential(
-            conv_relu(16, 32, stride=2), conv_relu(32, 64, stride=2), conv_relu(64, 128, stride=2)
+            conv_relu(16, 32, stride=2), conv_relu(32, 64, stride=2), conv(64, 128, stride=2)
         )
         self.body = residual_stage(128, 6)
         self.exit = CorrectionHead((128, 64, 32, 16))
@@ -75,11 +76,11 @@ class SpaceToDepth(ResidualRestorer):
         """Build the layers."""
         super().__init__()
         self.stem = conv_relu(3, 16)
-        self.patches = conv_relu(16, 64, kernel=4, stride=4)
+        self.patches = conv(16, 64, kernel=4, stride=4)
         self.encode4 = residual_stage(64, 4)
-        self.down8 = conv_relu(64, 128, stride=2)
+        self.down8 = conv(64, 128, stride=2)
         self.body = residual_stage(128, 4)
-        self.up4 = conv_relu(128, 64)
+        self.up4 = conv(128, 64)
         self.decode4 = residual_stage(64, 4)
         self.exit = CorrectionHead((64, 32, 16))
 
