@@ -117,7 +117,7 @@ class Trainer:
     def _critics(self, now: RunConfig, whole: bool) -> Critics:
         """Load what this step needs; a run without a term needs no weights for it."""
         if max(now.loss.perceptual) > 0 and self._lpips is None:
-            self._lpips = Lpips('vgg').to(self.device)
+            self._lpips = Lpips('vgg', half=True).to(self.device)
         if now.loss.identity > 0 and self._identity is None:
             self._identity = IdentityEmbedding().to(self.device)
         return Critics(

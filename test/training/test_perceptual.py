@@ -10,7 +10,7 @@ import pytest
 torch = pytest.importorskip('torch', reason='training needs PyTorch: make test-training')
 
 from training.metrics import psnr, ssim  # noqa: E402
-from training.perceptual import Lpips, _ArraysOnly, weights_folder  # noqa: E402
+from training.perceptual import Lpips, _ArraysOnly, _UnitDistance, weights_folder  # noqa: E402
 
 
 def test_metrics_agree_with_scikit_image() -> None:
@@ -58,3 +58,26 @@ def test_a_weight_file_with_code_in_it_is_refused(tmp_path: Path) -> None:
     path.write_bytes(pickle.dumps(print))
     with path.open('rb') as stream, pytest.raises(pickle.UnpicklingError, match='no place'):
         _ArraysOnly(stream).load()
+
+
+def test_the_distance_of_features_and_its_gradient_are_those_of_the_formula() -> None:
+    generator = torch.Generator().manual_seed(0)
+    first, second = (torch.rand(2, 12, 150, 160, generator=generator) for _ in range(2))
+    # Behind a ReLU there are places without any feature.
+    first[0, :, 3, 4] = 0.0
+    weights = torch.rand(12, generator=generator)
+    layout = torch.channels_last
+    first = first.to(memory_format=layout).requires_grad_()
+
+    def formula(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+        a, b = (m / (m.square().sum(1, keepdim=True) + 1e-8).sqrt() for m in (a, b))
+        return ((a - b).square() * weights.view(1, -1, 1, 1)).sum(1)
+
+    results = []
+    for distance in (formula(first, second), _UnitDistance.apply(first, second, weights)):
+        slope = torch.rand(distance.shape, generator=torch.Generator().manual_seed(1))
+        (gradient,) = torch.autograd.grad(distance, first, slope)
+        results.append((distance.detach(), gradient))
+    assert first.numel() > 2 * _UnitDistance.PIECE
+    torch.testing.assert_close(results[1][0], results[0][0])
+    torch.testing.assert_close(results[1][1], results[0][1], atol=1e-5, rtol=1e-4)
