@@ -9,6 +9,8 @@ import pytest
 
 torch = pytest.importorskip('torch', reason='training needs PyTorch: make test-training')
 
+from torch import Tensor  # noqa: E402
+
 from training.metrics import psnr, ssim  # noqa: E402
 from training.perceptual import Lpips, _ArraysOnly, _UnitDistance, weights_folder  # noqa: E402
 
@@ -69,7 +71,7 @@ def test_the_distance_of_features_and_its_gradient_are_those_of_the_formula() ->
     layout = torch.channels_last
     first = first.to(memory_format=layout).requires_grad_()
 
-    def formula(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+    def formula(a: Tensor, b: Tensor) -> Tensor:
         a, b = (m / (m.square().sum(1, keepdim=True) + 1e-8).sqrt() for m in (a, b))
         return ((a - b).square() * weights.view(1, -1, 1, 1)).sum(1)
 

@@ -121,7 +121,7 @@ def test_what_is_far_from_the_middle_of_a_face_decides_how_it_is_restored(
     Weights of which strides 4 and 8 had died in training did: 40 pixels away from a change
     nothing whatever was different.
     """
-    spoilt = compressed(cv2.GaussianBlur(clean, (0, 0), 2.0))
+    spoilt = compressed(np.asarray(cv2.GaussianBlur(clean, (0, 0), 2.0), np.uint8))
     alone = np.full_like(spoilt, 128)
     alone[80:176, 80:176] = spoilt[80:176, 80:176]
     whole, part = (restorer.restore(image, 1).crop[120:136, 120:136] for image in (spoilt, alone))
