@@ -266,7 +266,9 @@ def main() -> None:
     parser.add_argument('--data', type=Path, required=True, help='folder with MANIFEST.tsv')
     parser.add_argument('--out', type=Path, required=True, help="the run's folder")
     parser.add_argument('--device', default='cuda' if torch.cuda.is_available() else 'cpu')
-    parser.add_argument('--threads', type=int, default=0, help='CPU threads of a process, 0 = all')
+    parser.add_argument(
+        '--threads', type=int, default=0, help='CPU threads of a process, 0 = its share'
+    )
     parser.add_argument('--stop-after', type=float, default=0.0, help='seconds, 0 = no limit')
     parser.add_argument(
         '--processes', type=int, default=1, help='that share the run, a core or a GPU each'
@@ -278,6 +280,9 @@ def main() -> None:
 def _train(args: argparse.Namespace, processes: Processes, device: str) -> None:
     if args.threads > 0:
         torch.set_num_threads(args.threads)
+    elif processes.count > 1:
+        # Each would take all cores, and they would wait for each other.
+        torch.set_num_threads(max(1, torch.get_num_threads() // processes.count))
     cv2.setNumThreads(1)
     trainer = Trainer(load_config(args.config), args.data, args.out, device, processes)
     trainer.run(args.stop_after)
