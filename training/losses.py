@@ -30,6 +30,8 @@ class LossWeights:
     """Weights of the terms; a weight of 0 switches its term off.
 
     Attributes:
+        detached: so many first outputs reach the next cycle without a gradient, so that what
+            later cycles are judged by does not shape them: y_1 stays the best guess in pixels.
         pixel: Charbonnier distance of each cycle, first cycle first; the last
             value holds for all later cycles.
         perceptual: LPIPS (VGG16) distance of each cycle, likewise.
@@ -63,6 +65,7 @@ class LossWeights:
 
     """
 
+    detached: int = 0
     pixel: tuple[float, ...] = (1.0,)
     perceptual: tuple[float, ...] = (0.0,)
     adversarial: tuple[float, ...] = (0.0,)
@@ -226,9 +229,10 @@ def ccfp_loss(
     attention = 1.0 + weights.component * batch.components
     current = batch.degraded
     outputs: list[Tensor] = []
-    for _ in range(batch.cycles):
-        current = network(current, clip=False)
-        outputs.append(current)
+    for cycle in range(1, batch.cycles + 1):
+        output = network(current, clip=False)
+        outputs.append(output)
+        current = output.detach() if cycle <= weights.detached else output
     weight = attention * balance(batch.degraded, truth)
     for cycle, output in enumerate(outputs, start=1):
         terms[f'pixel_{cycle}'] = weights.at(weights.pixel, cycle) * restoration_loss(

@@ -179,3 +179,27 @@ def test_noise_before_the_judged_application_has_to_be_drawn_back_too() -> None:
     assert terms[0]['idempotence_clean'] == pytest.approx(1e-3)
     # The mean size of normal noise is 0.8 standard deviations.
     assert terms[1]['idempotence_clean'] == pytest.approx(0.8 * 0.05, rel=0.05)
+
+
+def test_a_detached_output_is_shaped_by_its_own_cycle_alone() -> None:
+    class Twice(nn.Module):
+        """Another weight in each cycle, so that each gradient can be told apart."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.by = nn.Parameter(torch.tensor([0.1, 0.1]))
+            self.calls = 0
+
+        def forward(self, x: Tensor, *, clip: bool = True) -> Tensor:
+            self.calls += 1
+            return x + self.by[self.calls - 1]
+
+    gradients = []
+    for detached in (0, 1):
+        network = Twice()
+        weights = replace(ONLY_PIXELS, pixel=(0.0, 1.0), detached=detached)
+        ccfp_loss(network, batch(), weights, Critics())[0].backward()
+        assert network.by.grad is not None
+        gradients.append(network.by.grad.abs() > 0)
+    assert gradients[0].tolist() == [True, True]
+    assert gradients[1].tolist() == [False, True]
