@@ -31,7 +31,8 @@ def make_batch(
 
     """
     rng = np.random.default_rng((now.seed, step, rank))
-    common = np.random.default_rng((now.seed, step))
+    # A key that no rank has: NumPy takes (a, b) and (a, b, 0) for the same.
+    common = np.random.default_rng((now.seed, step, 2**32 - 1))
     whole = now.whole_every > 0 and step % now.whole_every == now.whole_every - 1
     crop = SIZE if whole else now.crop
     size = max(2, now.pixels // (crop * crop))
