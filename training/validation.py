@@ -64,7 +64,7 @@ class Validation:
                 distance = self.lpips.distance(self.lpips.features(image), self.references[number])
                 sums.setdefault(f'{name}_lpips_{k}', []).append(float(distance))
             if number % 4 == 0:
-                sums.setdefault('context', []).append(context_used(network, stages[0]))
+                sums.setdefault('context', []).append(context_used(network, *stages[:2]))
                 again = truth
                 for k in range(1, 9):
                     again = network(again)
@@ -78,7 +78,9 @@ class Validation:
         return {n: float(np.mean(v)) for n, v in sums.items()}, contact_sheet(rows, titles)
 
 
-def context_used(network: nn.Module, face: Tensor, near: int = 20, middle: int = 16) -> float:
+def context_used(
+    network: nn.Module, face: Tensor, restored: Tensor, near: int = 20, middle: int = 16
+) -> float:
     """Return by how much the middle of one cycle's output changes if all far from it is grey.
 
     Zero says that the network is as good as a few convolutions, whatever its size: strides 4
@@ -87,6 +89,7 @@ def context_used(network: nn.Module, face: Tensor, near: int = 20, middle: int =
     Args:
         network: maps (1, 3, H, W) to the same shape.
         face: such an input, in 0..1.
+        restored: what the network makes of it.
         near: distance in pixels from the middle square up to which the input is left.
         middle: side of that square.
 
@@ -98,5 +101,5 @@ def context_used(network: nn.Module, face: Tensor, near: int = 20, middle: int =
     around = tuple(slice(s.start - near, s.stop + near) for s in centre)
     alone = torch.full_like(face, 0.5)
     alone[..., around[0], around[1]] = face[..., around[0], around[1]]
-    change = (network(alone) - network(face))[..., centre[0], centre[1]]
+    change = (network(alone) - restored)[..., centre[0], centre[1]]
     return float(change.abs().mean())

@@ -64,6 +64,20 @@ def finish(process: subprocess.Popen[str]) -> str:
     return output
 
 
+def kill_at_first_checkpoint(process: subprocess.Popen[str], out: Path) -> list[int]:
+    """Kill a run as soon as it has saved; return the processes that it had started."""
+    deadline = time.monotonic() + 200
+    while not (out / 'checkpoint.pt').is_file() and process.poll() is None:
+        assert time.monotonic() < deadline, 'the run saved no checkpoint'
+        time.sleep(0.02)
+    started = Path(f'/proc/{process.pid}/task/{process.pid}/children')
+    children = [int(child) for child in started.read_text().split()] if started.is_file() else []
+    os.kill(process.pid, signal.SIGKILL)
+    process.communicate()
+    assert (out / 'checkpoint.pt').is_file()
+    return children
+
+
 def weights(out: Path) -> dict[str, Any]:
     state = torch.load(out / 'checkpoint.pt', map_location='cpu', weights_only=True)
     assert state['step'] == 6
@@ -83,14 +97,7 @@ def test_a_run_killed_half_way_resumes_to_the_same_weights(faces: Path, tmp_path
     config.write_text(TINY)
     finish(start(config, faces, tmp_path / 'whole'))
 
-    process = start(config, faces, tmp_path / 'killed')
-    checkpoint = tmp_path / 'killed' / 'checkpoint.pt'
-    deadline = time.monotonic() + 200
-    while not checkpoint.is_file() and process.poll() is None and time.monotonic() < deadline:
-        time.sleep(0.02)
-    os.kill(process.pid, signal.SIGKILL)
-    process.communicate()
-    assert checkpoint.is_file()
+    kill_at_first_checkpoint(start(config, faces, tmp_path / 'killed'), tmp_path / 'killed')
     finish(start(config, faces, tmp_path / 'killed'))
 
     whole, resumed = weights(tmp_path / 'whole'), weights(tmp_path / 'killed')
@@ -138,15 +145,9 @@ def test_two_processes_train_one_network_and_end_together_when_killed(
     config = tmp_path / 'tiny.yaml'
     config.write_text(TINY)
     both = tmp_path / 'both'
-    process = start(config, faces, both, '--processes', '2')
-    deadline = time.monotonic() + 200
-    while not (both / 'checkpoint.pt').is_file() and process.poll() is None:
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-    children = [int(p) for p in Path(f'/proc/{process.pid}/task/{process.pid}/children')
-                .read_text().split()]  # fmt: skip
-    os.kill(process.pid, signal.SIGKILL)
-    process.communicate()
+    children = kill_at_first_checkpoint(start(config, faces, both, '--processes', '2'), both)
+    assert len(children) >= 2
+    deadline = time.monotonic() + 60
     while any(Path(f'/proc/{child}').exists() for child in children):
         assert time.monotonic() < deadline, 'a process went on after its run was killed'
         time.sleep(0.1)
