@@ -29,6 +29,7 @@ from cfrnet_ros.vision.restorer import Restorer  # noqa: E402
 from training.data import expose, to_image, to_tensor  # noqa: E402
 from training.export.__main__ import choose  # noqa: E402
 from training.export.camera_format import BytePixels, FloatPlanes, fold  # noqa: E402
+from training.export.equalise import best_factors, equalise  # noqa: E402
 from training.export.faces import degraded_faces  # noqa: E402
 from training.export.fp32 import INPUT, OUTPUT, check_against_pytorch, write_onnx  # noqa: E402
 from training.export.quantise import (  # noqa: E402
@@ -201,6 +202,74 @@ def test_int8_takes_and_gives_bytes_without_any_float_operator(
     nearness = cv2.PSNR(run(path, crops[0]), expected)
     assert nearness > 40
     assert nearness > cv2.PSNR(crops[0], expected) + 8
+
+
+def uneven(network: nn.Module) -> nn.Module:
+    """Let one of each residual stage's channels reach eight times as far, to no effect.
+
+    What reads it takes an eighth, so that the network computes what it did.
+    """
+    state = network.state_dict()
+    writers = ('down2', 'encode2.0.conv2', 'up2', 'decode2.0.conv2')
+    readers = ('encode2.0.conv1', 'down4', 'decode2.0.conv1', 'up1')
+    for name in writers:
+        state[f'{name}.weight'][5] *= 8
+        state[f'{name}.bias'][5] *= 8
+    for name in readers:
+        state[f'{name}.weight'][:, 5] /= 8
+    network.load_state_dict(state)
+    return network
+
+
+@pytest.mark.parametrize('layout', LAYOUTS)
+def test_equalised_channels_change_nothing_in_float(
+    layout: str, crops: Sequence[Image], tmp_path: Path
+) -> None:
+    floats = float_model(network_of(layout), tmp_path / 'floats.onnx')
+    inputs = calibration_inputs(floats, crops[1:3], 'BGR')
+    equalise(floats, tmp_path / 'equalised.onnx', inputs)
+    outputs = [
+        ort.InferenceSession(str(path), providers=['CPUExecutionProvider']).run(
+            [OUTPUT], {INPUT: inputs[0].astype(np.float32) / np.float32(255.0)}
+        )[0]
+        for path in (floats, tmp_path / 'equalised.onnx')
+    ]
+    assert np.abs(outputs[0] - outputs[1]).max() < 1e-4
+    weights = [
+        [numpy_helper.to_array(t) for t in onnx.load(str(path)).graph.initializer]
+        for path in (floats, tmp_path / 'equalised.onnx')
+    ]
+    assert sum(not np.array_equal(a, b) for a, b in zip(*weights)) > 10
+
+
+def test_equalised_channels_bring_int8_nearer(crops: Sequence[Image], tmp_path: Path) -> None:
+    network = uneven(network_of('encoder_decoder'))
+    floats = float_model(network, tmp_path / 'floats.onnx')
+    inputs = calibration_inputs(floats, of_any_brightness(crops[1:]), 'BGR')
+    expected = bytes_of(network, crops[0])
+    nearness = []
+    for path in (floats, tmp_path / 'equalised.onnx'):
+        if path != floats:
+            equalise(floats, path, inputs)
+        quantise(path, tmp_path / 'int8.onnx', inputs, METHODS['minmax'], True)
+        nearness.append(cv2.PSNR(run(tmp_path / 'int8.onnx', crops[0]), expected))
+    assert nearness[1] > nearness[0] + 3
+
+
+def test_factors_suit_tensors_that_are_added() -> None:
+    # Alone, a tensor's channels all come to fill its range.
+    alone = np.array([[4.0, 1.0, 0.5]], np.float32)
+    assert best_factors(alone) == pytest.approx([1.0, 0.25, 0.125])
+
+    # Together they must not add more noise than either way of following one of them would.
+    both = np.array([[1.0, 0.2, 0.9, 0.1], [0.5, 6.0, 0.4, 1.0]], np.float32)
+
+    def noise(factors: NDArray[np.float64]) -> float:
+        return float(((both / factors).max(axis=1) ** 2).sum() * (factors**2).sum())
+
+    found = noise(best_factors(both))
+    for other in (np.ones(4), both[0], both[1], both.max(axis=0)):
+        assert found <= noise(other)
 
 
 def test_int8_with_float_planes(crops: Sequence[Image], tmp_path: Path) -> None:

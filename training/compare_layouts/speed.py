@@ -15,6 +15,7 @@ from tqdm import tqdm
 
 from training.data import SIZE
 from training.export.camera_format import FloatPlanes, fold
+from training.export.equalise import equalise
 from training.export.faces import DegradedFace
 from training.export.fp32 import INPUT, OUTPUT, check_against_pytorch, write_onnx
 from training.export.quantise import METHODS, calibration_inputs, quantise
@@ -48,6 +49,7 @@ def export(
     open_ended = folder / f'{layout}_open.onnx'
     write_onnx(FloatPlanes(fold(network), clip=False), example, open_ended)
     inputs = calibration_inputs(open_ended, crops, 'BGR')
+    equalise(open_ended, open_ended, inputs)
     quantise(open_ended, files['int8'], inputs, METHODS['minmax'], as_bytes=True)
     open_ended.unlink()
     return files

@@ -23,6 +23,7 @@ from training.data import SIZE
 from training.export.camera_format import BytePixels, FloatPlanes, fold
 from training.export.card import IO_FORMATS, data_sources, make_card, write_card
 from training.export.compare import LPIPS_LIMIT, PSNR_LIMIT_DB, Comparison
+from training.export.equalise import equalise
 from training.export.faces import degraded_faces
 from training.export.fp32 import check_against_pytorch, write_onnx
 from training.export.page import write_page
@@ -100,6 +101,7 @@ def main() -> None:
         inputs = calibration_inputs(
             floats, [face.degraded for face in faces], 'BGR' if as_bytes else 'RGB'
         )
+        equalise(floats, floats, inputs)
         comparison = Comparison(fp32, validation)
         trials: dict[str, dict[str, Any]] = {}
         for method in tqdm(args.calibration, desc='calibrations', unit='method'):
@@ -123,7 +125,7 @@ def main() -> None:
                 'faces': len(faces),
                 'seed': args.seed,
                 'split': 'train',
-                'scheme': f'QDQ, U8 activations, S8 weights by channel, {best}',
+                'scheme': f'QDQ, U8 activations, S8 weights by channel, equalised, {best}',
                 'tried': {name: trial['to_fp32_db'] for name, trial in trials.items()},
             },
             'int8_against_fp32': trials[best],

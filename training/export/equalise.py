@@ -1,0 +1,183 @@
+"""Give the channels of a tensor like ranges before one 8-bit scale has to serve them all.
+
+A tensor's activations share one scale, which the channel with the widest range sets; the others
+get what it leaves. ReLU, addition and enlargement commute with a positive factor a channel, so
+that the convolutions before them can divide by it and those behind them multiply, and the network
+computes what it did (Nagel et al., Data-Free Quantization Through Weight Equalization and Bias
+Correction, ICCV 2019, section 4.1; there the ranges of the weights decide, here the activations').
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime as ort
+from numpy.typing import NDArray
+from onnx import numpy_helper
+
+from training.export.fp32 import INPUT
+
+#: Operators that a factor a channel passes through.
+TRANSPARENT = ('Relu', 'Add', 'Resize')
+
+#: Smallest factor: a channel that hardly does anything is not blown up without end.
+SMALLEST_FACTOR = 1 / 32
+
+
+class _Groups:
+    """Tensors that have to have the same factors, by union-find."""
+
+    def __init__(self) -> None:
+        self._parent: dict[str, str] = {}
+
+    def of(self, tensor: str) -> str:
+        self._parent.setdefault(tensor, tensor)
+        while self._parent[tensor] != tensor:
+            tensor = self._parent[tensor]
+        return tensor
+
+    def join(self, first: str, second: str) -> None:
+        self._parent[self.of(first)] = self.of(second)
+
+
+def equalise(float_model: Path, path: Path, inputs: Sequence[NDArray[np.uint8]]) -> None:
+    """Write the same network with channels of like range.
+
+    Args:
+        float_model: float32 (1, 3, N, N) in 0..1.
+        path: of the ONNX file to write; may be the same.
+        inputs: what the model sees, (1, 3, N, N) uint8 each (`calibration_inputs`).
+
+    """
+    model = onnx.load(str(float_model))
+    groups, tied = _groups(model.graph)
+    ranges = _ranges(model, groups, tied, inputs)
+    factors = {group: best_factors(np.stack(r)) for group, r in ranges.items()}
+    weights = {tensor.name: tensor for tensor in model.graph.initializer}
+    for node in model.graph.node:
+        if node.op_type != 'Conv':
+            continue
+        before = factors.get(groups.of(node.input[0]))
+        after = factors.get(groups.of(node.output[0]))
+        if before is None and after is None:
+            continue
+        kernel = weights[node.input[1]]
+        values = numpy_helper.to_array(kernel).copy()
+        if before is not None:
+            values *= before[None, :, None, None]
+        if after is not None:
+            values /= after[:, None, None, None]
+            if len(node.input) > 2:
+                bias = weights[node.input[2]]
+                shifted = numpy_helper.to_array(bias) / after
+                bias.CopyFrom(numpy_helper.from_array(shifted.astype(np.float32), bias.name))
+        kernel.CopyFrom(numpy_helper.from_array(values.astype(np.float32), kernel.name))
+    onnx.checker.check_model(model)
+    onnx.save(model, str(path))
+
+
+def best_factors(reach: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Return the factors with which eight bits add least noise to the tensors of a group.
+
+    A tensor whose channels reach r_c is stored with a step that is proportional to the largest
+    r_c / s_c, so in channel c with a noise that is proportional to that times s_c. The sum of its
+    squares over channels and tensors is what gets small; for ranges R_t that the tensors may have,
+    the best factors are max_t(r_tc / R_t), which leaves the R_t to be searched.
+
+    Args:
+        reach: (T, C) largest magnitude of each channel of each tensor; no tensor all zero.
+
+    Returns:
+        (C,) factors, the largest 1.
+
+    """
+    reach = reach.astype(np.float64)
+
+    def factors(limits: NDArray[np.float64]) -> NDArray[np.float64]:
+        found = (reach / limits[:, None]).max(axis=0)
+        return np.maximum(found / found.max(), SMALLEST_FACTOR)
+
+    def noise(limits: NDArray[np.float64]) -> float:
+        found = factors(limits)
+        return float(((reach / found).max(axis=1) ** 2).sum() * (found**2).sum())
+
+    # One range for all suits tensors that are added, each its own those that differ: the search
+    # goes on from whichever is better, one range at a time, in ever smaller steps.
+    limits = min((np.ones(len(reach)), reach.max(axis=1)), key=noise)
+    for step in (2.0, 1.4, 1.2, 1.1, 1.05):
+        improved = True
+        while improved:
+            improved = False
+            for tensor, factor in itertools.product(range(len(reach)), (step, 1 / step)):
+                trial = limits.copy()
+                trial[tensor] *= factor
+                if noise(trial) < 0.9999 * noise(limits):
+                    limits, improved = trial, True
+    return factors(limits)
+
+
+def _groups(graph: onnx.GraphProto) -> tuple[_Groups, set[str]]:
+    """Return the groups, and the tensors whose groups must stay as they are."""
+    groups = _Groups()
+    constants = {tensor.name for tensor in graph.initializer}
+    tied = {value.name for value in (*graph.input, *graph.output)}
+    readers = Counter(name for node in graph.node for name in node.input)
+    for node in graph.node:
+        if node.op_type == 'Conv':
+            grouped = any(a.name == 'group' and a.i != 1 for a in node.attribute)
+            # Weights that come from an operator or serve two convolutions have no one factor.
+            if grouped or any(p not in constants or readers[p] > 1 for p in node.input[1:]):
+                tied.update((node.input[0], node.output[0]))
+        elif node.op_type in TRANSPARENT:
+            data = [node.input[0], *(node.input[1:] if node.op_type == 'Add' else [])]
+            for name in data:
+                groups.join(name, node.output[0])
+                if name in constants:
+                    tied.add(name)
+        else:
+            tied.update((*node.input, *node.output))
+    return groups, {groups.of(name) for name in tied}
+
+
+def _ranges(
+    model: onnx.ModelProto,
+    groups: _Groups,
+    tied: set[str],
+    inputs: Sequence[NDArray[np.uint8]],
+) -> dict[str, list[NDArray[np.float32]]]:
+    """Return by group its tensors' (C,) largest magnitudes of the channels."""
+    watched = onnx.ModelProto()
+    watched.CopyFrom(model)
+    # ONNX Runtime runs a convolution and its ReLU as one: what is negative is never stored.
+    rectified = {node.input[0] for node in model.graph.node if node.op_type == 'Relu'}
+    seen = [
+        name
+        for node in model.graph.node
+        if node.op_type in ('Conv', *TRANSPARENT)
+        and (name := node.output[0]) not in rectified
+        and groups.of(name) not in tied
+    ]
+    for name in seen:
+        watched.graph.output.append(onnx.ValueInfoProto(name=name))
+    options = ort.SessionOptions()
+    # Fused operators would have no output of their own.
+    options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
+    session = ort.InferenceSession(
+        watched.SerializeToString(), options, providers=['CPUExecutionProvider']
+    )
+    largest: dict[str, NDArray[np.float32]] = {}
+    for planes in inputs:
+        values = session.run(seen, {INPUT: planes.astype(np.float32) / np.float32(255.0)})
+        for name, value in zip(seen, values):
+            found = np.abs(value).max(axis=(0, 2, 3))
+            largest[name] = np.maximum(largest.get(name, found), found)
+    ranges: dict[str, list[NDArray[np.float32]]] = {}
+    for name, found in largest.items():
+        if found.max() > 0:
+            ranges.setdefault(groups.of(name), []).append(found)
+    return ranges
