@@ -45,6 +45,9 @@ class LossWeights:
             term. Errors of brightness hardly count there, noise and blur do.
         tone: weight of the distance of the 16x16 px means in each pixel term, the same
             for every face: brightness and colour, with the noise averaged out.
+        chroma: distance of what is left of each pixel when its mean over the colours is taken
+            away, of every cycle alike. What judges likeness hardly minds eyes that turn blue in
+            an infrared face.
         component: extra weight on eyes, nose and mouth, of the pixel terms and of the
             discriminator.
         idempotence_clean: f(t) = t.
@@ -74,6 +77,7 @@ class LossWeights:
     identity_everywhere: bool = False
     gradient: float = 2.0
     tone: float = 0.5
+    chroma: float = 0.0
     component: float = 1.0
     idempotence_clean: float = 0.0
     idempotence_restored: float = 0.0
@@ -238,6 +242,10 @@ def ccfp_loss(
         terms[f'pixel_{cycle}'] = weights.at(weights.pixel, cycle) * restoration_loss(
             output, truth, weight, weights.gradient, weights.tone
         )
+    if weights.chroma > 0:
+        colour = _chroma(truth)
+        distances = [charbonnier(_chroma(output), colour) for output in outputs]
+        terms['chroma'] = weights.chroma * torch.stack(distances).mean()
     if critics.lpips is not None and batch.seen > 0:
         terms.update(_perceptual(outputs, batch, weights, critics.lpips))
     judged = weights.judged_cycle(batch.cycles)
@@ -252,15 +260,19 @@ def ccfp_loss(
         with torch.no_grad():
             who = critics.identity(truth)
         compared = outputs if weights.identity_everywhere else outputs[-1:]
-        distances = [
+        angles = [
             identity_distance(critics.identity(output.clamp(0.0, 1.0)), who).mean()
             for output in compared
         ]
-        terms['identity'] = weights.identity * torch.stack(distances).mean()
+        terms['identity'] = weights.identity * torch.stack(angles).mean()
     if weights.fixed_point and batch.extra > 0:
         terms.update(_fixed_point(network, outputs[-1], batch, weights))
     total = torch.stack(list(terms.values())).sum()
     return total, {name: float(value.detach()) for name, value in terms.items()}, outputs
+
+
+def _chroma(face: Tensor) -> Tensor:
+    return face - face.mean(dim=1, keepdim=True)
 
 
 def _perceptual(

@@ -203,3 +203,21 @@ def test_a_detached_output_is_shaped_by_its_own_cycle_alone() -> None:
         gradients.append(network.by.grad.abs() > 0)
     assert gradients[0].tolist() == [True, True]
     assert gradients[1].tolist() == [False, True]
+
+
+class Tint(nn.Module):
+    """Adds to one colour what it takes from the others: brightness stays."""
+
+    def forward(self, x: Tensor, *, clip: bool = True) -> Tensor:
+        return x + torch.tensor([0.1, -0.05, -0.05]).view(1, 3, 1, 1)
+
+
+def test_chroma_sees_a_tint_in_every_cycle_and_no_brightness() -> None:
+    weights = replace(ONLY_PIXELS, chroma=2.0)
+    sample = batch(cycles=2)
+    sample = replace(sample, degraded=sample.truth)
+    brighter = ccfp_loss(Shift(0.1), sample, weights, Critics())[1]['chroma']
+    tinted = ccfp_loss(Tint(), sample, weights, Critics())[1]['chroma']
+    # The first cycle is off by 0.1, 0.05, 0.05, the second by twice that: 0.1 in the mean.
+    assert tinted == pytest.approx(2.0 * 0.1, rel=1e-3)
+    assert brighter < 0.02 * tinted
