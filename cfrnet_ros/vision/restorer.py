@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from cfrnet_ros.vision.errors import ModelError
 from cfrnet_ros.vision.exposure import expose_face
+from cfrnet_ros.vision.grey import is_grey, take_colour_away
 from cfrnet_ros.vision.model_card import ModelCard, load_card
 from cfrnet_ros.vision.model_resize import resized_model
 from cfrnet_ros.vision.providers import EngineSession, ProviderChoice, create_session
@@ -93,7 +94,8 @@ class Restorer:
         Returns:
             The restored crop, the cycles used, and of each its time and residual. Where
             the card asks for it (`expose`) an underexposed crop is brightened first; the
-            first residual counts from there.
+            first residual counts from there. Of a crop without colour every cycle's output
+            has none.
 
         Raises:
             ValueError: the crop or the number of cycles is not as above.
@@ -112,11 +114,14 @@ class Restorer:
         # An underexposed face uses a few of the 256 levels: stretched before the network
         # sees it, it is one noisy face among others, also for 8-bit activations.
         self._write_input(expose_face(crop) if self.card.expose else crop, source)
+        grey = is_grey(crop)
         times: list[float] = []
         residuals: list[float] = []
         for cycle in range(used):
             start = time.perf_counter()
             self._run(source, target)
+            if grey:
+                take_colour_away(target[0], 0 if self.card.layout == 'NCHW' else 2)
             residual = self._residual(source, target)
             times.append((time.perf_counter() - start) * 1e3)
             if not np.isfinite(residual):

@@ -76,9 +76,12 @@ def by_cycle(**metrics: list[float]) -> dict[str, dict[str, float]]:
 # --- running the models ---------------------------------------------------------------
 
 
+@pytest.mark.parametrize('grey', [False, True], ids=['colour', 'grey'])
 @pytest.mark.parametrize('name', sorted(shipped_models()))
-def test_every_cycle_is_what_the_node_would_publish(faces: Path, name: str) -> None:
+def test_every_cycle_is_what_the_node_would_publish(faces: Path, name: str, grey: bool) -> None:
     crop = CaseSet(faces, 'car').case(0).degraded
+    if grey:
+        crop = np.repeat(crop[..., 1:2], 3, axis=2)
     path = shipped_models()[name]
     pictures, residuals = CycleRunner(path)(crop, 4)
     restorer = Restorer(path, choose_providers('cpu'), threads=1)

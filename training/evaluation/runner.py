@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cfrnet_ros.vision.exposure import expose_face
+from cfrnet_ros.vision.grey import is_grey, take_colour_away
 from cfrnet_ros.vision.model_card import load_card
 from cfrnet_ros.vision.providers import choose_providers, create_session
 from training.data import SIZE
@@ -67,8 +68,11 @@ class CycleRunner:
         low, high = self.card.value_range
         current = self._to_network(self.start(crop))
         pictures, residuals = [], []
+        grey = is_grey(crop)
         for _ in range(cycles):
             following = np.asarray(self._session.run(None, {self._input: current})[0])
+            if grey:
+                take_colour_away(following[0], 0 if self.card.layout == 'NCHW' else 2)
             change = np.abs(following.astype(np.float32) - current.astype(np.float32))
             residuals.append(float(change.mean(dtype=np.float64)) / abs(high - low))
             pictures.append(self._to_picture(following))

@@ -23,7 +23,11 @@ LIMITS = [
     'frontal; darker skin is a minority of the data. Expect worse results away from that.',
     'One aligned face a crop; profiles, heavy occlusion and faces below about 30 px are outside '
     'what it was trained for.',
-    'Grey (infrared) faces stay grey: no colour is invented.',
+    'The third and further cycles make detail where none is left: in a face smeared beyond '
+    'recognition, features can come out in places where there are none. Measure with one or two '
+    'cycles, look with three.',
+    'Grey (infrared) faces stay grey in cfrnet_ros, which takes the colour away after each cycle; '
+    'the file by itself may tint their eyes and lips.',
 ]
 
 LICENCE = 'Apache-2.0'
