@@ -121,9 +121,6 @@ def test_only_underexposed_faces_are_brightened(clean: Image) -> None:
     assert expose_face(dark(clean)).mean() > 1.8 * dark(clean).mean()
 
 
-@pytest.mark.xfail(
-    strict=True, reason='strides 4 and 8 of the shipped weights are dead: docs/training-log.md'
-)
 def test_what_is_far_from_the_middle_of_a_face_decides_how_it_is_restored(
     restorer: Restorer, clean: Image
 ) -> None:
