@@ -335,12 +335,15 @@ def test_an_input_that_is_not_quantised_is_refused() -> None:
         bytes_at_the_ends(helper.make_model(graph))
 
 
-def test_the_calibration_nearest_to_fp32_is_kept_within_the_limits() -> None:
-    def trial(decibels: float, within: bool) -> dict[str, Any]:
-        return {'to_fp32_db': [decibels, decibels], 'within_limits': within}
+def test_the_calibration_that_uses_least_of_the_limits_is_kept() -> None:
+    def trial(decibels: float, distance: float) -> dict[str, Any]:
+        return {'psnr_change_db': [0.0, decibels], 'lpips_change': [distance, 0.0]}
 
-    assert choose({'a': trial(50, True), 'b': trial(51, True), 'c': trial(60, False)}) == 'b'
-    assert choose({'a': trial(40, False), 'b': trial(41, False)}) == 'b'
+    # Of 0.3 dB and 0.01 of LPIPS: a third, two thirds, and more than all.
+    trials = {'a': trial(-0.1, 0.0), 'b': trial(0.0, -0.0067), 'c': trial(0.4, 0.0)}
+    assert choose(trials) == 'a'
+    del trials['a']
+    assert choose(trials) == 'b'
 
 
 @pytest.mark.parametrize('exposure', [0.05, 0.12, 0.3, 0.5, 1.0])
