@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from onnx import numpy_helper
 
 from training.export.fp32 import INPUT
+from training.export.quantise import unit_range
 
 #: Operators that a factor a channel passes through.
 TRANSPARENT = ('Relu', 'Add', 'Resize')
@@ -172,7 +173,7 @@ def _ranges(
     )
     largest: dict[str, NDArray[np.float32]] = {}
     for planes in inputs:
-        values = session.run(seen, {INPUT: planes.astype(np.float32) / np.float32(255.0)})
+        values = session.run(seen, {INPUT: unit_range(planes)})
         for name, value in zip(seen, values):
             found = np.abs(value).max(axis=(0, 2, 3))
             largest[name] = np.maximum(largest.get(name, found), found)

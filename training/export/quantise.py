@@ -60,6 +60,11 @@ METHODS: dict[str, Calibration] = {
 CYCLES = 3
 
 
+def unit_range(planes: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Return uint8 planes as the float models take them: float32 in 0..1."""
+    return planes.astype(np.float32) / np.float32(255.0)
+
+
 class _CalibrationFaces(CalibrationDataReader):  # type: ignore[misc]
     """Faces as planes, those of one face's cycles after each other (ONNX Runtime's protocol)."""
 
@@ -78,7 +83,7 @@ class _CalibrationFaces(CalibrationDataReader):  # type: ignore[misc]
             return None
         planes = self._planes[self._next]
         self._next += 1
-        return {INPUT: planes.astype(np.float32) / np.float32(255.0)}
+        return {INPUT: unit_range(planes)}
 
 
 def calibration_inputs(
@@ -102,8 +107,7 @@ def calibration_inputs(
         planes = np.ascontiguousarray(image.transpose(2, 0, 1)[None])
         for _ in range(CYCLES):
             inputs.append(planes)
-            scaled = planes.astype(np.float32) / np.float32(255.0)
-            restored = session.run([OUTPUT], {INPUT: scaled})[0]
+            restored = session.run([OUTPUT], {INPUT: unit_range(planes)})[0]
             planes = np.rint(np.clip(restored, 0.0, 1.0) * 255.0).astype(np.uint8)
     return inputs
 
