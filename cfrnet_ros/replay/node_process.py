@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import os
 import signal
 import subprocess
@@ -23,6 +24,11 @@ from cfrnet_ros.replay.errors import NodeDiedError
 from cfrnet_ros.replay.ros_session import prepare_environment
 from cfrnet_ros.replay.service_call import ServiceTimeoutError, call
 
+#: Option of prctl(2): the signal that a process gets when its parent ends.
+_PR_SET_PDEATHSIG = 1
+# Looked up here: between fork and exec nothing should be loaded.
+_prctl = getattr(ctypes.CDLL(None), 'prctl', None) if sys.platform == 'linux' else None
+
 _LOG_TAIL_LINES = 15
 _END_TIMEOUT_S = 10.0
 
@@ -31,7 +37,8 @@ class NodeProcess(AbstractContextManager['NodeProcess']):
     """`restorer`, started as users start it; use it in a `with` statement.
 
     It gets a session of its own, so that a Ctrl-C in the terminal reaches only us
-    and the node is ended in order.
+    and the node is ended in order. Should the thread that starts it end without ending
+    the node, because its process is killed for instance, Linux ends the node.
     """
 
     def __init__(
@@ -83,6 +90,7 @@ class NodeProcess(AbstractContextManager['NodeProcess']):
                 stderr=subprocess.STDOUT,
                 env=environment,
                 start_new_session=True,
+                preexec_fn=_end_with_parent,
             )
 
     @property
@@ -146,3 +154,9 @@ class NodeProcess(AbstractContextManager['NodeProcess']):
     def __exit__(self, *exc: object) -> None:
         """End the process."""
         self.stop()
+
+
+def _end_with_parent() -> None:
+    """Ask the kernel for a SIGTERM when the parent is gone; runs in the new process."""
+    if _prctl is not None:
+        _prctl(_PR_SET_PDEATHSIG, int(signal.SIGTERM))

@@ -86,6 +86,16 @@ class ModelCard:
     expose: bool = False
     assumed: tuple[str, ...] = ()
 
+    @property
+    def channels_first(self) -> bool:
+        """Whether an image is (3, N, N) to the model, else (N, N, 3)."""
+        return self.layout == 'NCHW'
+
+    @property
+    def channel_axis(self) -> int:
+        """Of one image, without the batch."""
+        return 0 if self.channels_first else 2
+
 
 def card_path(model: str | Path) -> Path:
     """Path of the card of a model: the same name, ending in `.json`."""

@@ -61,7 +61,7 @@ class Restorer:
             self.card = replace(self.card, size=size)
         self.engine = create_session(source, choice, threads)
         size = self.card.size
-        self._shape = (1, 3, size, size) if self.card.layout == 'NCHW' else (1, size, size, 3)
+        self._shape = (1, 3, size, size) if self.card.channels_first else (1, size, size, 3)
         self._dtype = np.dtype(self.card.dtype)
         # A model of bytes takes the camera's pixels as they are: no arithmetic is needed.
         self._bytes = self._dtype == np.uint8 and self.card.value_range == (0.0, 255.0)
@@ -121,7 +121,7 @@ class Restorer:
             start = time.perf_counter()
             self._run(source, target)
             if grey:
-                take_colour_away(target[0], 0 if self.card.layout == 'NCHW' else 2)
+                take_colour_away(target[0], self.card.channel_axis)
             residual = self._residual(source, target)
             times.append((time.perf_counter() - start) * 1e3)
             if not np.isfinite(residual):
@@ -184,7 +184,7 @@ class Restorer:
     def _channels(self, buffer: NDArray[np.generic]) -> list[NDArray[np.generic]]:
         """Three (N, N) views of a buffer, in the order blue, green, red."""
         image = buffer[0]
-        planes = [image[i] if self.card.layout == 'NCHW' else image[..., i] for i in range(3)]
+        planes = [image[i] if self.card.channels_first else image[..., i] for i in range(3)]
         return planes[::-1] if self.card.colour == 'RGB' else planes
 
     def _write_input(self, crop: NDArray[np.uint8], buffer: NDArray[np.generic]) -> None:
@@ -218,7 +218,7 @@ class Restorer:
         self, source: NDArray[np.generic], target: NDArray[np.generic], *, to_model: bool
     ) -> None:
         """Copy an image once between BGR pixels and what the model of bytes has."""
-        if self.card.layout == 'NCHW':
+        if self.card.channels_first:
             axes = (2, 0, 1) if to_model else (1, 2, 0)
             channels = 2 if to_model else 0
             ordered = np.flip(source, channels) if self.card.colour == 'RGB' else source

@@ -141,11 +141,8 @@ def test_a_refused_parameter_is_reported_with_the_reason(camera_bag: Path, tmp_p
 
 def test_a_node_that_dies_ends_the_replay(camera_bag: Path, tmp_path: Path) -> None:
     def kill(cycles: int, frame: object, counts: object) -> None:
-        text = subprocess.run(
-            ['pgrep', '-P', str(os.getpid()), '-f', 'cfrnet_ros.node.main'],
-            capture_output=True, text=True, check=True,
-        ).stdout  # fmt: skip
-        os.kill(int(text.split()[0]), signal.SIGKILL)
+        # Frames that were on their way come when the node is already dead.
+        subprocess.run(['pkill', '-KILL', '-P', str(os.getpid()), '-f', 'cfrnet_ros.node.main'])
 
     with pytest.raises(NodeDiedError, match='exit code -9'):
         run_replay(ReplayPlan(camera_bag, tmp_path, parameters=PARAMETERS), kill)
@@ -161,22 +158,38 @@ def test_the_command_says_what_is_wrong(tmp_path: Path, capsys: pytest.CaptureFi
     assert 'there is no bag' in capsys.readouterr().err
 
 
-def test_ctrl_c_ends_everything_without_a_traceback(camera_bag: Path, tmp_path: Path) -> None:
-    out = tmp_path / 'out'
+def start_long_replay(bag: Path, out: Path) -> subprocess.Popen[str]:
+    """Return the command, once its node is active."""
     process = subprocess.Popen(
-        [sys.executable, '-m', 'cfrnet_ros.replay', str(camera_bag), '--out', str(out),
+        [sys.executable, '-m', 'cfrnet_ros.replay', str(bag), '--out', str(out),
          '--cycles', *(['1'] * 50), '-p', 'threads:=1'],
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
     )  # fmt: skip
-    node_log = out / 'node.log'
+    wait_for(out / 'node.log', 'active (was', process)
+    return process
+
+
+def wait_for(log: Path, text: str, process: subprocess.Popen[str] | None = None) -> None:
     end = time.monotonic() + 60
-    while not (node_log.exists() and 'active (was' in node_log.read_text()):
-        assert process.poll() is None
-        assert time.monotonic() < end
+    while not (log.exists() and text in log.read_text()):
+        assert process is None or process.poll() is None
+        assert time.monotonic() < end, f'no {text!r} in {log}'
         time.sleep(0.05)
+
+
+def test_ctrl_c_ends_everything_without_a_traceback(camera_bag: Path, tmp_path: Path) -> None:
+    process = start_long_replay(camera_bag, tmp_path / 'out')
     process.send_signal(signal.SIGINT)
     text, _ = process.communicate(timeout=60)
     assert process.returncode == 130
     assert 'interrupted' in text
     assert 'Traceback' not in text
-    assert 'shut down' in node_log.read_text()
+    assert 'shut down' in (tmp_path / 'out' / 'node.log').read_text()
+
+
+@pytest.mark.skipif(sys.platform != 'linux', reason='only Linux tells a process of that')
+def test_a_replay_that_is_killed_leaves_no_node_behind(camera_bag: Path, tmp_path: Path) -> None:
+    process = start_long_replay(camera_bag, tmp_path / 'out')
+    process.kill()
+    process.communicate(timeout=60)
+    wait_for(tmp_path / 'out' / 'node.log', 'shut down')

@@ -19,6 +19,7 @@ def render(report: Mapping[str, Any]) -> str:
     """Return the Markdown page of a report (see `training.compare_layouts.__main__`)."""
     layouts: Mapping[str, Any] = report['layouts']
     reference, kept_k = report['reference'], report['front_cycles']
+    sets = list(layouts[reference]['quality'])
     lines = [
         '# Layouts of the network',
         '',
@@ -26,9 +27,8 @@ def render(report: Mapping[str, Any]) -> str:
         f'layout was trained for {report["steps"]} steps from the seed {report["seed"]} on the',
         'same batches, degradations and losses (`training/compare_layouts/comparison.yaml`: one',
         f'cycle, from step {report["first_steps"]} on two), then measured on',
-        f'{report["faces"]} validation faces, half of them with the general and half with the car',
-        'degradations. So little training says which layout learns faster, not how good any of',
-        'them can get.',
+        f'{report["faces"]} validation faces, degraded by the sets in turn. So little training',
+        'says which layout learns faster, not how good any of them can get.',
         '',
         '## Quality after equal steps against the cost of a cycle',
         '',
@@ -73,14 +73,14 @@ def render(report: Mapping[str, Any]) -> str:
         '',
         '## By set of degradations',
         '',
-        '| layout | general: PSNR dB k = 1 / 2 / 3 | LPIPS | car: PSNR dB k = 1 / 2 / 3 | LPIPS |',
-        '| --- | --- | --- | --- | --- |',
+        f'| layout | {" | ".join(f"{s}: PSNR dB k = 1 / 2 / 3 | LPIPS" for s in sets)} |',
+        f'| --- |{" --- |" * 2 * len(sets)}',
     ]
     for name, row in layouts.items():
         cells = ' | '.join(
             f'{_series(row["quality"][s]["psnr"][1:], 2)} '
             f'| {_series(row["quality"][s]["lpips"][1:], 3)}'
-            for s in row['quality']
+            for s in sets
         )
         lines.append(f'| {name} | {cells} |')
     equal = report['equal_time']

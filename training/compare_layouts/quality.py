@@ -14,7 +14,7 @@ from training.degradation import SAMPLERS
 from training.metrics import psnr
 from training.perceptual import Lpips
 
-SETS = ('general', 'car')
+SETS = ('general', 'car', 'mosaic')
 METRICS = ('psnr', 'lpips')
 
 #: Seed of the degradations, by face, and of the bootstrap.
@@ -22,7 +22,7 @@ SEED = 7
 
 
 class ValidationFaces:
-    """Each validation face degraded once: by the general and by the car set in turn."""
+    """Each validation face degraded once, by the sets in turn."""
 
     def __init__(self, root: Path, device: torch.device, count: int) -> None:
         """Degrade up to `count` faces."""

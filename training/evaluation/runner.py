@@ -72,7 +72,7 @@ class CycleRunner:
         for _ in range(cycles):
             following = np.asarray(self._session.run(None, {self._input: current})[0])
             if grey:
-                take_colour_away(following[0], 0 if self.card.layout == 'NCHW' else 2)
+                take_colour_away(following[0], self.card.channel_axis)
             change = np.abs(following.astype(np.float32) - current.astype(np.float32))
             residuals.append(float(change.mean(dtype=np.float64)) / abs(high - low))
             pictures.append(self._to_picture(following))
@@ -85,12 +85,12 @@ class CycleRunner:
         values = image.astype(np.float32) * np.float32((high - low) / 255.0) + np.float32(low)
         if self.card.dtype == 'uint8':
             values = np.clip(np.rint(values), 0, 255)
-        batch = values[None] if self.card.layout == 'NHWC' else values.transpose(2, 0, 1)[None]
+        batch = (values.transpose(2, 0, 1) if self.card.channels_first else values)[None]
         return np.ascontiguousarray(batch, dtype=np.dtype(self.card.dtype))
 
     def _to_picture(self, output: NDArray[np.generic]) -> NDArray[np.uint8]:
         low, high = self.card.value_range
-        image = output[0] if self.card.layout == 'NHWC' else output[0].transpose(1, 2, 0)
+        image = output[0].transpose(1, 2, 0) if self.card.channels_first else output[0]
         values = (image.astype(np.float32) - np.float32(low)) * np.float32(255.0 / (high - low))
         picture = np.clip(np.rint(values), 0, 255).astype(np.uint8)
         return np.ascontiguousarray(picture[..., ::-1] if self.card.colour == 'RGB' else picture)

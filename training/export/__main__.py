@@ -126,7 +126,7 @@ def main() -> None:
                 'seed': args.seed,
                 'split': 'train',
                 'scheme': f'QDQ, U8 activations, S8 weights by channel, equalised, {best}',
-                'tried': {name: trial['to_fp32_db'] for name, trial in trials.items()},
+                'tried': trials,
             },
             'int8_against_fp32': trials[best],
         }
