@@ -69,7 +69,15 @@ def weights_path() -> Path:
     raise FileNotFoundError(f'the weights of the identity loss are missing: {REMEDY}')
 
 
-def resampling(size: int = CROP_SIZE) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+#: How a face is looked at: enlarged by a factor about the landmarks' mean, and moved by so many
+#: of its own 112 pixels in x and y.
+View = tuple[float, float, float]
+STRAIGHT: View = (1.0, 0.0, 0.0)
+
+
+def resampling(
+    size: int = CROP_SIZE, view: View = STRAIGHT
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Return what brings our aligned crop onto the network's: face = rows @ crop @ columns.T.
 
     The best similarity between both templates turns by 0.009 degrees (0.02 px at the
@@ -78,6 +86,7 @@ def resampling(size: int = CROP_SIZE) -> tuple[NDArray[np.float32], NDArray[np.f
 
     Args:
         size: side of the crop in pixels.
+        view: departure from the template.
 
     Returns:
         (112, size) float32 weights of the rows and of the columns; each row sums to 1.
@@ -87,11 +96,15 @@ def resampling(size: int = CROP_SIZE) -> tuple[NDArray[np.float32], NDArray[np.f
     target = ARCFACE_TEMPLATE + 0.5
     spread = source - source.mean(axis=0)
     scale = float((spread * (target - target.mean(axis=0))).sum() / (spread**2).sum())
+    scale *= view[0]
     # A triangle as wide as a face pixel on both sides of it: no aliasing.
     reach = max(1.0, 1.0 / scale)
     matrices = []
     for axis in (1, 0):
-        places = (np.arange(FACE_SIZE) + 0.5 - target[:, axis].mean()) / scale
+        middle = target[:, axis].mean() + view[1 + axis]
+        places = (np.arange(FACE_SIZE) + 0.5 - middle) / scale
+        # Beyond the crop its last row or column goes on.
+        places = np.clip(places, 0.5 - source[:, axis].mean(), size - 0.5 - source[:, axis].mean())
         distance = np.abs(places[:, None] + source[:, axis].mean() - np.arange(size) - 0.5)
         weights = np.maximum(0.0, 1.0 - distance / reach)
         matrices.append((weights / weights.sum(axis=1, keepdims=True)).astype(np.float32))
@@ -223,18 +236,22 @@ class IdentityEmbedding(nn.Module):
         self.register_buffer('columns', columns, persistent=False)
         self.requires_grad_(False)
 
-    def face(self, crop: Tensor) -> Tensor:
+    def face(self, crop: Tensor, view: View = STRAIGHT) -> Tensor:
         """Return (B, 3, 112, 112) float32 faces, as the network wants them aligned."""
+        rows, columns = cast(Tensor, self.rows), cast(Tensor, self.columns)
+        if view != STRAIGHT:
+            rows, columns = (torch.from_numpy(m).to(crop.device) for m in resampling(view=view))
         with torch.autocast(crop.device.type, enabled=False):
-            rows, columns = cast(Tensor, self.rows), cast(Tensor, self.columns)
             return rows @ crop.float().contiguous() @ columns.T
 
-    def forward(self, crop: Tensor) -> Tensor:
+    def forward(self, crop: Tensor, view: View = STRAIGHT) -> Tensor:
         """Embed crops.
 
         Args:
             crop: (B, 3, 256, 256) RGB in 0..1, aligned to
                 `cfrnet_ros.vision.align.DEFAULT_TEMPLATE`; whole crops, not windows.
+            view: departure from the network's alignment. What pleases the network in one view
+                alone is no likeness.
 
         Returns:
             (B, 192) float32 embeddings of length 1.
@@ -248,7 +265,7 @@ class IdentityEmbedding(nn.Module):
                 f'identity needs whole aligned crops, (B, 3, {CROP_SIZE}, {CROP_SIZE}); '
                 f'got {tuple(crop.shape)}'
             )
-        return F.normalize(self.network(self.face(crop)).float(), dim=1)
+        return F.normalize(self.network(self.face(crop, view)).float(), dim=1)
 
 
 def identity_distance(first: Tensor, second: Tensor) -> Tensor:

@@ -21,7 +21,7 @@ from torch.nn import functional as F
 
 from training.degradation import Degradation, degrade, expose_batch
 from training.discriminator import PatchDiscriminator, deceive_loss
-from training.identity import IdentityEmbedding, identity_distance
+from training.identity import STRAIGHT, IdentityEmbedding, View, identity_distance
 from training.perceptual import Lpips
 
 
@@ -41,6 +41,9 @@ class LossWeights:
         identity: 1 - cosine of face embeddings, on whole crops only.
         identity_everywhere: whether every cycle's output counts in it, each as much, or the
             last one's alone.
+        identity_views: spread of the views (`identity.View`) in which faces are embedded, drawn
+            anew each step: standard deviation of the enlargement, and of the shift as a share
+            of the face's side. 0 = always the network's own alignment.
         gradient: share that the distance of the image gradients has in each pixel
             term. Errors of brightness hardly count there, noise and blur do.
         light: extra weight of hardly spoilt faces in the pixel terms, see `balance`.
@@ -76,6 +79,7 @@ class LossWeights:
     matching: float = 0.0
     identity: float = 0.0
     identity_everywhere: bool = False
+    identity_views: float = 0.0
     gradient: float = 2.0
     light: float = 0.0
     tone: float = 0.5
@@ -140,6 +144,7 @@ class Batch:
         depth: how many applications come before the idempotence terms.
         window: top, left and side of the square that LPIPS sees.
         noise: (extra, 3, H, W) noise of the idempotence terms, or None.
+        view: how the identity term looks at the faces.
 
     """
 
@@ -153,6 +158,7 @@ class Batch:
     depth: int
     window: tuple[int, int, int]
     noise: Tensor | None = None
+    view: View = STRAIGHT
 
 
 class ActivationRange:
@@ -264,10 +270,10 @@ def ccfp_loss(
             terms['matching'] = weights.matching * matching
     if critics.identity is not None:
         with torch.no_grad():
-            who = critics.identity(truth)
+            who = critics.identity(truth, batch.view)
         compared = outputs if weights.identity_everywhere else outputs[-1:]
         angles = [
-            identity_distance(critics.identity(output.clamp(0.0, 1.0)), who).mean()
+            identity_distance(critics.identity(output.clamp(0.0, 1.0), batch.view), who).mean()
             for output in compared
         ]
         terms['identity'] = weights.identity * torch.stack(angles).mean()

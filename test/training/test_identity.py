@@ -165,6 +165,19 @@ def test_missing_weights_name_the_command(tmp_path: Path, monkeypatch: pytest.Mo
         weights_path()
 
 
+def test_a_view_moves_and_enlarges_the_face(network: IdentityEmbedding, astronaut: Tensor) -> None:
+    straight = network.face(astronaut)
+    assert torch.equal(network.face(astronaut, (1.0, 0.0, 0.0)), straight)
+    moved = network.face(astronaut, (1.0, 5.0, -3.0))
+    torch.testing.assert_close(moved[..., :-3, 5:], straight[..., 3:, :-5], atol=0.02, rtol=0.0)
+    large = network.face(astronaut, (2.0, 0.0, 0.0))
+    left, top = (round(float(v) / 2) for v in ARCFACE_TEMPLATE.mean(axis=0) + 0.5)
+    expected = straight[..., top : top + 56, left : left + 56]
+    error = (F.avg_pool2d(large, 2) - expected).abs().mean()
+    assert error < 0.5 * (straight[..., 28:84, 28:84] - expected).abs().mean()
+    assert torch.isfinite(network(astronaut, (0.7, 30.0, 30.0))).all()
+
+
 def test_another_networks_weights_are_refused(tmp_path: Path) -> None:
     state = {k: v.numpy() for k, v in MobileFaceNet().state_dict().items()}
     del state['embed.bias']

@@ -13,7 +13,8 @@ from torch import Tensor, nn  # noqa: E402
 
 from training.degradation import SAMPLERS, degrade, expose_batch, targets  # noqa: E402
 from training.discriminator import PatchDiscriminator, deceive_loss, judge_loss  # noqa: E402
-from training.losses import Batch, Critics, LossWeights, ccfp_loss  # noqa: E402
+from training.identity import STRAIGHT, View  # noqa: E402
+from training.losses import Batch, Critics, LossWeights, balance, ccfp_loss  # noqa: E402
 
 ONLY_PIXELS = LossWeights(activation=0.0)
 CCFP = {
@@ -58,6 +59,16 @@ def batch(cycles: int = 2, depth: int = 0) -> Batch:
         depth=depth,
         window=(0, 0, 64),
     )
+
+
+def test_hardly_spoilt_faces_weigh_more_with_light() -> None:
+    truth = torch.full((3, 3, 8, 8), 0.5)
+    degraded = truth + torch.tensor([0.01, 0.04, 0.2]).view(3, 1, 1, 1)
+    plain, lit = (balance(degraded, truth, light).flatten() for light in (0.0, 5.0))
+    more = lit / plain
+    assert more[0] == pytest.approx(1 + 5 * np.exp(-2 / 3), rel=1e-3)
+    assert more[0] > more[1] > more[2]
+    assert more[2] == pytest.approx(1.0, abs=1e-3)
 
 
 def test_every_cycle_is_supervised() -> None:
@@ -151,7 +162,7 @@ def test_adversarial_terms_act_on_the_last_cycle_that_has_a_weight() -> None:
 class Blueness(nn.Module):
     """Stands for a face embedding: who it is depends on the mean colour alone."""
 
-    def forward(self, crop: Tensor) -> Tensor:
+    def forward(self, crop: Tensor, view: View = STRAIGHT) -> Tensor:
         return nn.functional.normalize(crop.mean(dim=(2, 3)), dim=1)
 
 
