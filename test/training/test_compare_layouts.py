@@ -66,7 +66,7 @@ def test_a_difference_on_the_same_faces_is_surer_than_the_faces_are_alike() -> N
 def test_the_shipped_comparison_trains_with_one_cycle_and_then_with_two() -> None:
     folder = ROOT / 'training' / 'compare_layouts'
     config = load_config(folder / 'comparison.yaml')
-    begin = config.stages[0][0]
+    begin = next(step for step, changes in config.stages if 'cycles' in changes)
     assert config.at(begin - 1).cycles == (1.0,)
     assert config.at(begin).cycles == (0.0, 1.0)
     # The last third, with the learning rate still as it was where it begins.

@@ -63,7 +63,7 @@ def test_both_precisions_ship_with_valid_cards() -> None:
 
 
 # The default is 2; further cycles trade fidelity for sharpness, see docs/results.md. Blocks of JPEG
-# are hard to tell from detail: at k=2 INT8 may be as far from the truth in pixels as they are.
+# are hard to tell from detail, and have least to gain.
 @pytest.mark.parametrize(
     ('fault', 'cycles', 'gain_db'),
     [
@@ -71,8 +71,8 @@ def test_both_precisions_ship_with_valid_cards() -> None:
         (noisy, 2, 2.5),
         (dark, 1, 12.0),
         (dark, 2, 12.0),
-        (compressed, 1, 0.1),
-        (compressed, 2, -0.1),
+        (compressed, 1, 0.5),
+        (compressed, 2, 0.2),
     ],
 )
 def test_a_spoilt_face_comes_closer_to_the_truth(
