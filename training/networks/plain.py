@@ -22,7 +22,7 @@ class PositionMask(nn.Module):
     Nearest upsampling makes four pixels of one that no convolution can tell apart. Behind
     this mask each has channels of its own, so that upsampling, mask and convolution
     together do what pixel shuffle does (Shi et al., CVPR 2016), which NPUs map a hundred
-    times worse (docs/layouts.md). Two additions of a constant row and column: below
+    times worse (docs/hardware.md). Two additions of a constant row and column: below
     `DEPTH` nothing passes the ReLU that follows.
     """
 
