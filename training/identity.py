@@ -42,6 +42,10 @@ ARCFACE_TEMPLATE: NDArray[np.float64] = np.array(
         [70.7299, 92.2041],
     ]
 )
+#: How a face is looked at: enlarged by a factor about the landmarks' mean, and moved by so many
+#: of its own 112 pixels in x and y.
+View = tuple[float, float, float]
+STRAIGHT: View = (1.0, 0.0, 0.0)
 
 # Bottlenecks as (channels inside, channels out, stride of the depthwise convolution).
 _BLOCKS = (
@@ -67,12 +71,6 @@ def weights_path() -> Path:
         if (path := Path(place) / FILE).is_file():
             return path
     raise FileNotFoundError(f'the weights of the identity loss are missing: {REMEDY}')
-
-
-#: How a face is looked at: enlarged by a factor about the landmarks' mean, and moved by so many
-#: of its own 112 pixels in x and y.
-View = tuple[float, float, float]
-STRAIGHT: View = (1.0, 0.0, 0.0)
 
 
 def resampling(
@@ -102,10 +100,10 @@ def resampling(
     matrices = []
     for axis in (1, 0):
         middle = target[:, axis].mean() + view[1 + axis]
-        places = (np.arange(FACE_SIZE) + 0.5 - middle) / scale
+        places = source[:, axis].mean() + (np.arange(FACE_SIZE) + 0.5 - middle) / scale
         # Beyond the crop its last row or column goes on.
-        places = np.clip(places, 0.5 - source[:, axis].mean(), size - 0.5 - source[:, axis].mean())
-        distance = np.abs(places[:, None] + source[:, axis].mean() - np.arange(size) - 0.5)
+        places = np.clip(places, 0.5, size - 0.5)
+        distance = np.abs(places[:, None] - np.arange(size) - 0.5)
         weights = np.maximum(0.0, 1.0 - distance / reach)
         matrices.append((weights / weights.sum(axis=1, keepdims=True)).astype(np.float32))
     return matrices[0], matrices[1]
