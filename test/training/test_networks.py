@@ -129,6 +129,28 @@ def test_what_the_plain_network_shows_depends_on_what_it_is_given() -> None:
     assert 0.05 < float((dark - light).abs().mean()) < 5.0
 
 
+def test_training_leaves_the_plain_network_s_way_through_for_the_face_as_it_was() -> None:
+    """What it learns is in what its last convolution adds; without that the face comes out."""
+    trained = made('plain').to(memory_format=torch.channels_last)
+    # A run that goes on reads its weights anew, and has to hold them just as well.
+    trained.load_state_dict({k: v.clone() for k, v in trained.state_dict().items()})
+    before = {name: value.detach().clone() for name, value in trained.named_parameters()}
+    generator = torch.Generator().manual_seed(1)
+    face = torch.rand(1, 3, 32, 32, generator=generator)
+    optimiser = torch.optim.Adam(trained.parameters(), lr=1e-2)
+    for _ in range(3):
+        optimiser.zero_grad()
+        (trained(face, clip=False) - 0.5).square().mean().backward()
+        optimiser.step()
+    for name, parameter in trained.named_parameters():
+        assert not torch.equal(parameter, before[name]), name
+    with torch.no_grad():
+        assert not torch.allclose(trained(face), face, atol=0.01)
+        trained.head.weight[:, 3:] = 0.0
+        trained.head.bias.zero_()
+        assert torch.allclose(trained(face), face, atol=1e-6)
+
+
 def test_each_pixel_of_a_block_has_channels_of_its_own_behind_the_mask() -> None:
     mask = PositionMask(8, 6)
     value = torch.arange(1.0, 9.0).view(1, 8, 1, 1) / 4
