@@ -12,7 +12,7 @@ from training.networks.parts import Restorer, conv_relu, enlarge
 
 #: Values of a pixel, of a 2x2 and of a 4x4 patch: so many channels carry the face itself.
 _PIXEL, _PATCH2, _PATCH4 = 3, 12, 48
-#: Spread of the random weights that lead from the other channels into those.
+#: Largest of the random weights by which the last convolution begins to correct the face.
 _WHISPER = 5e-4
 
 
@@ -64,7 +64,7 @@ class PlainCNN(Restorer):
 
     Never two tensors alive at once: the easiest graph to deploy. It has to carry the face
     itself through its narrowest place, stride 4 with 128 channels, of which the 48 values
-    of each 4x4 patch take 48 until training finds better.
+    of each 4x4 patch take 48; the other 80 work out what to add to it.
     """
 
     stages = ('entry', 'body', 'exit2', 'exit1')
@@ -137,10 +137,10 @@ def _carry(
 
     Args:
         convolution: its weights are changed, and masked in every gradient.
-        taps: (output, input, row, column) of the weights that become one; the others of these
-            outputs become zero.
-        corrected_from: from this input on, the outputs learn to add others, which begin
-            small; None: they learn nothing.
+        taps: (output, input, row, column) of the weights that become one; those from other
+            inputs to these outputs become zero.
+        corrected_from: from this input on they are small instead, and learned; None: nothing
+            of these outputs is.
 
     """
     assert convolution.bias is not None
