@@ -61,6 +61,8 @@ def equalise(float_model: Path, path: Path, inputs: Sequence[NDArray[np.uint8]])
     factors = {group: best_factors(np.stack(r)) for group, r in ranges.items()}
     weights = {tensor.name: tensor for tensor in model.graph.initializer}
     for node in model.graph.node:
+        if node.op_type == 'Add':
+            _share_constants(node, factors.get(groups.of(node.output[0])), weights)
         if node.op_type != 'Conv':
             continue
         before = factors.get(groups.of(node.input[0]))
@@ -80,6 +82,18 @@ def equalise(float_model: Path, path: Path, inputs: Sequence[NDArray[np.uint8]])
         kernel.CopyFrom(numpy_helper.from_array(values.astype(np.float32), kernel.name))
     onnx.checker.check_model(model)
     onnx.save(model, str(path))
+
+
+def _share_constants(
+    node: onnx.NodeProto,
+    factors: NDArray[np.float64] | None,
+    weights: dict[str, onnx.TensorProto],
+) -> None:
+    """Divide what an addition adds to every face by the factors of its group, in place."""
+    for name in node.input:
+        if factors is not None and name in weights:
+            values = numpy_helper.to_array(weights[name]) / factors[None, :, None, None]
+            weights[name].CopyFrom(numpy_helper.from_array(values.astype(np.float32), name))
 
 
 def best_factors(reach: NDArray[np.float32]) -> NDArray[np.float64]:
@@ -125,7 +139,7 @@ def best_factors(reach: NDArray[np.float32]) -> NDArray[np.float64]:
 def _groups(graph: onnx.GraphProto) -> tuple[_Groups, set[str]]:
     """Return the groups, and the tensors whose groups must stay as they are."""
     groups = _Groups()
-    constants = {tensor.name for tensor in graph.initializer}
+    constants = {tensor.name: tuple(tensor.dims) for tensor in graph.initializer}
     tied = {value.name for value in (*graph.input, *graph.output)}
     readers = Counter(name for node in graph.node for name in node.input)
     for node in graph.node:
@@ -139,7 +153,10 @@ def _groups(graph: onnx.GraphProto) -> tuple[_Groups, set[str]]:
             for name in data:
                 groups.join(name, node.output[0])
                 if name in constants:
-                    tied.add(name)
+                    # One for each channel is divided with them; one for all cannot be.
+                    shape = constants[name]
+                    if len(shape) != 4 or shape[1] == 1 or readers[name] > 1:
+                        tied.add(name)
         else:
             tied.update((*node.input, *node.output))
     return groups, {groups.of(name) for name in tied}
