@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
+
+import numpy as np
 
 try:
     import onnx
@@ -32,7 +35,7 @@ def resized_model(model: str | Path, size: int, layout: str) -> bytes:
 
     Raises:
         ModelError: the Python package onnx is not installed, the file cannot be read, or
-            it holds an operator that is made for one size.
+            it holds an operator or a constant that is made for one size.
 
     """
     remedy = "set crop_size to 0 for the model's own size, or export the model at that size"
@@ -61,8 +64,52 @@ def resized_model(model: str | Path, size: int, layout: str) -> bytes:
         dims = value.type.tensor_type.shape.dim
         if len(dims) != 4:
             raise ModelError(f"'{model}' is not one image in and one image out; {remedy}")
+        own = dims[sides[0]].dim_value
         for axis in sides:
             dims[axis].dim_value = size
+    for name in _added(graph) & constants:
+        if not _repeat(graph, name, size, own):
+            raise ModelError(
+                f"'{model}' cannot be run at {size} pixels: its constant {name} is made for one"
+                f' size; {remedy}'
+            )
     # Shapes that were inferred for the old size would contradict the new one.
     del graph.value_info[:]
     return bytes(proto.SerializeToString())
+
+
+def _added(graph: Any) -> set[str]:
+    """Names of what additions add, and of what is dequantised for them."""
+    added = {name for node in graph.node if node.op_type == 'Add' for name in node.input}
+    stored = {
+        node.input[0]
+        for node in graph.node
+        if node.op_type == 'DequantizeLinear' and node.output[0] in added
+    }
+    return added | stored
+
+
+def _repeat(graph: Any, name: str, size: int, own: int) -> bool:
+    """Bring a constant to another size if it is the same in every 2x2, as the plain CNN's masks.
+
+    Args:
+        graph: changed in place.
+        name: of the constant; ONNX's convolutions and enlargements have the channels first.
+        size: wanted side of the image in pixels.
+        own: side of the image for which the constant was made.
+
+    Returns:
+        Whether it fits now.
+
+    """
+    stored = next(item for item in graph.initializer if item.name == name)
+    values = onnx.numpy_helper.to_array(stored)
+    for axis in (2, 3) if values.ndim == 4 else ():
+        side = values.shape[axis]
+        if side == 1:
+            continue
+        if side * size % (2 * own) or not np.array_equal(values, np.roll(values, 2, axis)):
+            return False
+        values = values.take(np.arange(side * size // own) % 2, axis)
+    stored.CopyFrom(onnx.numpy_helper.from_array(values, name))
+    return True

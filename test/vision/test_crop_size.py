@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from onnx import helper
 from onnx_models import save_model, scale_model
 from pictures import Frame, resized
@@ -54,6 +55,34 @@ def test_the_models_own_size_needs_no_rewriting(tmp_path: Path, cpu: ProviderCho
     path = scale_model(tmp_path / 'm.onnx', 0.5, size=64)
     for size in (0, 64):
         assert Restorer(path, cpu, size=size).card.size == 64
+
+
+def adding_model(path: Path, added: NDArray[np.float32]) -> Path:
+    return save_model(
+        path,
+        [helper.make_node('Add', ['face', 'added'], ['restored'])],
+        [1, 3, 64, 64],
+        constants={'added': added},
+        card={'value_range': [0, 1], 'colour': 'RGB', 'iterative': True},
+    )
+
+
+def test_what_is_added_to_every_second_row_is_so_at_any_size(
+    tmp_path: Path, cpu: ProviderChoice
+) -> None:
+    rows = np.tile(np.array([0.0, 0.2], np.float32), 32).reshape(1, 1, 64, 1)
+    path = adding_model(tmp_path / 'm.onnx', np.repeat(rows, 3, axis=1))
+    face = np.full((128, 128, 3), 100, np.uint8)
+    restored = Restorer(path, cpu, size=128).restore(face, 1).crop
+    assert (restored[::2] == 100).all()
+    assert (restored[1::2] == 151).all()
+
+
+def test_what_is_added_to_one_place_is_refused(tmp_path: Path, cpu: ProviderChoice) -> None:
+    rows = np.linspace(0, 1, 64, dtype=np.float32).reshape(1, 1, 64, 1)
+    path = adding_model(tmp_path / 'm.onnx', rows)
+    with pytest.raises(ModelError, match=r'constant added is made for one size; set crop_size'):
+        Restorer(path, cpu, size=128)
 
 
 def test_what_is_made_for_one_size_is_refused(tmp_path: Path, cpu: ProviderChoice) -> None:
