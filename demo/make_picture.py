@@ -28,7 +28,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or '').splitlines()[0])
     parser.add_argument('picture', type=Path, help='JPEG to write')
     parser.add_argument('--cycles', type=int, default=2)
-    parser.add_argument('--model', default='auto', help='auto, fp32, int8 or a path')
+    parser.add_argument('--model', default='auto', help='auto, fp32, int8, plain or a path')
     given = parser.parse_args()
     choice = choose_providers('cpu')
     detector = YuNetDetector(None, choice, 480)

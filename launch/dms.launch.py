@@ -72,7 +72,9 @@ def declare_arguments() -> list[DeclareLaunchArgument]:
         DeclareLaunchArgument(
             'model',
             default_value='',
-            description='auto, fp32, int8 or the path of an ONNX file; empty: as in params_file.',
+            description=(
+                'auto, fp32, int8, plain or the path of an ONNX file; empty: as in params_file.'
+            ),
         ),
         DeclareLaunchArgument(
             'detector_model',

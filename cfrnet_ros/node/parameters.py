@@ -182,7 +182,8 @@ SPECS: tuple[Spec, ...] = (
         'model',
         'auto',
         "Restorer: 'auto' (the shipped INT8 or FP32 file, whichever suits the provider), 'fp32',"
-        " 'int8', or the path of an ONNX file.",
+        " 'int8'; 'plain', 'plain_fp32', 'plain_int8', the same of the network without skip"
+        ' connections; or the path of an ONNX file.',
     ),
     Spec(
         'detector_model',

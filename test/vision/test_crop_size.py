@@ -21,11 +21,11 @@ from cfrnet_ros.vision.restorer import Restorer
 from cfrnet_ros.vision.tracker import FaceTracker
 
 
-@pytest.mark.parametrize('precision', ['fp32', 'int8'])
+@pytest.mark.parametrize('name', ['fp32', 'int8', 'plain_fp32', 'plain_int8'])
 def test_the_shipped_models_restore_at_512(
-    precision: str, cpu: ProviderChoice, detector: YuNetDetector, portrait: Frame
+    name: str, cpu: ProviderChoice, detector: YuNetDetector, portrait: Frame
 ) -> None:
-    restorer = Restorer(resolve_model(precision), cpu, size=512)
+    restorer = Restorer(resolve_model(name), cpu, size=512)
     assert restorer.card.size == 512
     restorer.warm_up()
     crop, _ = align_face(portrait, detector.detect(portrait)[0].landmarks, 512)

@@ -27,9 +27,18 @@ def clean() -> Image:
     return align_face(photo, face.landmarks)[0]
 
 
-@pytest.fixture(scope='module', params=['fp32', 'int8'])
+def load(name: str) -> Restorer:
+    return Restorer(resolve_model(name), choose_providers('cpu'), 1)
+
+
+@pytest.fixture(scope='module', params=['fp32', 'int8', 'plain_fp32', 'plain_int8'])
 def restorer(request: pytest.FixtureRequest) -> Restorer:
-    return Restorer(resolve_model(request.param), choose_providers('cpu'), 1)
+    return load(request.param)
+
+
+@pytest.fixture(scope='module', params=['fp32', 'int8'])
+def main_restorer(request: pytest.FixtureRequest) -> Restorer:
+    return load(request.param)
 
 
 def noisy(image: Image) -> Image:
@@ -55,9 +64,10 @@ def compressed(image: Image) -> Image:
 
 def test_both_precisions_ship_with_valid_cards() -> None:
     assert {'cfrnet_256_fp32', 'cfrnet_256_int8'} <= set(shipped_models())
-    for precision in ('fp32', 'int8'):
-        restorer = Restorer(resolve_model(precision), choose_providers('cpu'), 1)
-        assert restorer.card.precision == precision
+    assert {'cfrnet_plain_256_fp32', 'cfrnet_plain_256_int8'} <= set(shipped_models())
+    for name in ('fp32', 'int8', 'plain_fp32', 'plain_int8'):
+        restorer = load(name)
+        assert restorer.card.precision == name.removeprefix('plain_')
         assert restorer.card.iterative
         assert not restorer.card.assumed
 
@@ -88,11 +98,13 @@ def test_a_spoilt_face_comes_closer_to_the_truth(
 
 
 @pytest.mark.parametrize('fault', [noisy, dark, compressed])
-def test_int8_does_what_fp32_does(clean: Image, fault: Callable[[Image], Image]) -> None:
+@pytest.mark.parametrize('network', ['', 'plain_'])
+def test_int8_does_what_fp32_does(
+    network: str, clean: Image, fault: Callable[[Image], Image]
+) -> None:
     spoilt = fault(clean)
     fp32, int8 = (
-        Restorer(resolve_model(precision), choose_providers('cpu'), 1).restore(spoilt, 2).crop
-        for precision in ('fp32', 'int8')
+        load(f'{network}{precision}').restore(spoilt, 2).crop for precision in ('fp32', 'int8')
     )
     # Far closer to each other than either is to the input.
     assert cv2.PSNR(int8, fp32) > 30.0
@@ -102,9 +114,16 @@ def test_a_clean_face_is_left_alone(restorer: Restorer, clean: Image) -> None:
     assert cv2.PSNR(restorer.restore(clean, 1).crop, clean) > 32.0
 
 
-def test_further_cycles_change_less_and_less(restorer: Restorer, clean: Image) -> None:
-    residuals = restorer.restore(dark(clean), 4).residuals
+def test_further_cycles_change_less_and_less(main_restorer: Restorer, clean: Image) -> None:
+    residuals = main_restorer.restore(dark(clean), 4).residuals
     assert residuals[0] > 4 * residuals[1]
+    assert residuals[3] < residuals[0] / 4
+
+
+@pytest.mark.parametrize('precision', ['fp32', 'int8'])
+def test_so_do_those_of_the_plain_network_if_more_slowly(precision: str, clean: Image) -> None:
+    residuals = load(f'plain_{precision}').restore(dark(clean), 4).residuals
+    assert residuals[0] > 2.5 * residuals[1]
     assert residuals[3] < residuals[0] / 4
 
 
@@ -136,7 +155,7 @@ def test_only_underexposed_faces_are_brightened(clean: Image) -> None:
 
 
 def test_what_is_far_from_the_middle_of_a_face_decides_how_it_is_restored(
-    restorer: Restorer, clean: Image
+    main_restorer: Restorer, clean: Image
 ) -> None:
     """A network that repaired a patch by itself would need no two million parameters.
 
@@ -146,5 +165,7 @@ def test_what_is_far_from_the_middle_of_a_face_decides_how_it_is_restored(
     spoilt = compressed(np.asarray(cv2.GaussianBlur(clean, (0, 0), 2.0), np.uint8))
     alone = np.full_like(spoilt, 128)
     alone[80:176, 80:176] = spoilt[80:176, 80:176]
-    whole, part = (restorer.restore(image, 1).crop[120:136, 120:136] for image in (spoilt, alone))
+    whole, part = (
+        main_restorer.restore(image, 1).crop[120:136, 120:136] for image in (spoilt, alone)
+    )
     assert cv2.absdiff(whole, part).mean() > 0.1

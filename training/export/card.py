@@ -17,7 +17,14 @@ from typing import Any
 
 from cfrnet_ros.vision.align import DEFAULT_TEMPLATE
 from training.export.page import write_page
-from training.export.texts import CREDITS, INTENDED_USE, LICENCE, LIMITS, OUT_OF_SCOPE
+from training.export.texts import (
+    CREDITS,
+    INTENDED_USE,
+    LAYOUT_LIMITS,
+    LICENCE,
+    LIMITS,
+    OUT_OF_SCOPE,
+)
 
 #: What the card says of a model's input and output, by `--io`.
 IO_FORMATS: dict[str, dict[str, Any]] = {
@@ -58,13 +65,14 @@ def make_card(
         The card, without figures (`metrics` is empty).
 
     """
+    layout = training.get('config', {}).get('network', {}).get('layout', '')
     return {
         'name': f'{title} {size} {precision.upper()}',
         'file': path.name,
         'sha256': hashlib.sha256(path.read_bytes()).hexdigest(),
         'intended_use': INTENDED_USE,
         'out_of_scope': OUT_OF_SCOPE,
-        'limits': LIMITS,
+        'limits': [*LIMITS, *LAYOUT_LIMITS.get(layout, [])],
         'size': size,
         **IO_FORMATS[io],
         'iterative': True,
