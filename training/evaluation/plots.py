@@ -114,7 +114,9 @@ def _tidy(axes: Any) -> None:
 def _legend(figure: Any, axes: Any) -> None:
     handles, labels = axes.get_legend_handles_labels()
     if handles:
-        figure.legend(handles, labels, loc='outside lower center', ncols=len(labels), frameon=False)
+        # Four names are as wide as the figure.
+        columns = len(labels) if len(labels) < 5 else 3
+        figure.legend(handles, labels, loc='outside lower center', ncols=columns, frameon=False)
 
 
 def _save(figure: Any, path: Path) -> None:
