@@ -10,10 +10,11 @@ VENV := .venv
 TRAINING_VENV := .venv-training
 PY := $(VENV)/bin/python
 PYTEST_ARGS ?=
-# Once in some hundred starts two processes do not find each other for a minute (Fast DDS 3.2 with
-# LARGE_DATA, on an idle machine). What fails so, and nothing else, is tried once more, and told.
+# Once in some hundred starts two processes do not find each other for a minute, or one does not end
+# (Fast DDS 3.2 with LARGE_DATA, on an idle machine). What fails so, and nothing else, is tried once
+# more, and told.
 RERUNS := --reruns 1 --only-rerun '^AssertionError: waited .* in vain for' \
-    --only-rerun 'is not answering after'
+    --only-rerun 'is not answering after' --only-rerun 'TimeoutExpired'
 
 # A sourced ROS 2 must not mix with the wheels in .venv: other Python, other libraries.
 unexport PYTHONPATH PYTHONHOME LD_LIBRARY_PATH
