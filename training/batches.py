@@ -11,7 +11,7 @@ import torch
 from training.config import RunConfig
 from training.data import SIZE, TrainingFaces
 from training.degradation import clean_plan, degrade, expose_batch, sample, targets
-from training.identity import FACE_SIZE, STRAIGHT, View
+from training.face_view import STRAIGHT, View
 from training.losses import Batch
 
 
@@ -77,7 +77,7 @@ def _view(rng: np.random.Generator, spread: float) -> View:
     if spread == 0.0:
         return STRAIGHT
     zoom, right, down = (float(v) for v in rng.standard_normal(3) * spread)
-    return float(np.exp(zoom)), right * FACE_SIZE, down * FACE_SIZE
+    return float(np.exp(zoom)), right, down
 
 
 def _part(size: int, share: float) -> int:

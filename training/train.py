@@ -26,6 +26,7 @@ from training.batches import BatchSource
 from training.checkpoint import CHECKPOINT, load_weights, provenance, save_atomically
 from training.config import RunConfig, load_config
 from training.data import TrainingFaces
+from training.descriptor import FaceDescriptor
 from training.discriminator import PatchDiscriminator, judge_loss
 from training.identity import IdentityEmbedding
 from training.losses import ActivationRange, Batch, Critics, ccfp_loss
@@ -86,7 +87,7 @@ class Trainer:
         self.optimiser = _adam(self.network, config)
         self.judge_optimiser = _adam(self.judge, config)
         self._lpips: Lpips | None = None
-        self._identity: IdentityEmbedding | None = None
+        self._identity: list[IdentityEmbedding | FaceDescriptor] = []
         self.step, self.elapsed = 0, 0.0
         if (out / CHECKPOINT).is_file():
             self._resume(out / CHECKPOINT)
@@ -97,7 +98,9 @@ class Trainer:
         state = torch.load(path, map_location='cpu', weights_only=True)
         self.network.load_state_dict(state['network'])
         self.average.load_state_dict(state['average'])
-        self.optimiser.load_state_dict(state['optimiser'])
+        # Made of a shipped model (`training.from_model`), a checkpoint has weights alone.
+        if 'optimiser' in state:
+            self.optimiser.load_state_dict(state['optimiser'])
         self.step, self.elapsed = int(state['step']), float(state['elapsed'])
         if 'judge' in state:
             self.judge.load_state_dict(state['judge'])
@@ -118,12 +121,14 @@ class Trainer:
         """Load what this step needs; a run without a term needs no weights for it."""
         if max(now.loss.perceptual) > 0 and self._lpips is None:
             self._lpips = Lpips('vgg', half=True).to(self.device)
-        if now.loss.identity > 0 and self._identity is None:
-            self._identity = IdentityEmbedding().to(self.device)
+        embeddings = sum(share > 0 for share in now.loss.identity_shares)
+        if now.loss.identity > 0:
+            for make in (IdentityEmbedding, FaceDescriptor)[len(self._identity) : embeddings]:
+                self._identity.append(make().to(self.device))
         return Critics(
             lpips=self._lpips if max(now.loss.perceptual) > 0 else None,
             judge=self.judge if max(now.loss.adversarial) > 0 else None,
-            identity=self._identity if whole and now.loss.identity > 0 else None,
+            identity=tuple(self._identity) if whole and now.loss.identity > 0 else (),
         )
 
     def train_step(self) -> dict[str, float]:

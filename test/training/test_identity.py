@@ -12,11 +12,12 @@ from torch import Tensor  # noqa: E402
 from torch.nn import functional as F  # noqa: E402
 
 from cfrnet_ros.vision.align import DEFAULT_TEMPLATE, similarity_transform  # noqa: E402
-from training import fetch_identity  # noqa: E402
+from training import descriptor, fetch_identity  # noqa: E402
 from training.data import aligned, read_manifest, to_tensor  # noqa: E402
+from training.descriptor import FaceDescriptor  # noqa: E402
+from training.face_view import CROP_SIZE, FaceView  # noqa: E402
 from training.identity import (  # noqa: E402
     ARCFACE_TEMPLATE,
-    CROP_SIZE,
     DIMENSIONS,
     FACE_SIZE,
     FILE,
@@ -24,15 +25,24 @@ from training.identity import (  # noqa: E402
     IdentityEmbedding,
     MobileFaceNet,
     identity_distance,
-    resampling,
-    weights_path,
+    identity_file,
 )
+
+VIEW = FaceView(ARCFACE_TEMPLATE + 0.5, FACE_SIZE)
 
 
 @pytest.fixture(scope='module')
 def network() -> IdentityEmbedding:
     try:
         return IdentityEmbedding()
+    except FileNotFoundError as error:
+        pytest.skip(str(error))
+
+
+@pytest.fixture(scope='module')
+def describe() -> FaceDescriptor:
+    try:
+        return FaceDescriptor()
     except FileNotFoundError as error:
         pytest.skip(str(error))
 
@@ -51,7 +61,7 @@ def test_resampling_is_the_best_similarity_of_the_templates() -> None:
         DEFAULT_TEMPLATE * CROP_SIZE - 0.5, FACE_SIZE, (ARCFACE_TEMPLATE + 0.5) / FACE_SIZE
     )
     # What face pixel (x, y) shows, by both.
-    columns_at, rows_at = (matrix @ np.arange(CROP_SIZE) for matrix in resampling()[::-1])
+    columns_at, rows_at = (matrix @ np.arange(CROP_SIZE) for matrix in VIEW.matrices()[::-1])
     x, y = np.meshgrid(columns_at, rows_at)
     back = np.stack([x, y, np.ones_like(x)], axis=-1) @ similarity.T
     pixels = np.tile(np.arange(FACE_SIZE), (FACE_SIZE, 1))
@@ -60,7 +70,7 @@ def test_resampling_is_the_best_similarity_of_the_templates() -> None:
 
 
 def test_resampling_does_not_alias() -> None:
-    rows, columns = (torch.from_numpy(matrix) for matrix in resampling())
+    rows, columns = (torch.from_numpy(matrix) for matrix in VIEW.matrices())
     stripes = (torch.arange(CROP_SIZE) % 2).float().expand(CROP_SIZE, -1)
     face = rows @ stripes @ columns.T
     assert float((face - 0.5).abs().max()) < 0.1
@@ -71,7 +81,7 @@ def test_embeddings_are_what_the_original_engine_gives(
 ) -> None:
     interpreter = pytest.importorskip('ai_edge_litert.interpreter')
     engine = interpreter.Interpreter(
-        model_path=str(weights_path().with_name(fetch_identity.TFLITE)), num_threads=1
+        model_path=str(identity_file(FILE).with_name(fetch_identity.TFLITE)), num_threads=1
     )
     engine.allocate_tensors()
     crops = torch.cat([astronaut, blurred(astronaut, 9)])
@@ -106,19 +116,24 @@ def test_half_precision_hardly_changes_the_distance(
     assert float(identity_distance(network(astronaut), half)) < 2e-3
 
 
-def test_gradient_brings_a_spoilt_face_back(network: IdentityEmbedding, astronaut: Tensor) -> None:
-    who = network(astronaut)
-    face = blurred(astronaut, 13)
+def lowered(embed: IdentityEmbedding | FaceDescriptor, crop: Tensor) -> float:
+    """Return what five steps down the gradient leave of a spoilt face's distance."""
+    who = embed(crop)
+    face = blurred(crop, 13)
     face = (face + 0.1 * torch.randn(face.shape, generator=torch.manual_seed(0))).clamp(0, 1)
-    start = float(identity_distance(network(face), who))
+    start = float(identity_distance(embed(face), who))
+    assert start > 0.1
     for _ in range(5):
         face.requires_grad_(True)
-        (gradient,) = torch.autograd.grad(identity_distance(network(face), who).sum(), face)
+        (gradient,) = torch.autograd.grad(identity_distance(embed(face), who).sum(), face)
         assert bool(torch.isfinite(gradient).all())
         step = gradient / gradient.square().mean().sqrt()
         face = (face.detach() - 0.004 * step).clamp(0, 1)
-    assert start > 0.1
-    assert float(identity_distance(network(face), who)) < 0.5 * start
+    return float(identity_distance(embed(face), who)) / start
+
+
+def test_gradient_brings_a_spoilt_face_back(network: IdentityEmbedding, astronaut: Tensor) -> None:
+    assert lowered(network, astronaut) < 0.5
 
 
 def test_gradient_is_that_of_the_embedding(network: IdentityEmbedding, astronaut: Tensor) -> None:
@@ -162,20 +177,20 @@ def test_missing_weights_name_the_command(tmp_path: Path, monkeypatch: pytest.Mo
     # A folder of that name without the file is no better.
     (tmp_path / FOLDER).mkdir()
     with pytest.raises(FileNotFoundError, match=r'python -m training\.fetch_identity'):
-        weights_path()
+        identity_file(FILE)
 
 
 def test_a_view_moves_and_enlarges_the_face(network: IdentityEmbedding, astronaut: Tensor) -> None:
     straight = network.face(astronaut)
     assert torch.equal(network.face(astronaut, (1.0, 0.0, 0.0)), straight)
-    moved = network.face(astronaut, (1.0, 5.0, -3.0))
+    moved = network.face(astronaut, (1.0, 5 / FACE_SIZE, -3 / FACE_SIZE))
     torch.testing.assert_close(moved[..., :-3, 5:], straight[..., 3:, :-5], atol=0.02, rtol=0.0)
     large = network.face(astronaut, (2.0, 0.0, 0.0))
     left, top = (round(float(v) / 2) for v in ARCFACE_TEMPLATE.mean(axis=0) + 0.5)
     expected = straight[..., top : top + 56, left : left + 56]
     error = (F.avg_pool2d(large, 2) - expected).abs().mean()
     assert error < 0.5 * (straight[..., 28:84, 28:84] - expected).abs().mean()
-    assert torch.isfinite(network(astronaut, (0.7, 30.0, 30.0))).all()
+    assert torch.isfinite(network(astronaut, (0.7, 0.3, 0.3))).all()
 
 
 def test_another_networks_weights_are_refused(tmp_path: Path) -> None:
@@ -211,7 +226,47 @@ def test_fetching_says_what_to_do_without_a_network(
 
 def test_converting_gives_the_installed_weights(network: IdentityEmbedding, tmp_path: Path) -> None:
     pytest.importorskip('ai_edge_litert.interpreter')
-    tflite = weights_path().with_name(fetch_identity.TFLITE)
+    tflite = identity_file(FILE).with_name(fetch_identity.TFLITE)
     again = IdentityEmbedding(fetch_identity.install(tflite, tmp_path / 'made'))
     for name, value in network.state_dict().items():
         assert torch.equal(value, again.state_dict()[name]), name
+
+
+def test_descriptors_are_near_dlibs_own(describe: FaceDescriptor, astronaut: Tensor) -> None:
+    dlib = pytest.importorskip('dlib', reason='pip install dlib-bin face-recognition-models==0.3.0')
+    models = pytest.importorskip('face_recognition_models')
+    network = dlib.face_recognition_model_v1(models.face_recognition_model_location())
+    faces = describe.face(torch.cat([astronaut, blurred(astronaut, 9)])).mul(255).round()
+    chips = faces.byte().permute(0, 2, 3, 1).numpy()
+    wanted = np.stack([network.compute_face_descriptor(np.ascontiguousarray(c)) for c in chips])
+    got = describe.network(faces / 255).numpy()
+    # face-api holds the weights in eight bits; 0.6 is the distance from which dlib tells people.
+    assert np.linalg.norm(got - wanted, axis=1).max() < 0.08
+
+
+def test_a_described_face_stays_near_itself_and_far_from_others(
+    describe: FaceDescriptor, faces: Path, astronaut: Tensor
+) -> None:
+    who = describe(astronaut)
+    assert who.shape == (1, descriptor.DIMENSIONS)
+    darker = to_tensor(aligned(read_manifest(faces, 'train')[0]))
+    for same in (darker, blurred(astronaut, 5), astronaut.flip(3)):
+        assert float(identity_distance(who, describe(same))) < 0.3
+    for other in (astronaut.flip(2), torch.rand(astronaut.shape)):
+        assert float(identity_distance(who, describe(other))) > 0.6
+
+
+def test_the_descriptors_gradient_brings_a_spoilt_face_back(
+    describe: FaceDescriptor, astronaut: Tensor
+) -> None:
+    assert lowered(describe, astronaut) < 0.5
+
+
+def test_fetching_a_descriptor_converts_only_the_file_that_it_knows(tmp_path: Path) -> None:
+    file = tmp_path / fetch_identity.DESCRIPTOR
+    with pytest.raises(FileNotFoundError, match='is missing'):
+        fetch_identity.install_descriptor(file, tmp_path / 'o')
+    file.write_bytes(b'other')
+    with pytest.raises(ValueError, match='its SHA-256 is'):
+        fetch_identity.install_descriptor(file, tmp_path / 'o')
+    assert not (tmp_path / 'o').exists()

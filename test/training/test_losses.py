@@ -13,8 +13,15 @@ from torch import Tensor, nn  # noqa: E402
 
 from training.degradation import SAMPLERS, degrade, expose_batch, targets  # noqa: E402
 from training.discriminator import PatchDiscriminator, deceive_loss, judge_loss  # noqa: E402
-from training.identity import STRAIGHT, View  # noqa: E402
-from training.losses import Batch, Critics, LossWeights, balance, ccfp_loss  # noqa: E402
+from training.face_view import STRAIGHT, View  # noqa: E402
+from training.losses import (  # noqa: E402
+    Batch,
+    Critics,
+    LossWeights,
+    balance,
+    ccfp_loss,
+    middle_band,
+)
 
 ONLY_PIXELS = LossWeights(activation=0.0)
 CCFP = {
@@ -171,14 +178,43 @@ def test_identity_counts_in_the_last_cycle_or_in_each() -> None:
         def forward(self, x: Tensor, *, clip: bool = True) -> Tensor:
             return x + self.by * torch.tensor([1.0, 0.0, 0.0]).view(1, 3, 1, 1)
 
-    data, critics = batch(cycles=3), Critics(identity=Blueness())  # type: ignore[arg-type]
+    data, critics = batch(cycles=3), Critics(identity=(Blueness(),))  # type: ignore[arg-type]
     last = replace(ONLY_PIXELS, identity=1.0)
     every = replace(last, identity_everywhere=True)
     network = Reddening(0.1)
-    first_alone = ccfp_loss(network, replace(data, cycles=1), last, critics)[1]['identity']
-    of_last = ccfp_loss(network, data, last, critics)[1]['identity']
-    of_each = ccfp_loss(network, data, every, critics)[1]['identity']
+    first_alone = ccfp_loss(network, replace(data, cycles=1), last, critics)[1]['identity_1']
+    of_last = ccfp_loss(network, data, last, critics)[1]['identity_1']
+    of_each = ccfp_loss(network, data, every, critics)[1]['identity_1']
     assert 0 < first_alone < of_each < of_last
+
+
+def test_features_are_held_in_the_middle_band_alone() -> None:
+    weights = replace(ONLY_PIXELS, features=(0.0, 2.0))
+    face = torch.rand(1, 3, 64, 64, generator=torch.manual_seed(3))
+    ramp = torch.linspace(0, 0.2, 64).expand(1, 3, 64, 64)
+    grain = 0.2 * (torch.arange(64) % 2 - 0.5).expand_as(face)
+    waves = 0.2 * torch.sin(torch.arange(64) * 2 * torch.pi / 12).expand_as(face)
+    whole = float(middle_band(waves).abs().mean())
+    assert whole > 0.05
+    for unseen in (torch.full_like(face, 0.3), grain):
+        assert float(middle_band(face + unseen).sub(middle_band(face)).abs().max()) < 1e-5
+    assert float(middle_band(ramp).abs().mean()) < 0.05 * whole
+    terms = ccfp_loss(Shift(0.0), batch(cycles=2), weights, Critics())[1]
+    assert 'features_1' not in terms
+    assert terms['features_2'] > 0
+    # A face that is 0.1 too bright is the business of other terms.
+    bright = ccfp_loss(Shift(0.1), batch(cycles=2), weights, Critics())[1]
+    assert bright['features_2'] == pytest.approx(terms['features_2'], abs=1e-4)
+
+
+def test_embeddings_count_by_their_shares() -> None:
+    two = Critics(identity=(Blueness(), Blueness()))  # type: ignore[arg-type]
+    weights = replace(ONLY_PIXELS, identity=2.0, identity_shares=(0.25, 0.75))
+    terms = ccfp_loss(Shift(0.1), batch(), weights, two)[1]
+    assert terms['identity_2'] == pytest.approx(3 * terms['identity_1'])
+    one = ccfp_loss(Shift(0.1), batch(), replace(weights, identity_shares=(1.0, 0.0)), two)[1]
+    assert one['identity_1'] == pytest.approx(4 * terms['identity_1'])
+    assert one['identity_2'] == 0.0
 
 
 def test_noise_before_the_judged_application_has_to_be_drawn_back_too() -> None:

@@ -48,11 +48,7 @@ def load_run(run: Path) -> tuple[nn.Module, dict[str, Any]]:
     if not path.is_file():
         raise FileNotFoundError(f"there is no '{path}'; give --run the folder of a trained run")
     state = torch.load(path, map_location='cpu', weights_only=True)
-    layout: dict[str, Any] = {
-        key: tuple(value) if isinstance(value, list) else value
-        for key, value in json.loads(state['config'])['network'].items()
-    }
-    network = build_network(NetworkConfig(**layout))
+    network = build_network(NetworkConfig.read(json.loads(state['config'])['network']))
     network.load_state_dict(state['average'])
     return network.eval(), state
 

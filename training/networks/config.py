@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from typing import Any
 
 #: Residual layouts first, cheapest of them last; the plain one has no skip of any kind.
 LAYOUTS = (
@@ -37,6 +39,14 @@ class NetworkConfig:
     blocks_s4: int = 2
     body_blocks: int = 5
     layout: str = 'encoder_decoder'
+
+    @classmethod
+    def read(cls, values: Mapping[str, Any]) -> NetworkConfig:
+        """Return what a JSON object says, as checkpoints and model cards hold it."""
+        read: dict[str, Any] = {
+            k: tuple(v) if isinstance(v, list) else v for k, v in values.items()
+        }
+        return cls(**read)
 
     def __post_init__(self) -> None:
         """Reject what no network can be built of."""
