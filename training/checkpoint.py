@@ -49,6 +49,24 @@ def save_atomically(state: dict[str, Any], path: Path) -> None:
     os.replace(partial, path)
 
 
+def read_run(run: Path, option: str) -> dict[str, Any]:
+    """Return what the checkpoint in a run's folder holds.
+
+    Args:
+        run: the folder.
+        option: of the command line that named it, for the message.
+
+    Raises:
+        FileNotFoundError: the run has no checkpoint.
+
+    """
+    path = run / CHECKPOINT
+    if not path.is_file():
+        raise FileNotFoundError(f"there is no '{path}'; give {option} the folder of a trained run")
+    state: dict[str, Any] = torch.load(path, map_location='cpu', weights_only=True)
+    return state
+
+
 def load_weights(network: nn.Module, path: Path) -> None:
     """Give a network the averaged weights of another run.
 

@@ -8,17 +8,18 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 from tqdm import tqdm
 
 from training.data import aligned, expose, read_manifest, to_image, to_tensor
 from training.degradation import SAMPLERS
+from training.degradation.blur import convolve, gaussian_kernels
 from training.export.__main__ import load_run
 from training.from_model import read_model
 from training.metrics import psnr
@@ -104,12 +105,9 @@ def _eight_bits(image: Tensor) -> Tensor:
 
 def _coarse(image: Tensor, sigma: float) -> Tensor:
     """Return a (1, 3, H, W) image blurred by a Gaussian, mirrored at its borders."""
-    reach = int(3 * sigma + 1)
-    line = torch.exp(-torch.arange(-reach, reach + 1.0).square() / (2 * sigma**2))
-    kernel = (line / line.sum()).expand(3, 1, 1, -1)
-    padded = F.pad(image, (reach,) * 4, mode='reflect')
-    across = F.conv2d(padded, kernel, groups=3)
-    return F.conv2d(across, kernel.transpose(2, 3), groups=3)
+    width = torch.tensor([sigma])
+    kernel = gaussian_kernels(width, width, torch.zeros(1), math.ceil(3.0 * sigma))
+    return convolve(image, kernel)
 
 
 def read_weights(path: Path) -> nn.Module:

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from training.face_view import STRAIGHT, FaceView, View
-from training.identity import identity_file
+from training.identity import identity_file, load_arrays
 
 #: The weights' file, beside MobileFaceNet's.
 FILE = 'dlib_descriptor.npz'
@@ -107,9 +107,7 @@ class FaceDescriptor(nn.Module):
         """
         super().__init__()
         self.network = DescriptorNet()
-        with np.load(identity_file(FILE, weights), allow_pickle=False) as arrays:
-            self.network.load_state_dict({k: torch.from_numpy(arrays[k]) for k in arrays.files})
-        self.network.to(memory_format=torch.channels_last)
+        load_arrays(self.network, identity_file(FILE, weights))
         self.face = FaceView(EYES, FACE_SIZE, landmarks=(0, 1))
         self.requires_grad_(False)
 

@@ -17,7 +17,7 @@ import torch
 from onnx import numpy_helper
 from torch import nn
 
-from training.checkpoint import CHECKPOINT, save_atomically
+from training.checkpoint import CHECKPOINT, read_run, save_atomically
 from training.export.camera_format import fold
 from training.network import NetworkConfig, build_network
 
@@ -73,13 +73,10 @@ def read_judge(run: Path) -> dict[str, Any]:
         ValueError: its checkpoint holds no discriminator.
 
     """
-    path = run / CHECKPOINT
-    if not path.is_file():
-        raise FileNotFoundError(f"there is no '{path}'; give --judge the folder of a run")
-    state = torch.load(path, map_location='cpu', weights_only=True)
+    state = read_run(run, '--judge')
     if 'judge' not in state:
         raise ValueError(
-            f"'{path}' holds no discriminator; leave out --judge to begin with a new one"
+            f"'{run}' holds no discriminator; leave out --judge to begin with a new one"
         )
     return {key: state[key] for key in ('judge', 'judge_optimiser')}
 

@@ -76,6 +76,18 @@ def identity_file(name: str, path: Path | None = None) -> Path:
     raise FileNotFoundError(f'the weights {name} of the identity loss are missing: {REMEDY}')
 
 
+def load_arrays(network: nn.Module, path: Path) -> None:
+    """Give a network the weights of a file of `identity_file`, and the memory format it likes.
+
+    Raises:
+        RuntimeError: the file holds another network's weights.
+
+    """
+    with np.load(path, allow_pickle=False) as arrays:
+        network.load_state_dict({k: torch.from_numpy(arrays[k]) for k in arrays.files})
+    network.to(memory_format=torch.channels_last)
+
+
 class _FrozenPReLU(torch.autograd.Function):
     """PReLU whose slopes need no gradient: backwards seven times faster on a CPU."""
 
@@ -190,9 +202,7 @@ class IdentityEmbedding(nn.Module):
         """
         super().__init__()
         self.network = MobileFaceNet()
-        with np.load(identity_file(FILE, weights), allow_pickle=False) as arrays:
-            self.network.load_state_dict({k: torch.from_numpy(arrays[k]) for k in arrays.files})
-        self.network.to(memory_format=torch.channels_last)
+        load_arrays(self.network, identity_file(FILE, weights))
         self.face = FaceView(ARCFACE_TEMPLATE + 0.5, FACE_SIZE)
         self.requires_grad_(False)
 

@@ -93,6 +93,15 @@ def test_embeddings_are_what_the_original_engine_gives(
     assert float(distance.abs().max()) < 1e-5
 
 
+def tells_people(embed: IdentityEmbedding | FaceDescriptor, faces: Path, astronaut: Tensor) -> None:
+    who = embed(astronaut)
+    darker = to_tensor(aligned(read_manifest(faces, 'train')[0]))
+    for same in (darker, blurred(astronaut, 5), astronaut.flip(3)):
+        assert float(identity_distance(who, embed(same))) < 0.3
+    for other in (astronaut.flip(2), torch.rand(astronaut.shape)):
+        assert float(identity_distance(who, embed(other))) > 0.6
+
+
 def test_one_face_stays_near_itself_and_far_from_what_is_none(
     network: IdentityEmbedding, faces: Path, astronaut: Tensor
 ) -> None:
@@ -100,11 +109,7 @@ def test_one_face_stays_near_itself_and_far_from_what_is_none(
     assert who.shape == (1, DIMENSIONS)
     assert who.dtype == torch.float32
     torch.testing.assert_close(who.norm(dim=1), torch.ones(1))
-    darker = to_tensor(aligned(read_manifest(faces, 'train')[0]))
-    for same in (darker, blurred(astronaut, 5), astronaut.flip(3)):
-        assert float(identity_distance(who, network(same))) < 0.3
-    for other in (astronaut.flip(2), torch.rand(astronaut.shape)):
-        assert float(identity_distance(who, network(other))) > 0.6
+    tells_people(network, faces, astronaut)
 
 
 def test_half_precision_hardly_changes_the_distance(
@@ -249,11 +254,7 @@ def test_a_described_face_stays_near_itself_and_far_from_others(
 ) -> None:
     who = describe(astronaut)
     assert who.shape == (1, descriptor.DIMENSIONS)
-    darker = to_tensor(aligned(read_manifest(faces, 'train')[0]))
-    for same in (darker, blurred(astronaut, 5), astronaut.flip(3)):
-        assert float(identity_distance(who, describe(same))) < 0.3
-    for other in (astronaut.flip(2), torch.rand(astronaut.shape)):
-        assert float(identity_distance(who, describe(other))) > 0.6
+    tells_people(describe, faces, astronaut)
 
 
 def test_the_descriptors_gradient_brings_a_spoilt_face_back(

@@ -18,7 +18,7 @@ import torch
 from torch import nn
 from tqdm import tqdm
 
-from training.checkpoint import CHECKPOINT
+from training.checkpoint import read_run
 from training.data import SIZE
 from training.export.camera_format import BytePixels, FloatPlanes, fold
 from training.export.card import IO_FORMATS, data_sources, make_card, write_card
@@ -44,10 +44,7 @@ def load_run(run: Path) -> tuple[nn.Module, dict[str, Any]]:
         FileNotFoundError: the run has no checkpoint.
 
     """
-    path = run / CHECKPOINT
-    if not path.is_file():
-        raise FileNotFoundError(f"there is no '{path}'; give --run the folder of a trained run")
-    state = torch.load(path, map_location='cpu', weights_only=True)
+    state = read_run(run, '--run')
     network = build_network(NetworkConfig.read(json.loads(state['config'])['network']))
     network.load_state_dict(state['average'])
     return network.eval(), state
