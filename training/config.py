@@ -125,6 +125,16 @@ def _known(kind: type[Any], values: dict[str, Any], where: str) -> dict[str, Any
     return {name: _tuples(value) for name, value in values.items()}
 
 
+def _loss(values: dict[str, Any], where: str) -> dict[str, Any]:
+    """Return the weights of a config's section; one number for all cycles may stand for a list."""
+    known = _known(LossWeights, values, where)
+    by_cycle = {f.name for f in dataclasses.fields(LossWeights) if isinstance(f.default, tuple)}
+    return {
+        name: (value,) if name in by_cycle and not isinstance(value, tuple) else value
+        for name, value in known.items()
+    }
+
+
 def _stages(entries: list[dict[str, Any]], where: str) -> tuple[tuple[int, dict[str, Any]], ...]:
     stages = []
     for entry in entries:
@@ -137,7 +147,7 @@ def _stages(entries: list[dict[str, Any]], where: str) -> tuple[tuple[int, dict[
             raise ValueError(f'{where}: a stage cannot change {fixed}')
         changes = _known(RunConfig, changes, f'{where}: stage {begin}')
         if 'loss' in changes:
-            changes['loss'] = _known(LossWeights, changes['loss'], f'{where}: stage {begin}: loss')
+            changes['loss'] = _loss(changes['loss'], f'{where}: stage {begin}: loss')
         stages.append((begin, changes))
     if [s[0] for s in stages] != sorted(s[0] for s in stages):
         raise ValueError(f'{where}: stages must be in the order of their first steps')
@@ -154,7 +164,9 @@ def load_config(path: Path) -> RunConfig:
     values = dict(yaml.safe_load(path.read_text(encoding='utf-8')) or {})
     stages = _stages(values.pop('stages', []), str(path))
     values = _known(RunConfig, values, str(path))
-    for name, kind in (('network', NetworkConfig), ('loss', LossWeights)):
-        if name in values:
-            values[name] = kind(**_known(kind, values[name], f'{path}: {name}'))
+    if 'network' in values:
+        network = _known(NetworkConfig, values['network'], f'{path}: network')
+        values['network'] = NetworkConfig(**network)
+    if 'loss' in values:
+        values['loss'] = LossWeights(**_loss(values['loss'], f'{path}: loss'))
     return RunConfig(**values, stages=stages)

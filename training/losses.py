@@ -50,8 +50,8 @@ class LossWeights:
         identity_views: spread of the views (`identity.View`) in which faces are embedded, drawn
             anew each step: standard deviation of the enlargement, and of the shift as a share
             of the face's side. 0 = always the network's own alignment.
-        gradient: share that the distance of the image gradients has in each pixel
-            term. Errors of brightness hardly count there, noise and blur do.
+        gradient: share that the distance of the image gradients has in the pixel term of each
+            cycle, likewise. Errors of brightness hardly count there, noise and blur do.
         light: extra weight of hardly spoilt faces in the pixel terms, see `balance`.
         tone: weight of the distance of the 16x16 px means in each pixel term, the same
             for every face: brightness and colour, with the noise averaged out.
@@ -88,7 +88,7 @@ class LossWeights:
     identity_shares: tuple[float, ...] = (1.0, 0.0)
     identity_everywhere: bool = False
     identity_views: float = 0.0
-    gradient: float = 2.0
+    gradient: tuple[float, ...] = (2.0,)
     light: float = 0.0
     tone: float = 0.5
     chroma: float = 0.0
@@ -278,7 +278,7 @@ def ccfp_loss(
     weight = attention * balance(batch.degraded, truth, weights.light)
     for cycle, output in enumerate(outputs, start=1):
         terms[f'pixel_{cycle}'] = weights.at(weights.pixel, cycle) * restoration_loss(
-            output, truth, weight, weights.gradient, weights.tone
+            output, truth, weight, weights.at(weights.gradient, cycle), weights.tone
         )
         if weights.at(weights.features, cycle) > 0:
             terms[f'features_{cycle}'] = weights.at(weights.features, cycle) * charbonnier(

@@ -50,10 +50,20 @@ def test_stages_change_what_they_name_and_nothing_else(tmp_path: Path) -> None:
     )
     assert config.at(9) == config
     assert config.at(10).cycles == (0, 1)
-    assert config.at(10).loss.gradient == 1.5
+    assert config.at(10).loss.gradient == (1.5,)
     late = config.at(25)
     assert (late.cycles, late.clean_share) == ((0, 1), 0.5)
-    assert (late.loss.identity, late.loss.matching, late.loss.gradient) == (0.2, 0.3, 1.5)
+    assert (late.loss.identity, late.loss.matching, late.loss.gradient) == (0.2, 0.3, (1.5,))
+
+
+def test_one_number_may_stand_for_every_cycle(tmp_path: Path) -> None:
+    text = 'loss: {gradient: 2, pixel: [1, 3]}\nstages: [{from: 5, loss: {gradient: [2, 0.5]}}]'
+    config = load_config(write(tmp_path / 'c.yaml', text))
+    weights = [config.loss.at(config.loss.gradient, cycle) for cycle in (1, 2, 3)]
+    assert weights == [2, 2, 2]
+    late = config.at(5).loss
+    assert [late.at(late.gradient, cycle) for cycle in (1, 2, 3)] == [2, 0.5, 0.5]
+    assert late.pixel == (1, 3)
 
 
 def test_the_learning_rate_follows_its_points() -> None:

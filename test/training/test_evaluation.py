@@ -23,6 +23,7 @@ from training.evaluation import cache, statistics  # noqa: E402
 from training.evaluation.cases import CaseSet, has_real_faces  # noqa: E402
 from training.evaluation.figures import figures_to_reach  # noqa: E402
 from training.evaluation.main import (  # noqa: E402
+    keep_curve,
     main,
     make_request,
     output_folders,
@@ -433,6 +434,33 @@ def test_the_page_says_what_the_file_says(
     expected = sets['general']['k']['2']['psnr']['mean']
     assert card['sets']['general']['k']['2']['psnr'] == pytest.approx(expected, abs=1e-4)
     assert 'psnr' not in card['sets']['real_lq']['k']['1']
+
+
+def test_the_curve_of_weights_that_do_not_ship_is_kept_if_it_is_of_the_same_people() -> None:
+    earlier = {
+        'seed': 1,
+        'people': 300,
+        'manifest_sha256': 'a',
+        'without_ccfp': 'single',
+        'labels': {'single': 'Single cycle', 'net': 'Old'},
+        'fixed_point': {'single': {'clean': 1}, 'net': {'clean': 2}},
+    }
+
+    def measured(**changes: object) -> dict[str, Any]:
+        new: dict[str, Any] = {**earlier, 'without_ccfp': '', 'labels': {'net': 'New'}}
+        return {**new, 'fixed_point': {'net': {'clean': 3}}, **changes}
+
+    result = measured()
+    keep_curve(result, earlier)
+    assert result['without_ccfp'] == 'single'
+    assert result['labels'] == {'net': 'New', 'single': 'Single cycle'}
+    assert result['fixed_point'] == {'net': {'clean': 3}, 'single': {'clean': 1}}
+
+    others = (measured(seed=2), measured(people=2), measured(manifest_sha256='b'))
+    for result, before in ((measured(), {}), *((other, earlier) for other in others)):
+        keep_curve(result, before)
+        assert result['without_ccfp'] == ''
+        assert list(result['fixed_point']) == ['net']
 
 
 def test_a_part_of_the_whole_never_replaces_the_results(faces: Path, tmp_path: Path) -> None:

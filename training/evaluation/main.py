@@ -67,7 +67,7 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
         '--without-ccfp',
         type=Path,
         metavar='ONNX',
-        help='a file trained without CCFP, for a curve',
+        help='a file trained without CCFP, for a curve; default: the curve that --out has',
     )
     parser.add_argument('--sets', nargs='+', choices=(*SETS, REAL), default=[*SETS, REAL])
     parser.add_argument('--cycles', type=int, choices=range(1, CYCLES + 1), default=CYCLES)
@@ -188,6 +188,30 @@ def collect(
     return result
 
 
+def keep_curve(result: dict[str, Any], earlier: Mapping[str, Any]) -> None:
+    """Give a result without weights trained without CCFP an earlier result's curve of them.
+
+    Such weights do not ship: without this, whoever measures what ships would lose the curve. It is
+    kept if it is of the same people, degraded by the same seed.
+    """
+    name = earlier.get('without_ccfp', '')
+    same = all(earlier.get(k) == result[k] for k in ('seed', 'people', 'manifest_sha256'))
+    if not name or not same or result['without_ccfp']:
+        return
+    result['without_ccfp'] = name
+    result['labels'][name] = earlier['labels'][name]
+    result['fixed_point'][name] = earlier['fixed_point'][name]
+
+
+def read_earlier(out: Path) -> dict[str, Any]:
+    """Return what an earlier run wrote into a folder; nothing, if none did."""
+    path = out / 'results.json'
+    if not path.is_file():
+        return {}
+    stored: dict[str, Any] = json.loads(path.read_text(encoding='utf-8'))
+    return stored
+
+
 def write_faces(results: Mapping[Task, Sequence[Readings]], path: Path) -> None:
     """Write every figure of every face, in long form, for whoever wants to look closer."""
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -252,6 +276,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     do_units(units, args.jobs, args.threads)
     results, seconds = read_results(units)
     result = collect(request, results, whole)
+    keep_curve(result, read_earlier(out))
     stored = write_results(result, out)
     write_faces(results, folder / 'faces.csv')
     draw_sheets(request, results, folder)
