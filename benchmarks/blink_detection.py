@@ -34,16 +34,16 @@ from benchmarks.blink_detection_figures import (
     replace_table,
 )
 from benchmarks.blink_detection_plot import draw
-from cfrnet_ros.vision.align import warp_crop
-from cfrnet_ros.vision.detector import YuNetDetector
-from cfrnet_ros.vision.exposure import expose_face, face_exposure_gain
-from cfrnet_ros.vision.models import resolve_model
+from cfrnet_ros.vision.detection.detector import YuNetDetector
+from cfrnet_ros.vision.engine.models import resolve_model
+from cfrnet_ros.vision.engine.providers import choose_providers
 from cfrnet_ros.vision.pipeline import FacePipeline
-from cfrnet_ros.vision.providers import choose_providers
-from cfrnet_ros.vision.restorer import Restorer
+from cfrnet_ros.vision.restoration.align import warp_crop
+from cfrnet_ros.vision.restoration.exposure import expose_face, face_exposure_gain
+from cfrnet_ros.vision.restoration.restorer import Restorer
+from cfrnet_ros.vision.restoration.temporal import DEFAULT_SMOOTHING, TemporalSmoother
 from cfrnet_ros.vision.settings import PipelineSettings
-from cfrnet_ros.vision.temporal import DEFAULT_SMOOTHING, TemporalSmoother
-from cfrnet_ros.vision.tracker import FaceTracker
+from cfrnet_ros.vision.tracking.tracker import FaceTracker
 from cfrnet_ros.vision.types import RestoredFace
 from demo.blinks import shots, write_script
 from examples.eyelids.eye_landmarks import EyeLandmarker

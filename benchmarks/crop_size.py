@@ -21,9 +21,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from benchmarks.machine import machine
-from cfrnet_ros.vision.models import resolve_model
-from cfrnet_ros.vision.providers import choose_providers
-from cfrnet_ros.vision.restorer import Restorer
+from cfrnet_ros.vision.engine.models import resolve_model
+from cfrnet_ros.vision.engine.providers import choose_providers
+from cfrnet_ros.vision.restoration.restorer import Restorer
 from training.data import to_tensor
 from training.export.faces import degraded_faces
 from training.metrics import psnr

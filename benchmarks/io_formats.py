@@ -19,8 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.machine import machine
-from cfrnet_ros.vision.providers import choose_providers
-from cfrnet_ros.vision.restorer import Restorer
+from cfrnet_ros.vision.engine.providers import choose_providers
+from cfrnet_ros.vision.restoration.restorer import Restorer
 
 FORMATS, PRECISIONS = ('uint8', 'float'), ('fp32', 'int8')
 CYCLES = 4

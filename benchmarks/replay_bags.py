@@ -18,8 +18,8 @@ from typing import Any
 from cfrnet_ros.replay.plan import ReplayPlan
 from cfrnet_ros.replay.results import write_results
 from cfrnet_ros.replay.session import run_replay
-from cfrnet_ros.vision.model_card import load_card
-from cfrnet_ros.vision.models import resolve_model
+from cfrnet_ros.vision.engine.model_card import load_card
+from cfrnet_ros.vision.engine.models import resolve_model
 from demo.bag_frames import IMAGE_TOPIC, TRUTH_TOPIC
 from demo.cases import CASES, make_case
 

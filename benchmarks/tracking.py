@@ -23,9 +23,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.tracking_scenes import PERIOD_S, SCENES, heads_of, render
-from cfrnet_ros.vision.detector import YuNetDetector
-from cfrnet_ros.vision.providers import choose_providers
-from cfrnet_ros.vision.tracker import FaceTracker
+from cfrnet_ros.vision.detection.detector import YuNetDetector
+from cfrnet_ros.vision.engine.providers import choose_providers
+from cfrnet_ros.vision.tracking.tracker import FaceTracker
 from cfrnet_ros.vision.types import Face
 
 #: What a tracker answers: centre x and y in pixels, and an id.
@@ -85,7 +85,7 @@ def norfair_look_tracker() -> Tracker:
     """Return norfair with re-identification by the same thumbnails that we use."""
     import norfair
 
-    from cfrnet_ros.vision.appearance import look_of, resemblance
+    from cfrnet_ros.vision.tracking.appearance import look_of, resemblance
 
     tracker = norfair.Tracker(
         distance_function='iou',

@@ -20,13 +20,13 @@ from numpy.typing import NDArray
 from skimage.data import astronaut
 
 from benchmarks.machine import machine
-from cfrnet_ros.vision.compositor import blend_faces
-from cfrnet_ros.vision.detector import YuNetDetector
-from cfrnet_ros.vision.models import resolve_model
+from cfrnet_ros.vision.detection.detector import YuNetDetector
+from cfrnet_ros.vision.engine.models import resolve_model
+from cfrnet_ros.vision.engine.providers import choose_providers
 from cfrnet_ros.vision.pipeline import FacePipeline, PipelineSettings
-from cfrnet_ros.vision.providers import choose_providers
-from cfrnet_ros.vision.restorer import Restorer
-from cfrnet_ros.vision.tracker import FaceTracker
+from cfrnet_ros.vision.restoration.restorer import Restorer
+from cfrnet_ros.vision.tracking.tracker import FaceTracker
+from cfrnet_ros.vision.views.compositor import blend_faces
 
 
 def camera_frame(width: int, height: int) -> NDArray[np.uint8]:

@@ -11,7 +11,7 @@ from sensor_msgs.msg import CameraInfo
 from std_msgs.msg import Header
 
 from cfrnet_ros.node.throttled_log import ThrottledLog
-from cfrnet_ros.vision.crop_camera import crop_camera
+from cfrnet_ros.vision.views.crop_camera import crop_camera
 
 
 def camera_info_topic(node: Node, image_topic: str) -> str:
@@ -69,7 +69,7 @@ class CameraInfoHolder:
 def crop_camera_info(
     info: CameraInfo, affine: NDArray[np.float64], size: int, header: Header
 ) -> CameraInfo:
-    """Describe the camera that would have taken a crop; see `vision.crop_camera`.
+    """Describe the camera that would have taken a crop; see `vision.views.crop_camera`.
 
     Args:
         info: of the frame.

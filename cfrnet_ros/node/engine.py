@@ -7,15 +7,15 @@ from pathlib import Path
 from typing import Any
 
 from cfrnet_ros.node.parameters import Settings
-from cfrnet_ros.vision.detector import YuNetDetector
-from cfrnet_ros.vision.identity import FaceEmbedder
-from cfrnet_ros.vision.model_card import ModelCard
-from cfrnet_ros.vision.models import resolve_model
+from cfrnet_ros.vision.detection.detector import YuNetDetector
+from cfrnet_ros.vision.engine.model_card import ModelCard
+from cfrnet_ros.vision.engine.models import resolve_model
+from cfrnet_ros.vision.engine.providers import EngineSession, choose_providers, parse_options
 from cfrnet_ros.vision.pipeline import FacePipeline
-from cfrnet_ros.vision.providers import EngineSession, choose_providers, parse_options
-from cfrnet_ros.vision.restorer import Restorer
+from cfrnet_ros.vision.quality.face_embedder import FaceEmbedder
+from cfrnet_ros.vision.restoration.restorer import Restorer
 from cfrnet_ros.vision.settings import PipelineSettings
-from cfrnet_ros.vision.tracker import FaceTracker
+from cfrnet_ros.vision.tracking.tracker import FaceTracker
 
 #: Frame that the detector is warmed up with, in pixels; the camera's real size
 #: is not known before the first frame.

@@ -19,8 +19,8 @@ from cfrnet_ros.node.camera_info import CameraInfoHolder, crop_camera_info
 from cfrnet_ros.node.face_report import to_status_msg
 from cfrnet_ros.node.image_conversion import to_image_msg
 from cfrnet_ros.node.qos import FACE_DEPTH, output_qos
-from cfrnet_ros.vision.crop_geometry import corners_in_frame
 from cfrnet_ros.vision.types import RestoredFace
+from cfrnet_ros.vision.views.crop_geometry import corners_in_frame
 
 FACE_TOPIC = '~/face/image'
 CAMERA_INFO_TOPIC = '~/face/camera_info'
@@ -102,7 +102,7 @@ def outline_msg(affine: NDArray[np.float64], size: int, header: Header) -> Polyg
 
     Returns:
         PolygonStamped with the places in the frame, in pixels, of the crop's corner pixels
-        (see `vision.crop_geometry.corners_in_frame`; `affine_from_corners` inverts it). z
+        (see `vision.views.crop_geometry.corners_in_frame`; `affine_from_corners` inverts it). z
         is 0.
 
     """

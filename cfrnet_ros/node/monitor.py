@@ -10,7 +10,7 @@ from threading import Lock
 from cfrnet_ros.node.face_report import FaceValue
 from cfrnet_ros.node.image_conversion import CAUSES
 from cfrnet_ros.node.latency import EventWindow, LatencyWindow, Percentiles
-from cfrnet_ros.vision.face_quality import REASONS
+from cfrnet_ros.vision.quality.face_quality import REASONS
 
 #: Stages in the order in which a frame passes them; `restore_cycle_<i>` stand
 #: between quality and identity.

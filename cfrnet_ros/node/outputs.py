@@ -20,9 +20,9 @@ from cfrnet_ros.node.frame_report import to_frame_msg
 from cfrnet_ros.node.image_conversion import to_image_msg
 from cfrnet_ros.node.qos import FACE_DEPTH, output_qos
 from cfrnet_ros.node.rep155 import Rep155Outputs
-from cfrnet_ros.vision.compositor import blend_faces
-from cfrnet_ros.vision.debug_view import draw_debug
 from cfrnet_ros.vision.types import RestoredFace
+from cfrnet_ros.vision.views.compositor import blend_faces
+from cfrnet_ros.vision.views.debug_view import draw_debug
 
 RESTORED_TOPIC = '~/image_restored'
 DEBUG_TOPIC = '~/image_debug'

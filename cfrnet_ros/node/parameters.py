@@ -22,10 +22,10 @@ from rcl_interfaces.msg import (
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
-from cfrnet_ros.vision import identity
 from cfrnet_ros.vision.errors import VisionError
-from cfrnet_ros.vision.face_choice import CHOICES, WHOLE_FRAME, check_region
-from cfrnet_ros.vision.temporal import DEFAULT_SMOOTHING
+from cfrnet_ros.vision.quality import face_embedder
+from cfrnet_ros.vision.restoration.temporal import DEFAULT_SMOOTHING
+from cfrnet_ros.vision.tracking.face_choice import CHOICES, WHOLE_FRAME, check_region
 
 _TYPE_NAMES: dict[type, str] = {bool: 'bool', int: 'integer', float: 'double', str: 'string'}
 
@@ -36,7 +36,7 @@ def _check_identity(limit: Any) -> None:
     """Refuse to guard the identity where its network is not installed."""
     if limit > 0:
         try:
-            identity.check_available()
+            face_embedder.check_available()
         except VisionError as error:
             raise ValueError(f'max_identity_drift cannot be above 0: {error}') from error
 

@@ -15,8 +15,8 @@ from cfrnet_ros.replay.pictures import Picture, StampFinder
 from cfrnet_ros.replay.plan import FACE_TOPIC, ReplayLog
 from cfrnet_ros.replay.recording import decode_image, image_decoder
 from cfrnet_ros.replay.reports import FaceEntry, number
-from cfrnet_ros.vision.align import warp_crop
-from cfrnet_ros.vision.face_quality import sharpness_of
+from cfrnet_ros.vision.quality.face_quality import sharpness_of
+from cfrnet_ros.vision.restoration.align import warp_crop
 
 NAN = float('nan')
 
@@ -58,7 +58,7 @@ class FaceRow:
         residual: mean absolute change of the last cycle, 0..1.
         psnr_before: of the crop as the camera gave it against the truth, dB, NaN without.
         psnr_after: of what the node made of it.
-        sharpness_before: see `vision.face_quality.sharpness_of`.
+        sharpness_before: see `vision.quality.face_quality.sharpness_of`.
         sharpness_after: the same.
         brightness_before: mean grey value, 0..255.
         brightness_after: the same.

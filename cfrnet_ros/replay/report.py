@@ -23,7 +23,7 @@ from cfrnet_ros.replay.plan import DEBUG_TOPIC, RESTORED_TOPIC, ReplayLog
 from cfrnet_ros.replay.recording import StatusSample, decode_image
 from cfrnet_ros.replay.results import Results, cpu_name
 from cfrnet_ros.replay.video import h264_available
-from cfrnet_ros.vision.model_card import load_card
+from cfrnet_ros.vision.engine.model_card import load_card
 
 _LEVELS = ('OK', 'WARN', 'ERROR', 'STALE')
 #: Videos up to this size are put into the page.

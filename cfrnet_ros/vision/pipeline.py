@@ -11,24 +11,24 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from cfrnet_ros.vision.align import align_face
-from cfrnet_ros.vision.budget import CycleBudget
-from cfrnet_ros.vision.detector import YuNetDetector
-from cfrnet_ros.vision.face_choice import choose_faces
-from cfrnet_ros.vision.face_quality import (
+from cfrnet_ros.vision.detection.detector import YuNetDetector
+from cfrnet_ros.vision.quality.face_embedder import FaceEmbedder, angle_deg
+from cfrnet_ros.vision.quality.face_quality import (
     IDENTITY,
     FaceQuality,
     QualityGate,
     measure_face,
     sharpness_of,
 )
-from cfrnet_ros.vision.identity import FaceEmbedder, angle_deg
-from cfrnet_ros.vision.landmark_filter import LandmarkFilter
-from cfrnet_ros.vision.restorer import Restorer
-from cfrnet_ros.vision.reuse import RestorationCache
+from cfrnet_ros.vision.restoration.align import align_face
+from cfrnet_ros.vision.restoration.budget import CycleBudget
+from cfrnet_ros.vision.restoration.restorer import Restorer
+from cfrnet_ros.vision.restoration.reuse import RestorationCache
+from cfrnet_ros.vision.restoration.temporal import TemporalSmoother
 from cfrnet_ros.vision.settings import PipelineSettings
-from cfrnet_ros.vision.temporal import TemporalSmoother
-from cfrnet_ros.vision.tracker import DEFAULT_PERIOD_S, FaceTracker
+from cfrnet_ros.vision.tracking.face_choice import choose_faces
+from cfrnet_ros.vision.tracking.landmark_filter import LandmarkFilter
+from cfrnet_ros.vision.tracking.tracker import DEFAULT_PERIOD_S, FaceTracker
 from cfrnet_ros.vision.types import Face, Restoration, RestoredFace
 
 __all__ = ['FacePipeline', 'PipelineResult', 'PipelineSettings']

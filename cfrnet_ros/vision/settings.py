@@ -4,9 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from cfrnet_ros.vision.face_choice import CHOICES, LARGEST, WHOLE_FRAME, Region, check_region
-from cfrnet_ros.vision.face_quality import QualityLimits
-from cfrnet_ros.vision.restorer import MAX_CYCLES
+from cfrnet_ros.vision.quality.face_quality import QualityLimits
+from cfrnet_ros.vision.restoration.restorer import MAX_CYCLES
+from cfrnet_ros.vision.tracking.face_choice import (
+    CHOICES,
+    LARGEST,
+    WHOLE_FRAME,
+    Region,
+    check_region,
+)
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
-    from cfrnet_ros.vision.face_quality import FaceQuality
+    from cfrnet_ros.vision.quality.face_quality import FaceQuality
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,7 @@ class RestoredFace:
         sharpness: of the crop after restoration, see `face_quality.sharpness_of`; None
             where it was not measured.
         identity_drift_deg: angle between the embeddings of the crop before and after
-            restoration, see `identity.FaceEmbedder`; None where it was not measured.
+            restoration, see `face_embedder.FaceEmbedder`; None where it was not measured.
 
     """
 

@@ -7,7 +7,7 @@ from geometry_msgs.msg import Point32, PolygonStamped
 from numpy.typing import ArrayLike
 from std_msgs.msg import Header
 
-from cfrnet_ros.vision.crop_geometry import crop_to_frame
+from cfrnet_ros.vision.views.crop_geometry import crop_to_frame
 from examples.eyelids.closures import LONGEST_BLINK_S
 from examples.eyelids.eye_landmarks import Eyes
 from examples.eyelids.monitor import EyelidReading

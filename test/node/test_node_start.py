@@ -9,7 +9,7 @@ from diagnostic_msgs.msg import DiagnosticStatus
 from node_harness import NodeProcess, Peer
 from ros_domains import next_domain
 
-from cfrnet_ros.vision.detector import default_model
+from cfrnet_ros.vision.detection.detector import default_model
 
 WRONG_PARAMS = """\
 /**:

@@ -24,7 +24,7 @@ from node_harness import (
 from numpy.typing import NDArray
 from ros_domains import next_domain
 
-from cfrnet_ros.vision.detector import default_model
+from cfrnet_ros.vision.detection.detector import default_model
 
 #: Two nodes in one process, in namespaces of their own, on one executor.
 TWO_IN_ONE = """

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from cfrnet_ros.vision.detector import YuNetDetector
-from cfrnet_ros.vision.providers import choose_providers
+from cfrnet_ros.vision.detection.detector import YuNetDetector
+from cfrnet_ros.vision.engine.providers import choose_providers
 from demo.bad_camera import CONDITIONS, to_linear, to_srgb
 from demo.make_bag import FPS, FRAMES_PER_CONDITION, SEED
 from demo.scene import HEIGHT, WIDTH, Scene

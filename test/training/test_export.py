@@ -22,10 +22,10 @@ torch = pytest.importorskip('torch', reason='training needs PyTorch: make test-t
 from onnx import TensorProto, helper, numpy_helper  # noqa: E402
 from torch import nn  # noqa: E402
 
-from cfrnet_ros.vision.exposure import expose_face  # noqa: E402
-from cfrnet_ros.vision.model_card import load_card  # noqa: E402
-from cfrnet_ros.vision.providers import choose_providers  # noqa: E402
-from cfrnet_ros.vision.restorer import Restorer  # noqa: E402
+from cfrnet_ros.vision.engine.model_card import load_card  # noqa: E402
+from cfrnet_ros.vision.engine.providers import choose_providers  # noqa: E402
+from cfrnet_ros.vision.restoration.exposure import expose_face  # noqa: E402
+from cfrnet_ros.vision.restoration.restorer import Restorer  # noqa: E402
 from training.data import expose, to_image, to_tensor  # noqa: E402
 from training.export.__main__ import choose  # noqa: E402
 from training.export.camera_format import BytePixels, FloatPlanes, fold  # noqa: E402

@@ -11,7 +11,7 @@ import pytest
 
 torch = pytest.importorskip('torch', reason='training needs PyTorch: make test-training')
 
-from cfrnet_ros.vision.models import MODEL_DIR  # noqa: E402
+from cfrnet_ros.vision.engine.models import MODEL_DIR  # noqa: E402
 from training import from_model, train  # noqa: E402
 from training.checkpoint import CHECKPOINT  # noqa: E402
 from training.config import RunConfig  # noqa: E402

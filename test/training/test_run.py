@@ -123,8 +123,8 @@ def test_a_trained_run_exports_models_that_the_node_can_load(faces: Path, tmp_pa
     command += ['--calibration', 'minmax', '--allow-int8-loss']
     subprocess.run(command, cwd=ROOT, check=True, timeout=300, capture_output=True)
 
-    from cfrnet_ros.vision.providers import choose_providers
-    from cfrnet_ros.vision.restorer import Restorer
+    from cfrnet_ros.vision.engine.providers import choose_providers
+    from cfrnet_ros.vision.restoration.restorer import Restorer
 
     for precision in ('fp32', 'int8'):
         path = models / f'cfrnet_256_{precision}.onnx'

@@ -7,8 +7,8 @@ import pytest
 from pictures import Frame, resized
 from skimage.data import astronaut
 
-from cfrnet_ros.vision.detector import YuNetDetector
-from cfrnet_ros.vision.providers import ProviderChoice, choose_providers
+from cfrnet_ros.vision.detection.detector import YuNetDetector
+from cfrnet_ros.vision.engine.providers import ProviderChoice, choose_providers
 
 
 @pytest.fixture(scope='session')

@@ -11,14 +11,14 @@ from onnx import helper
 from onnx_models import save_model, scale_model
 from pictures import Frame, resized
 
-from cfrnet_ros.vision.align import align_face
-from cfrnet_ros.vision.detector import YuNetDetector
+from cfrnet_ros.vision.detection.detector import YuNetDetector
+from cfrnet_ros.vision.engine.models import resolve_model
+from cfrnet_ros.vision.engine.providers import ProviderChoice
 from cfrnet_ros.vision.errors import ModelError
-from cfrnet_ros.vision.models import resolve_model
 from cfrnet_ros.vision.pipeline import FacePipeline, PipelineSettings
-from cfrnet_ros.vision.providers import ProviderChoice
-from cfrnet_ros.vision.restorer import Restorer
-from cfrnet_ros.vision.tracker import FaceTracker
+from cfrnet_ros.vision.restoration.align import align_face
+from cfrnet_ros.vision.restoration.restorer import Restorer
+from cfrnet_ros.vision.tracking.tracker import FaceTracker
 
 
 @pytest.mark.parametrize('name', ['fp32', 'int8', 'plain_fp32', 'plain_int8'])

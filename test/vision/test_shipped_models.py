@@ -10,12 +10,12 @@ import pytest
 from numpy.typing import NDArray
 from skimage.data import astronaut
 
-from cfrnet_ros.vision.align import align_face
-from cfrnet_ros.vision.detector import YuNetDetector
-from cfrnet_ros.vision.exposure import expose_face, face_exposure_gain
-from cfrnet_ros.vision.models import resolve_model, shipped_models
-from cfrnet_ros.vision.providers import choose_providers
-from cfrnet_ros.vision.restorer import Restorer
+from cfrnet_ros.vision.detection.detector import YuNetDetector
+from cfrnet_ros.vision.engine.models import resolve_model, shipped_models
+from cfrnet_ros.vision.engine.providers import choose_providers
+from cfrnet_ros.vision.restoration.align import align_face
+from cfrnet_ros.vision.restoration.exposure import expose_face, face_exposure_gain
+from cfrnet_ros.vision.restoration.restorer import Restorer
 
 Image = NDArray[np.uint8]
 

@@ -26,8 +26,8 @@ _CODE = (
     'training/evaluation/meters.py',
     'training/evaluation/runner.py',
     'training/evaluation/work.py',
-    'cfrnet_ros/vision/align.py',
-    'cfrnet_ros/vision/exposure.py',
+    'cfrnet_ros/vision/restoration/align.py',
+    'cfrnet_ros/vision/restoration/exposure.py',
 )
 
 

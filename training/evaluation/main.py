@@ -22,8 +22,8 @@ import numpy as np
 import onnxruntime as ort
 import torch
 
+from cfrnet_ros.vision.engine.model_card import load_card
 from cfrnet_ros.vision.errors import ModelError
-from cfrnet_ros.vision.model_card import load_card
 from training.data import manifest_sha256
 from training.evaluation import plots, sheets
 from training.evaluation.cases import CaseSet, has_real_faces

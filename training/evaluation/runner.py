@@ -7,17 +7,17 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from cfrnet_ros.vision.exposure import expose_face
-from cfrnet_ros.vision.grey import is_grey, take_colour_away
-from cfrnet_ros.vision.model_card import load_card
-from cfrnet_ros.vision.providers import choose_providers, create_session
+from cfrnet_ros.vision.engine.model_card import load_card
+from cfrnet_ros.vision.engine.providers import choose_providers, create_session
+from cfrnet_ros.vision.restoration.exposure import expose_face
+from cfrnet_ros.vision.restoration.grey import is_grey, take_colour_away
 from training.data import SIZE
 
 
 class CycleRunner:
     """A shipped ONNX file on the CPU.
 
-    `cfrnet_ros.vision.restorer.Restorer` keeps the last cycle only and stops at eight;
+    `cfrnet_ros.vision.restoration.restorer.Restorer` keeps the last cycle only and stops at eight;
     a test shows that the two agree bit for bit.
 
     Attributes:

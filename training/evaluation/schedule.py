@@ -10,7 +10,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from cfrnet_ros.vision.model_card import load_card
+from cfrnet_ros.vision.engine.model_card import load_card
 from training.evaluation import cache
 from training.evaluation.cases import CaseSet
 from training.evaluation.meters import Readings

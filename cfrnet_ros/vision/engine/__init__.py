@@ -1,0 +1,1 @@
+"""Model files: finding them, their cards, and running them with ONNX Runtime."""

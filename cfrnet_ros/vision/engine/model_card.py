@@ -1,0 +1,299 @@
+"""The model card: what a restorer's file cannot be guessed from, kept beside the weights."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime as ort
+from numpy.typing import NDArray
+
+from cfrnet_ros.vision.errors import ModelError
+from cfrnet_ros.vision.restoration.align import FFHQ_TEMPLATE
+
+#: Prefix of the card's keys among the metadata of an ONNX file.
+METADATA_PREFIX = 'cfrnet.'
+
+#: A card that states everything that matters, shown in error messages.
+EXAMPLE = (
+    '{"size": 512, "dtype": "float32", "value_range": [-1, 1], "layout": "NCHW", '
+    '"colour": "RGB", "iterative": false}'
+)
+
+_DTYPES = {'tensor(float)': 'float32', 'tensor(uint8)': 'uint8'}
+_KNOWN = {
+    'name',
+    'size',
+    'dtype',
+    'value_range',
+    'layout',
+    'colour',
+    'template',
+    'iterative',
+    'expose',
+    'precision',
+    'licence',
+    'sha256',
+    'training',
+}
+
+
+@dataclass(frozen=True)
+class ModelCard:
+    """What the rest of the program must know about a restorer.
+
+    Attributes:
+        name: what people call the model.
+        file: path of the ONNX file.
+        size: side N of the square input and output, in pixels.
+        dtype: 'float32' or 'uint8', of input and output.
+        value_range: values that stand for black and white.
+        layout: 'NCHW' or 'NHWC'; the batch is 1.
+        colour: 'RGB' or 'BGR', order of the channels.
+        template: (5, 2) float64, where the landmarks lie in an aligned crop, as
+            fractions of its side (see `align.similarity_transform`).
+        iterative: whether the output may be fed back as the next input.
+        expose: whether the model was trained on faces that `exposure.expose_face` had
+            brightened, and is to be fed such ones; false if the card does not say.
+        precision: 'fp32' or 'int8', for information.
+        licence: of the weights, or '' when not stated.
+        sha256: hexadecimal digest of the ONNX file.
+        training: of which run the weights are, free form.
+        extra: everything else that the card holds.
+        assumed: what neither card nor file states and was assumed; to be logged.
+
+    """
+
+    name: str
+    file: Path
+    size: int
+    dtype: str
+    value_range: tuple[float, float]
+    layout: str
+    colour: str
+    template: NDArray[np.float64]
+    iterative: bool
+    precision: str
+    licence: str
+    sha256: str
+    training: Mapping[str, Any] = field(default_factory=dict)
+    extra: Mapping[str, Any] = field(default_factory=dict)
+    expose: bool = False
+    assumed: tuple[str, ...] = ()
+
+    @property
+    def channels_first(self) -> bool:
+        """Whether an image is (3, N, N) to the model, else (N, N, 3)."""
+        return self.layout == 'NCHW'
+
+    @property
+    def channel_axis(self) -> int:
+        """Of one image, without the batch."""
+        return 0 if self.channels_first else 2
+
+
+def card_path(model: str | Path) -> Path:
+    """Path of the card of a model: the same name, ending in `.json`."""
+    return Path(model).with_suffix('.json')
+
+
+def load_card(model: str | Path) -> ModelCard:
+    """Describe a restorer from its card, its metadata and its inputs and outputs.
+
+    The JSON file beside the model wins over metadata in the ONNX file (keys prefixed
+    `cfrnet.`, values in JSON), and that over what the graph shows. What is left is
+    assumed (range 0..1, RGB, FFHQ landmarks, one application) and listed in `assumed`.
+
+    Args:
+        model: path of the ONNX file.
+
+    Returns:
+        The card.
+
+    Raises:
+        ModelError: a file is missing or unreadable, the digest in the card is not
+            that of the file, the card contradicts the graph or itself, or the model
+            is not one square three-channel image in and one out.
+
+    """
+    path = Path(model)
+    if not path.is_file():
+        raise ModelError(f"there is no model file '{path}'; give the path of an ONNX file")
+    digest = _sha256(path)
+    stated = _read_json(card_path(path))
+    promised = str(stated.get('sha256', digest)).lower()
+    if promised != digest:
+        raise ModelError(
+            f"'{path}' is not the file that its card describes (sha256 {digest[:12]}..., the card "
+            f'says {promised[:12]}...); fetch or export both together again'
+        )
+    graph, metadata = _inspect(path)
+    values: dict[str, Any] = {**metadata, **stated}
+    for key in ('size', 'dtype', 'layout'):
+        if key in values and key in graph and values[key] != graph[key]:
+            raise ModelError(
+                f"the card of '{path}' says {key} {values[key]!r}, but the file has "
+                f'{graph[key]!r}; correct {card_path(path)}'
+            )
+    values = {**graph, **values}
+    if 'size' not in values or 'layout' not in values:
+        raise ModelError(
+            f"'{path}' leaves the size of its image open; state it in {card_path(path)}, "
+            f'for example {EXAMPLE}'
+        )
+    assumed = _fill_in(values)
+    return _checked(path, digest, values, assumed)
+
+
+def _sha256(path: Path) -> str:
+    digest = hashlib.sha256()
+    with path.open('rb') as stream:
+        for block in iter(lambda: stream.read(1 << 20), b''):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        return {}
+    try:
+        content = json.loads(path.read_text(encoding='utf-8'))
+    except (OSError, ValueError) as error:
+        raise ModelError(
+            f"the model card '{path}' cannot be read: {error}; it must be JSON like {EXAMPLE}"
+        ) from error
+    if not isinstance(content, dict):
+        raise ModelError(f"the model card '{path}' must be a JSON object like {EXAMPLE}")
+    return content
+
+
+def _inspect(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Read what the ONNX file itself shows: facts of its graph, and its metadata."""
+    settings = ort.SessionOptions()
+    settings.log_severity_level = 4
+    settings.intra_op_num_threads = 1
+    settings.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
+    try:
+        session = ort.InferenceSession(str(path), settings, providers=['CPUExecutionProvider'])
+    except Exception as error:
+        raise ModelError(
+            f"ONNX Runtime cannot load '{path}': {str(error).splitlines()[0][:300]}; is it a "
+            'complete ONNX file?'
+        ) from error
+    inputs = session.get_inputs()
+    if len(inputs) != 1 or len(inputs[0].shape) != 4:
+        found = ', '.join(f'{item.name} {item.shape}' for item in inputs)
+        raise ModelError(
+            f"'{path}' is not a face restorer: it must take one image of shape (1, 3, N, N) or "
+            f'(1, N, N, 3), but takes: {found}'
+        )
+    if inputs[0].type not in _DTYPES:
+        raise ModelError(
+            f"'{path}' takes {inputs[0].type}; only float32 and uint8 are supported, export it so"
+        )
+    graph: dict[str, Any] = {'dtype': _DTYPES[inputs[0].type]}
+    shape = inputs[0].shape
+    if shape[1] == 3:
+        graph['layout'], sides = 'NCHW', shape[2:]
+    elif shape[3] == 3:
+        graph['layout'], sides = 'NHWC', shape[1:3]
+    elif any(isinstance(side, int) and side > 0 for side in (shape[1], shape[3])):
+        raise ModelError(
+            f"'{path}' is not a face restorer: its input {shape} has no axis of three channels"
+        )
+    else:
+        sides = []
+    fixed = {side for side in sides if isinstance(side, int) and side > 0}
+    if len(fixed) > 1:
+        raise ModelError(f"'{path}' takes images of {sides[0]}x{sides[1]}, which is not square")
+    if fixed:
+        graph['size'] = fixed.pop()
+
+    metadata: dict[str, Any] = {}
+    for key, text in session.get_modelmeta().custom_metadata_map.items():
+        if key.startswith(METADATA_PREFIX):
+            try:
+                metadata[key[len(METADATA_PREFIX) :]] = json.loads(text)
+            except ValueError:
+                # Plain words need no quotes there.
+                metadata[key[len(METADATA_PREFIX) :]] = text
+    # A file cannot hold its own digest.
+    metadata.pop('sha256', None)
+    return graph, metadata
+
+
+def _fill_in(values: dict[str, Any]) -> tuple[str, ...]:
+    """Complete the values with assumptions, in place; return those in words."""
+    assumed = []
+    if 'value_range' not in values:
+        values['value_range'] = [0, 255] if values.get('dtype') == 'uint8' else [0, 1]
+        if values.get('dtype') != 'uint8':
+            assumed.append('value_range [0, 1]')
+    if 'colour' not in values:
+        values['colour'] = 'RGB'
+        assumed.append('colour RGB')
+    if 'template' not in values:
+        values['template'] = FFHQ_TEMPLATE
+        assumed.append('template of FFHQ')
+    if 'iterative' not in values:
+        values['iterative'] = False
+        assumed.append('iterative false (cycles above 1 have no effect)')
+    return tuple(assumed)
+
+
+def _checked(
+    path: Path, digest: str, values: Mapping[str, Any], assumed: tuple[str, ...]
+) -> ModelCard:
+    where = f"the card of '{path}'"
+
+    def one_of(key: str, choices: tuple[Any, ...]) -> Any:
+        if values[key] not in choices:
+            raise ModelError(f'{where}: {key} must be one of {choices}, not {values[key]!r}')
+        return values[key]
+
+    size = values['size']
+    if isinstance(size, bool) or not isinstance(size, int) or not 16 <= size <= 4096:
+        raise ModelError(f'{where}: size must be a whole number from 16 to 4096, not {size!r}')
+    try:
+        low, high = (float(value) for value in values['value_range'])
+    except (TypeError, ValueError):
+        low, high = 0.0, 0.0
+    if not np.isfinite([low, high]).all() or low == high:
+        raise ModelError(
+            f'{where}: value_range must be two different numbers, for black and for white, '
+            f'not {values["value_range"]!r}'
+        )
+    try:
+        template = np.array(values['template'], dtype=np.float64)
+    except (TypeError, ValueError):
+        template = np.empty(0)
+    if template.shape != (5, 2) or not np.isfinite(template).all() or np.ptp(template) < 0.05:
+        raise ModelError(
+            f'{where}: template must be five [x, y] pairs, as fractions of the side, in the order '
+            'image-left eye, image-right eye, nose tip, image-left and image-right mouth corner'
+        )
+    template.setflags(write=False)
+    training = values.get('training', {})
+    return ModelCard(
+        name=str(values.get('name', path.stem)),
+        file=path,
+        size=size,
+        dtype=one_of('dtype', ('float32', 'uint8')),
+        value_range=(low, high),
+        layout=one_of('layout', ('NCHW', 'NHWC')),
+        colour=one_of('colour', ('RGB', 'BGR')),
+        template=template,
+        iterative=one_of('iterative', (True, False)),
+        expose=one_of('expose', (True, False)) if 'expose' in values else False,
+        precision=str(values.get('precision', 'fp32')),
+        licence=str(values.get('licence', '')),
+        sha256=digest,
+        training=training if isinstance(training, dict) else {'run': training},
+        extra={key: value for key, value in values.items() if key not in _KNOWN},
+        assumed=assumed,
+    )

@@ -1,0 +1,1 @@
+"""Aligned crops, and how they are restored: exposure, cycles, time budget, reuse."""

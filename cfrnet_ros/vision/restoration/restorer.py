@@ -1,0 +1,229 @@
+"""The restorer: one ONNX session, applied k times to its own output."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from cfrnet_ros.vision.engine.model_card import ModelCard, load_card
+from cfrnet_ros.vision.engine.model_resize import resized_model
+from cfrnet_ros.vision.engine.providers import EngineSession, ProviderChoice, create_session
+from cfrnet_ros.vision.errors import ModelError
+from cfrnet_ros.vision.restoration.exposure import expose_face
+from cfrnet_ros.vision.restoration.grey import is_grey, take_colour_away
+from cfrnet_ros.vision.types import Restoration
+
+#: Most cycles that one call may ask for.
+MAX_CYCLES = 8
+
+
+class Restorer:
+    """A face restorer on ONNX Runtime.
+
+    Not thread-safe: its buffers are used anew by every call.
+
+    Attributes:
+        card: what the model takes and gives.
+        engine: the session, with the provider asked for and the one in use.
+
+    """
+
+    card: ModelCard
+    engine: EngineSession
+
+    def __init__(
+        self, model: str | Path, choice: ProviderChoice, threads: int = 0, size: int = 0
+    ) -> None:
+        """Load a model.
+
+        Args:
+            model: path of an ONNX file, see `models.resolve_model`.
+            choice: execution providers, see `providers.choose_providers`.
+            threads: CPU threads, 0 for ONNX Runtime's own choice.
+            size: side of the crops in pixels, where the model's own (0) is not wanted;
+                see `model_resize.resized_model`.
+
+        Raises:
+            ModelError: the file or its card is missing, damaged or not a restorer, or it
+                cannot be run at that size.
+            ProviderError: no provider of the choice could run it.
+
+        """
+        self.card = load_card(model)
+        source: str | Path | bytes = model
+        if size not in (0, self.card.size):
+            source = resized_model(model, size, self.card.layout)
+            self.card = replace(self.card, size=size)
+        self.engine = create_session(source, choice, threads)
+        size = self.card.size
+        self._shape = (1, 3, size, size) if self.card.channels_first else (1, size, size, 3)
+        self._dtype = np.dtype(self.card.dtype)
+        # A model of bytes takes the camera's pixels as they are: no arithmetic is needed.
+        self._bytes = self._dtype == np.uint8 and self.card.value_range == (0.0, 255.0)
+        # The network reads one and writes the other, then they change places.
+        self._buffers = [np.zeros(self._shape, self._dtype) for _ in range(2)]
+        self._scratch = np.empty((size, size), np.float32)
+        self._input = self.engine.session.get_inputs()[0].name
+        self._output = self._find_output()
+        self._binding = self.engine.session.io_binding()
+
+    def warm_up(self) -> None:
+        """Run once, so that the first frame does not pay for kernels and memory.
+
+        Raises:
+            ModelError: the model does not run, or gives something else than an image of
+                the size that it takes.
+
+        """
+        size = self.card.size
+        self.restore(np.full((size, size, 3), 127, np.uint8), 1)
+
+    def restore(self, crop: NDArray[np.uint8], cycles: int, tolerance: float = 0.0) -> Restoration:
+        """Restore one aligned crop.
+
+        Args:
+            crop: (N, N, 3) uint8 BGR, N being the card's size.
+            cycles: applications, 1..8; a model that is not iterative is applied once.
+            tolerance: stop after a cycle whose residual is below this, 0..1; 0 for never.
+
+        Returns:
+            The restored crop, the cycles used, and of each its time and residual. Where
+            the card asks for it (`expose`) an underexposed crop is brightened first; the
+            first residual counts from there. Of a crop without colour every cycle's output
+            has none.
+
+        Raises:
+            ValueError: the crop or the number of cycles is not as above.
+            ModelError: the model failed, or gave NaN or infinite values.
+
+        """
+        size = self.card.size
+        if crop.shape != (size, size, 3) or crop.dtype != np.uint8:
+            raise ValueError(
+                f'the crop must be ({size}, {size}, 3) uint8, got {crop.shape} {crop.dtype}'
+            )
+        if not 1 <= cycles <= MAX_CYCLES:
+            raise ValueError(f'cycles must be from 1 to {MAX_CYCLES}, got {cycles}')
+        used = cycles if self.card.iterative else 1
+        source, target = self._buffers
+        # An underexposed face uses a few of the 256 levels: stretched before the network
+        # sees it, it is one noisy face among others, also for 8-bit activations.
+        self._write_input(expose_face(crop) if self.card.expose else crop, source)
+        grey = is_grey(crop)
+        times: list[float] = []
+        residuals: list[float] = []
+        for cycle in range(used):
+            start = time.perf_counter()
+            self._run(source, target)
+            if grey:
+                take_colour_away(target[0], self.card.channel_axis)
+            residual = self._residual(source, target)
+            times.append((time.perf_counter() - start) * 1e3)
+            if not np.isfinite(residual):
+                raise ModelError(
+                    f"'{self.card.file}' gave NaN or infinite values in cycle {cycle + 1} of "
+                    f'{used} on {self.engine.used}; use another provider or precision, or fewer '
+                    'cycles'
+                )
+            residuals.append(residual)
+            source, target = target, source
+            if residual < tolerance:
+                # Further cycles would change less still.
+                break
+        return Restoration(self._read_output(source), len(times), tuple(times), tuple(residuals))
+
+    def _find_output(self) -> str:
+        """Name of the first output that can be an image like the input."""
+        outputs = self.engine.session.get_outputs()
+        wanted = 'tensor(float)' if self.card.dtype == 'float32' else 'tensor(uint8)'
+        for output in outputs:
+            sides = list(output.shape)
+            fits = len(sides) == 4 and all(
+                not isinstance(side, int) or side <= 0 or side == expected
+                for side, expected in zip(sides, self._shape, strict=True)
+            )
+            if fits and output.type == wanted:
+                return str(output.name)
+        found = ', '.join(f'{output.name} {output.type} {output.shape}' for output in outputs)
+        raise ModelError(
+            f"'{self.card.file}' gives no image of the shape that it takes "
+            f'({self.card.dtype} {self._shape}), but: {found}; name a restorer that keeps the size'
+        )
+
+    def _run(self, source: NDArray[np.generic], target: NDArray[np.generic]) -> None:
+        binding = self._binding
+        try:
+            # Bound anew each time: a device provider copies the input when it is bound.
+            # On the CPU binding copies nothing.
+            binding.bind_input(
+                self._input, 'cpu', 0, self._dtype.type, self._shape, source.ctypes.data
+            )
+            binding.bind_output(
+                self._output, 'cpu', 0, self._dtype.type, self._shape, target.ctypes.data
+            )
+            self.engine.session.run_with_iobinding(binding)
+        except Exception as error:
+            raise ModelError(
+                f"'{self.card.file}' failed on {self.engine.used}: {str(error)[:300]}; try another "
+                'provider, or export the model with a static input and output shape'
+            ) from error
+
+    def _residual(self, source: NDArray[np.generic], target: NDArray[np.generic]) -> float:
+        """Mean absolute change as a fraction of the value range; not finite if target is not."""
+        low, high = self.card.value_range
+        flat = [np.asarray(part, self._dtype).reshape(-1) for part in (target, source)]
+        # Bytes are subtracted and summed as integers.
+        total = cv2.norm(flat[0], flat[1], cv2.NORM_L1)
+        return float(total) / source.size / abs(high - low)
+
+    def _channels(self, buffer: NDArray[np.generic]) -> list[NDArray[np.generic]]:
+        """Three (N, N) views of a buffer, in the order blue, green, red."""
+        image = buffer[0]
+        planes = [image[i] if self.card.channels_first else image[..., i] for i in range(3)]
+        return planes[::-1] if self.card.colour == 'RGB' else planes
+
+    def _write_input(self, crop: NDArray[np.uint8], buffer: NDArray[np.generic]) -> None:
+        if self._bytes:
+            self._copy_bytes(crop, buffer[0], to_model=True)
+            return
+        low, high = self.card.value_range
+        scale = (high - low) / 255.0
+        for index, plane in enumerate(self._channels(buffer)):
+            np.multiply(crop[..., index], np.float32(scale), out=self._scratch)
+            np.add(self._scratch, np.float32(low), out=self._scratch)
+            if self._dtype == np.uint8:
+                np.clip(np.rint(self._scratch, out=self._scratch), 0, 255, out=self._scratch)
+            plane[...] = self._scratch
+
+    def _read_output(self, buffer: NDArray[np.generic]) -> NDArray[np.uint8]:
+        crop = np.empty((self.card.size, self.card.size, 3), np.uint8)
+        if self._bytes:
+            self._copy_bytes(buffer[0], crop, to_model=False)
+            return crop
+        low, high = self.card.value_range
+        scale = 255.0 / (high - low)
+        for index, plane in enumerate(self._channels(buffer)):
+            np.subtract(plane, np.float32(low), out=self._scratch)
+            np.multiply(self._scratch, np.float32(scale), out=self._scratch)
+            np.rint(self._scratch, out=self._scratch)
+            crop[..., index] = np.clip(self._scratch, 0, 255, out=self._scratch)
+        return crop
+
+    def _copy_bytes(
+        self, source: NDArray[np.generic], target: NDArray[np.generic], *, to_model: bool
+    ) -> None:
+        """Copy an image once between BGR pixels and what the model of bytes has."""
+        if self.card.channels_first:
+            axes = (2, 0, 1) if to_model else (1, 2, 0)
+            channels = 2 if to_model else 0
+            ordered = np.flip(source, channels) if self.card.colour == 'RGB' else source
+            np.copyto(target, ordered.transpose(axes))
+        elif self.card.colour == 'RGB':
+            cv2.cvtColor(np.asarray(source, np.uint8), cv2.COLOR_BGR2RGB, np.asarray(target))
+        else:
+            np.copyto(target, source)

@@ -1,0 +1,189 @@
+"""Carrying one face from a frame to the next by optical flow."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from cfrnet_ros.vision.restoration.align import warp_crop
+from cfrnet_ros.vision.types import Face
+
+#: Side of the grid of points that is followed inside a face's box.
+GRID = 7
+
+#: Share of the points that must survive, and how far (as a fraction of the box's mean
+#: side, but at least half a pixel) a point may land from itself when it is followed
+#: forward and back (Kalal, Mikolajczyk, Matas, "Forward-backward error", ICPR 2010).
+MIN_SHARE, ROUND_TRIP = 0.4, 0.02
+
+#: Largest change of size between two frames that is believed.
+MAX_SCALE = 1.3
+
+#: Lowest correlation of the face's thumbnails before and after.
+MIN_CORRELATION = 0.5
+
+_THUMB = 16
+
+
+def carry_face(before: NDArray[np.uint8], after: NDArray[np.uint8], face: Face) -> Face | None:
+    """Find a face of one frame in the next.
+
+    A grid of points in the face is followed with pyramidal Lucas-Kanade flow, forward
+    and back; a similarity transform is fitted to those that come back to their start;
+    and the face it leads to must look like the one before.
+
+    Args:
+        before: (H, W) uint8 grey frame that the face was found in.
+        after: (H, W) uint8 grey frame of the same size.
+        face: the face in `before`.
+
+    Returns:
+        The face in `after` with the same score and track id, or None when it is lost.
+
+    """
+    span = (face.width + face.height) / 2
+    height, width = before.shape
+    # Only the surroundings, as far as a face may move, are made into pyramids.
+    reach = 0.6 * span + 16
+    x0, y0 = max(0, int(face.box[0] - reach)), max(0, int(face.box[1] - reach))
+    x1, y1 = min(width, int(face.box[2] + reach)), min(height, int(face.box[3] + reach))
+    if min(face.width, face.height) < 8 or x1 - x0 < 16 or y1 - y0 < 16:
+        return None
+    # A face of 128 px is followed as precisely as a larger one, at a fraction of the cost.
+    scale = min(1.0, 128.0 / max(span, 1.0))
+    first, second = before[y0:y1, x0:x1], after[y0:y1, x0:x1]
+    if scale < 1.0:
+        size = (max(8, round((x1 - x0) * scale)), max(8, round((y1 - y0) * scale)))
+        first, second = (
+            np.asarray(cv2.resize(part, size, interpolation=cv2.INTER_AREA)).astype(np.uint8)
+            for part in (first, second)
+        )
+    matrix = _fit_flow(first, second, _grid(face, width, height, (x0, y0), scale), span * scale)
+    if matrix is None:
+        return None
+    # From the scaled surroundings back to the frame: x_frame = x / scale + origin.
+    origin = np.array([x0, y0], dtype=np.float64)
+    linear = matrix[:, :2]
+    offset = matrix[:, 2] / scale + origin - linear @ origin
+    points = np.vstack([face.landmarks, face.box.reshape(2, 2)]).astype(np.float64)
+    moved = points @ linear.T + offset
+    # The box stays upright: its centre moves, its size scales.
+    centre = np.asarray(face.box, np.float64).reshape(2, 2).mean(axis=0) @ linear.T + offset
+    growth = float(np.hypot(linear[0, 0], linear[1, 0]))
+    half = np.array([face.width, face.height]) * growth / 2
+    if not (0 <= centre[0] < width and 0 <= centre[1] < height):
+        return None
+    result = replace(
+        face,
+        box=np.concatenate([centre - half, centre + half]).astype(np.float32),
+        landmarks=moved[:5].astype(np.float32),
+    )
+    return result if _alike(before, after, face, linear, offset) else None
+
+
+def _grid(
+    face: Face, width: int, height: int, origin: tuple[int, int], scale: float
+) -> NDArray[np.float32]:
+    """Points in the inner part of the box that lie in the frame, in scaled surroundings."""
+    # The outer fifth of the box is background and hair.
+    steps = np.linspace(0.2, 0.8, GRID)
+    xs = face.box[0] + steps * face.width
+    ys = face.box[1] + steps * face.height
+    grid = np.stack(np.meshgrid(xs, ys), axis=-1).reshape(-1, 2)
+    points = np.vstack([grid, face.landmarks])
+    inside = (points >= 0).all(axis=1) & (points[:, 0] < width) & (points[:, 1] < height)
+    return np.asarray((points[inside] - np.array(origin)) * scale, dtype=np.float32)
+
+
+def _fit_flow(
+    first: NDArray[np.uint8], second: NDArray[np.uint8], points: NDArray[np.float32], span: float
+) -> NDArray[np.float64] | None:
+    """Follow points and fit a (2, 3) similarity transform, None where that fails."""
+    if len(points) < 6:
+        return None
+    window = int(np.clip(span / 5, 9, 21)) | 1
+    settings = {
+        'winSize': (window, window),
+        'maxLevel': 3,
+        'criteria': (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 20, 0.03),
+        'minEigThreshold': 1e-4,
+    }
+    there, found, _ = cv2.calcOpticalFlowPyrLK(first, second, points, None, **settings)  # type: ignore[call-overload]
+    back, found_back, _ = cv2.calcOpticalFlowPyrLK(second, first, there, None, **settings)  # type: ignore[call-overload]
+    error = np.linalg.norm(back - points, axis=1)
+    good = (found.ravel() == 1) & (found_back.ravel() == 1) & (error < max(0.5, ROUND_TRIP * span))
+    if good.sum() < max(6, MIN_SHARE * len(points)):
+        return None
+    matrix = _robust_similarity(
+        points[good].astype(np.float64), there[good].astype(np.float64), max(1.0, 0.03 * span)
+    )
+    if matrix is None:
+        return None
+    growth = float(np.hypot(matrix[0, 0], matrix[1, 0]))
+    return matrix if 1 / MAX_SCALE < growth < MAX_SCALE else None
+
+
+def _robust_similarity(
+    source: NDArray[np.float64], target: NDArray[np.float64], tolerance: float
+) -> NDArray[np.float64] | None:
+    """Fit least squares, three times, each time to the points that the fit before explains.
+
+    Deterministic, unlike RANSAC, so that a still face stays still. The first fit is a
+    translation by the median, which a third of outliers cannot move far.
+    """
+    residual = np.linalg.norm(target - source - np.median(target - source, axis=0), axis=1)
+    kept = residual <= max(3 * tolerance, 2 * float(np.median(residual)))
+    matrix = None
+    for _ in range(3):
+        if kept.sum() < 6:
+            return None
+        p, q = source[kept], target[kept]
+        p_mean, q_mean = p.mean(axis=0), q.mean(axis=0)
+        p, q = p - p_mean, q - q_mean
+        variance = float((p**2).sum())
+        if variance < 1e-6:
+            return None
+        a = float((p * q).sum()) / variance
+        b = float((p[:, 0] * q[:, 1] - p[:, 1] * q[:, 0]).sum()) / variance
+        linear = np.array([[a, -b], [b, a]])
+        matrix = np.hstack([linear, (q_mean - linear @ p_mean)[:, None]])
+        residual = np.linalg.norm(source @ linear.T + matrix[:, 2] - target, axis=1)
+        kept = residual <= max(tolerance, 2 * float(np.median(residual)))
+    return matrix
+
+
+def _alike(
+    before: NDArray[np.uint8],
+    after: NDArray[np.uint8],
+    face: Face,
+    linear: NDArray[np.float64],
+    offset: NDArray[np.float64],
+) -> bool:
+    """Compare thumbnails of the face by normalised cross-correlation."""
+    box = np.asarray(face.box, dtype=np.float64)
+    size = np.array([face.width, face.height]) / (2 * _THUMB)
+    # Averaging over 2x2 thumbnail pixels takes out noise that bilinear sampling keeps.
+    to_thumb = np.array([[1 / size[0], 0, -box[0] / size[0]], [0, 1 / size[1], -box[1] / size[1]]])
+    inverse = np.linalg.inv(linear)
+    moved = np.hstack(
+        [to_thumb[:, :2] @ inverse, (to_thumb[:, 2] - to_thumb[:, :2] @ inverse @ offset)[:, None]]
+    )
+    thumbs = []
+    for image, matrix in ((before, to_thumb), (after, moved)):
+        thumb = np.asarray(
+            cv2.resize(
+                warp_crop(image, matrix, 2 * _THUMB),
+                (_THUMB, _THUMB),
+                interpolation=cv2.INTER_AREA,
+            ),
+            dtype=np.float64,
+        )
+        thumbs.append(thumb - thumb.mean())
+    norms = float(np.linalg.norm(thumbs[0]) * np.linalg.norm(thumbs[1]))
+    # Flat thumbnails (a lens covered, a black frame) resemble nothing.
+    return norms > _THUMB * _THUMB and float((thumbs[0] * thumbs[1]).sum()) / norms > (
+        MIN_CORRELATION
+    )

@@ -1,0 +1,59 @@
+"""The camera's own grain, kept where a restored face fades into its frame."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from cfrnet_ros.vision.restoration.exposure import noise_level
+
+#: Noise (standard deviation, grey values) from which a frame has grain to speak of.
+LEAST_NOISE = 1.0
+
+#: Grain is what differs from a blur of this sigma in pixels, up to this many standard
+#: deviations: more than that is an edge, which the restored face has itself.
+SIGMA, REACH = 1.2, 2.0
+
+
+def grain_of(bgr: NDArray[np.uint8]) -> NDArray[np.int16] | None:
+    """Take the grain out of a part of a frame.
+
+    Made grain would have another spectrum than the camera's, which its demosaicing and
+    compression have shaped, and would flicker in a still picture; this is the frame's own,
+    so that it is there in the same pixels, and the same for the same frame.
+
+    Args:
+        bgr: (H, W, 3) uint8.
+
+    Returns:
+        (H, W, 3) int16 to add to a smooth picture, or None for a picture without grain.
+
+    """
+    gray = np.asarray(cv2.cvtColor(bgr, cv2.COLOR_BGR2GRAY)).astype(np.uint8, copy=False)
+    noise = noise_level(gray)
+    if noise < LEAST_NOISE:
+        return None
+    detail = cv2.subtract(bgr, cv2.GaussianBlur(bgr, (0, 0), SIGMA), dtype=cv2.CV_16S)
+    most = max(1, round(REACH * noise))
+    return np.asarray(np.clip(detail, -most, most), np.int16)
+
+
+def grain_share(mask: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Tell how much grain has to be added where a restored face is blended in.
+
+    With a the mask's share of the restored face, blending leaves (1 - a) of the frame's
+    grain. Adding a (1 - a^2) of it makes that 1 - a^3: all of it around the face, most of
+    it where the face fades in, and none in its middle, where it was taken out on purpose.
+
+    Args:
+        mask: (H, W) uint8, 255 where only the restored face is shown.
+
+    Returns:
+        (H, W) uint8, 255 for all of the grain.
+
+    """
+    return np.asarray(cv2.LUT(mask, _TABLE)).astype(np.uint8, copy=False)
+
+
+_TABLE = np.rint(255 * (np.arange(256) / 255) * (1 - (np.arange(256) / 255) ** 2)).astype(np.uint8)

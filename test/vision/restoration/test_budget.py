@@ -1,0 +1,123 @@
+"""Cycles that fit a latency budget, steadily."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import pytest
+
+from cfrnet_ros.vision.restoration.budget import CycleBudget, RunningEstimate
+
+
+def play(
+    budget: CycleBudget,
+    frames: int,
+    cycle_ms: float,
+    *,
+    asked: int = 4,
+    faces: int = 1,
+    limit_ms: float = 100.0,
+    detect_ms: float = 20.0,
+    interval: int = 3,
+    rest_ms: float = 5.0,
+    after_ms: float = 5.0,
+) -> list[int]:
+    """Run frames that take exactly this; return the cycles allowed in each."""
+    allowed = []
+    for index in range(frames):
+        detect = detect_ms if index % interval == 0 else None
+        number = budget.allow(asked, faces, limit_ms, rest_ms + (detect or 0.0))
+        allowed.append(number)
+        budget.observe([cycle_ms] * (number * faces), detect, rest_ms)
+        budget.observe_after(after_ms)
+    return allowed
+
+
+def test_the_largest_number_that_fits_is_found_and_kept() -> None:
+    # 100 - 20 - 5 - 5 leaves 70 ms: three cycles of 20, and no fourth.
+    allowed = play(CycleBudget(), 60, 20.0)
+    assert allowed[0] == 1
+    assert set(allowed[15:]) == {3}
+    # Steady although only every third frame has the detector in it.
+    assert allowed == sorted(allowed)
+
+
+def test_no_more_than_asked_for_and_never_less_than_one() -> None:
+    assert max(play(CycleBudget(), 60, 1.0, asked=2)) == 2
+    assert set(play(CycleBudget(), 60, 500.0)) == {1}
+
+
+def test_without_a_budget_everything_is_allowed() -> None:
+    assert set(play(CycleBudget(), 10, 500.0, limit_ms=0.0)) == {4}
+
+
+def test_more_faces_get_fewer_cycles_each_at_once() -> None:
+    budget = CycleBudget()
+    assert play(budget, 60, 20.0)[-1] == 3
+    assert play(budget, 5, 20.0, faces=2)[0] == 1
+    assert play(budget, 30, 20.0)[-1] == 3
+
+
+def test_a_load_spike_is_answered_fast_and_recovered_from() -> None:
+    budget = CycleBudget()
+    assert play(budget, 60, 19.0)[-1] == 3
+    spike = play(budget, 30, 60.0)
+    assert spike[3] == 1
+    assert set(spike[4:]) == {1}
+    after = play(budget, 60, 19.0)
+    assert after[-1] == 3
+    # It does not come back by oscillating.
+    assert after == sorted(after)
+
+
+def test_one_preempted_frame_changes_nothing() -> None:
+    budget = CycleBudget()
+    assert play(budget, 60, 20.0)[-1] == 3
+    assert budget.allow(4, 1, 100.0) == 3
+    budget.observe([400.0, 20.0, 20.0], None, 5.0)
+    budget.observe_after(5.0)
+    assert play(budget, 20, 20.0) == [3] * 20
+
+
+def test_a_machine_at_the_limit_does_not_flicker() -> None:
+    # A fourth cycle fits by a hair in every other frame.
+    budget = CycleBudget()
+    allowed = []
+    for index in range(200):
+        cycle = 17.4 if index % 2 else 17.6
+        number = budget.allow(4, 1, 100.0)
+        allowed.append(number)
+        budget.observe([cycle] * number, 20.0, 5.0)
+        budget.observe_after(5.0)
+    changes = sum(a != b for a, b in pairwise(allowed[20:]))
+    assert changes == 0
+
+
+def test_a_frame_that_is_late_already_gives_up_cycles_for_itself() -> None:
+    budget = CycleBudget()
+    play(budget, 60, 20.0)
+    assert budget.allow(4, 1, 100.0, spent_ms=30.0) == 3
+    assert budget.allow(4, 1, 100.0, spent_ms=60.0) == 1
+
+
+def test_a_frame_without_faces_does_not_reset_the_choice() -> None:
+    budget = CycleBudget()
+    play(budget, 60, 20.0)
+    assert budget.allow(4, 0, 100.0) == 3
+    assert budget.allow(4, 1, 100.0) == 3
+
+
+def test_estimates_rise_fast_and_fall_slowly() -> None:
+    estimate = RunningEstimate()
+    assert not estimate.value
+    for _ in range(5):
+        estimate.add(10.0)
+    assert estimate.value == pytest.approx(10.0)
+    for _ in range(4):
+        estimate.add(50.0)
+    assert estimate.value is not None
+    high = estimate.value
+    assert high > 40
+    for _ in range(4):
+        estimate.add(10.0)
+    assert 20 < (estimate.value or 0.0) < high

@@ -1,0 +1,139 @@
+"""Restored crops flicker less than the camera's, and follow what moves."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from onnx_models import scale_model
+from pictures import Frame
+
+from cfrnet_ros.vision.detection.detector import YuNetDetector
+from cfrnet_ros.vision.engine.providers import ProviderChoice
+from cfrnet_ros.vision.pipeline import FacePipeline, PipelineSettings
+from cfrnet_ros.vision.restoration.align import align_face
+from cfrnet_ros.vision.restoration.restorer import Restorer
+from cfrnet_ros.vision.restoration.temporal import FLOOR, MAX_GAP_S, TemporalSmoother
+from cfrnet_ros.vision.tracking.tracker import FaceTracker
+
+
+@pytest.fixture(scope='module')
+def crop(detector: YuNetDetector, portrait: Frame) -> Frame:
+    return align_face(portrait, detector.detect(portrait)[0].landmarks)[0]
+
+
+def to_bytes(picture: np.ndarray) -> Frame:
+    return np.clip(np.rint(picture), 0, 255).astype(np.uint8)
+
+
+def sharpened(crop: Frame) -> Frame:
+    """What a restorer does to the differences between frames."""
+    return to_bytes(128 + 1.4 * (crop.astype(float) - 128))
+
+
+def play(
+    frames: list[Frame], smoothing: float, restore: Callable[[Frame], Frame] = sharpened
+) -> list[Frame]:
+    smoother = TemporalSmoother()
+    return [
+        smoother.apply(7, frame, restore(frame), smoothing, 'key', index / 15)
+        for index, frame in enumerate(frames)
+    ]
+
+
+def flicker(frames: list[Frame]) -> float:
+    pairs = zip(frames[1:], frames, strict=False)
+    return float(np.mean([np.abs(a.astype(float) - b).mean() for a, b in pairs]))
+
+
+def noisy(crop: Frame, count: int, sigma: float) -> list[Frame]:
+    rng = np.random.default_rng(0)
+    return [to_bytes(crop + rng.normal(0, sigma, crop.shape)) for _ in range(count)]
+
+
+@pytest.mark.parametrize('sigma', [2.0, 8.0])
+def test_a_still_face_flickers_less_than_the_camera_and_is_no_further_from_the_truth(
+    crop: Frame, sigma: float
+) -> None:
+    frames = noisy(crop, 12, sigma)
+    free, held = play(frames, 0.0), play(frames, 0.4)
+    assert flicker(free) > 1.1 * flicker(frames)
+    assert flicker(held) < 0.8 * flicker(frames)
+    truth = sharpened(crop).astype(float)
+    error = [np.abs(x[-1] - truth).mean() for x in (free, held)]
+    assert error[1] < 0.8 * error[0]
+
+
+def test_a_blink_is_shown_in_the_frame_in_which_it_happens(crop: Frame) -> None:
+    closed = crop.copy()
+    # Skin from above the eye over the eye.
+    closed[108:124, 72:112] = crop[84:100, 72:112]
+    shown = play([crop, crop, closed], 0.9)[-1]
+    eye = np.s_[110:122, 78:106]
+    distance = np.abs(shown[eye].astype(float) - sharpened(closed)[eye]).mean()
+    blink = np.abs(sharpened(crop)[eye].astype(float) - sharpened(closed)[eye]).mean()
+    assert blink > 15
+    assert distance < 0.1 * blink
+
+
+def test_a_slow_turn_is_followed_within_two_frames(crop: Frame) -> None:
+    """Each step is too small to count as motion; together they must not fall behind."""
+    steps = [to_bytes(crop.astype(float) * 0.6 + 3 * index) for index in range(16)]
+    shown = play(steps, 1.0)
+    behind = np.abs(shown[-1].astype(float) - sharpened(steps[-1])).mean()
+    step = np.abs(sharpened(steps[-1]).astype(float) - sharpened(steps[-2])).mean()
+    assert behind <= step * (1 - FLOOR) / FLOOR + 1
+
+
+@pytest.mark.parametrize(
+    ('track_id', 'smoothing', 'key', 'time_s'),
+    [
+        (8, 0.9, 'key', 0.1),
+        (-1, 0.9, 'key', 0.1),
+        (7, 0.0, 'key', 0.1),
+        (7, 0.9, 'another', 0.1),
+        (7, 0.9, 'key', MAX_GAP_S + 0.1),
+        (7, 0.9, 'key', -1.0),
+    ],
+)
+def test_nothing_of_another_face_time_or_setting_is_mixed_in(
+    crop: Frame, track_id: int, smoothing: float, key: str, time_s: float
+) -> None:
+    smoother = TemporalSmoother()
+    for name in (7, -1):
+        smoother.apply(name, crop, crop, 0.9, 'key', 0.0)
+    darker = to_bytes(crop * 0.97)
+    assert np.array_equal(smoother.apply(track_id, crop, darker, smoothing, key, time_s), darker)
+
+
+def test_what_is_gone_is_forgotten(crop: Frame) -> None:
+    darker = to_bytes(crop * 0.97)
+    for forget in (lambda s: s.keep([3]), lambda s: s.reset()):
+        smoother = TemporalSmoother()
+        smoother.apply(7, crop, crop, 0.9, 'key', 0.0)
+        forget(smoother)
+        assert np.array_equal(smoother.apply(7, crop, darker, 0.9, 'key', 0.1), darker)
+
+
+def test_the_pipeline_smooths_where_it_is_told_to(
+    tmp_path: Path, detector: YuNetDetector, cpu: ProviderChoice, portrait: Frame
+) -> None:
+    restorer = Restorer(scale_model(tmp_path / 'm.onnx', 0.9, size=96), cpu, threads=1)
+    pipeline = FacePipeline(detector, restorer, FaceTracker())
+    frames = noisy(portrait, 8, 6.0)
+    found = {}
+    for smoothing in (0.0, 0.5):
+        pipeline.reset()
+        settings = replace(
+            PipelineSettings(cycles=1, detection_interval=1), temporal_smoothing=smoothing
+        )
+        results = [
+            pipeline.process(frame, settings, time_s=index / 15)
+            for index, frame in enumerate(frames)
+        ]
+        found[smoothing] = flicker([result.faces[0].crop for result in results])
+        assert ('smooth' in results[-1].timings_ms) is (smoothing > 0)
+    assert found[0.5] < 0.85 * found[0.0]
