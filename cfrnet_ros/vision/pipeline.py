@@ -15,7 +15,6 @@ from cfrnet_ros.vision.detection.detector import YuNetDetector
 from cfrnet_ros.vision.quality.face_embedder import FaceEmbedder, angle_deg
 from cfrnet_ros.vision.quality.face_quality import (
     IDENTITY,
-    FaceQuality,
     QualityGate,
     measure_face,
     sharpness_of,
@@ -29,7 +28,7 @@ from cfrnet_ros.vision.settings import PipelineSettings
 from cfrnet_ros.vision.tracking.face_choice import choose_faces
 from cfrnet_ros.vision.tracking.landmark_filter import LandmarkFilter
 from cfrnet_ros.vision.tracking.tracker import DEFAULT_PERIOD_S, FaceTracker
-from cfrnet_ros.vision.types import Face, Restoration, RestoredFace
+from cfrnet_ros.vision.types import Face, FaceQuality, Restoration, RestoredFace
 
 __all__ = ['FacePipeline', 'PipelineResult', 'PipelineSettings']
 

@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-
-if TYPE_CHECKING:
-    from cfrnet_ros.vision.quality.face_quality import FaceQuality
 
 
 @dataclass(frozen=True)
@@ -45,6 +41,28 @@ class Face:
     def area(self) -> float:
         """Area of the box in square pixels, 0 for an inverted box."""
         return max(0.0, self.width) * max(0.0, self.height)
+
+
+@dataclass(frozen=True)
+class FaceQuality:
+    """Measurements of one face before restoration.
+
+    Attributes:
+        size_px: shorter side of the box in pixels of the frame.
+        brightness: mean grey value of the face, 0..255.
+        sharpness: see `face_quality.sharpness_of`.
+        yaw_deg: see `face_quality.yaw_of`.
+        symmetry: see `face_quality.symmetry_of`.
+        score: of the detection, 0..1.
+
+    """
+
+    size_px: float
+    brightness: float
+    sharpness: float
+    yaw_deg: float
+    symmetry: float
+    score: float
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from cfrnet_ros.vision.types import Face
+from cfrnet_ros.vision.types import Face, FaceQuality
 
 #: Why a face is passed on unrestored. Diagnostics count faces by these names.
 TOO_SMALL = 'too_small'
@@ -36,28 +36,6 @@ _FACE = (slice(int(0.28 * SIDE), int(0.9 * SIDE)), slice(int(0.22 * SIDE), int(0
 #: A face that was refused must pass a limit by this share before it is restored again:
 #: otherwise one at the limit would flicker.
 HYSTERESIS = 0.1
-
-
-@dataclass(frozen=True)
-class FaceQuality:
-    """Measurements of one face before restoration.
-
-    Attributes:
-        size_px: shorter side of the box in pixels of the frame.
-        brightness: mean grey value of the face, 0..255.
-        sharpness: see `sharpness_of`.
-        yaw_deg: see `yaw_of`.
-        symmetry: see `symmetry_of`.
-        score: of the detection, 0..1.
-
-    """
-
-    size_px: float
-    brightness: float
-    sharpness: float
-    yaw_deg: float
-    symmetry: float
-    score: float
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,6 @@ from cfrnet_ros.vision.quality.face_quality import (
     TOO_DARK,
     TOO_SMALL,
     TURNED,
-    FaceQuality,
     QualityGate,
     QualityLimits,
     measure_face,
@@ -24,7 +23,7 @@ from cfrnet_ros.vision.quality.face_quality import (
     yaw_of,
 )
 from cfrnet_ros.vision.restoration.align import align_face
-from cfrnet_ros.vision.types import Face
+from cfrnet_ros.vision.types import Face, FaceQuality
 
 GOOD = FaceQuality(size_px=90, brightness=110, sharpness=0.02, yaw_deg=5, symmetry=0.6, score=0.9)
 STRICT = QualityLimits(
