@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from cfrnet_ros.vision.quality.face_quality import QualityLimits
-from cfrnet_ros.vision.restoration.restorer import MAX_CYCLES
 from cfrnet_ros.vision.tracking.face_choice import (
     CHOICES,
     LARGEST,
@@ -13,6 +12,7 @@ from cfrnet_ros.vision.tracking.face_choice import (
     Region,
     check_region,
 )
+from cfrnet_ros.vision.types import MAX_CYCLES
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+#: Most cycles of one restoration.
+MAX_CYCLES = 8
+
 
 @dataclass(frozen=True)
 class Face:
