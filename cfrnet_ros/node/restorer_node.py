@@ -182,6 +182,10 @@ class RestorerNode(LifecycleNode):
                     f'{part}: provider {session.requested!r} was asked for, {session.used!r} is'
                     f' used: {session.reason}'
                 )
+        for rejected in engine.rejected:
+            self.get_logger().warning(f'self-test: {rejected}; another engine is used')
+        log = self.get_logger().warning if engine.self_test.failed else self.get_logger().info
+        log(f'self-test of {engine.card.name} on {engine.restorer.used} {engine.self_test}')
         self._engine = engine
         self._decoder = ImageDecoder(settings.max_image_px)
         self._outputs = Outputs(self, self._camera, settings.rep155)
