@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-from cfrnet_ros.node.parameters.node_parameters import (
-    BY_NAME,
-    SPECS,
-    NodeParameters,
-    Settings,
-    find_problems,
-)
+from cfrnet_ros.node.parameters.node_parameters import NodeParameters
+from cfrnet_ros.node.parameters.settings import PARAMETERS, Settings
 
-__all__ = ['BY_NAME', 'SPECS', 'NodeParameters', 'Settings', 'find_problems']
+__all__ = ['PARAMETERS', 'NodeParameters', 'Settings']

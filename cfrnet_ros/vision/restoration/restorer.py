@@ -16,10 +16,8 @@ from cfrnet_ros.vision.engine.providers import EngineSession, ProviderChoice, cr
 from cfrnet_ros.vision.errors import ModelError
 from cfrnet_ros.vision.restoration.exposure import expose_face
 from cfrnet_ros.vision.restoration.grey import is_grey, take_colour_away
+from cfrnet_ros.vision.settings import MAX_CYCLES
 from cfrnet_ros.vision.types import Restoration
-
-#: Most cycles that one call may ask for.
-MAX_CYCLES = 8
 
 
 class Restorer:
