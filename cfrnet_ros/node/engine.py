@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from cfrnet_ros.node.parameters import Settings
 from cfrnet_ros.vision.detection.detector import YuNetDetector
@@ -14,7 +13,6 @@ from cfrnet_ros.vision.pipeline import FacePipeline
 from cfrnet_ros.vision.quality.face_embedder import FaceEmbedder
 from cfrnet_ros.vision.restoration.self_test import SelfTest
 from cfrnet_ros.vision.restoration.trusted import load_trusted
-from cfrnet_ros.vision.settings import PipelineSettings
 from cfrnet_ros.vision.tracking.tracker import FaceTracker
 
 #: Frame that the detector is warmed up with, in pixels; the camera's real size
@@ -74,11 +72,3 @@ def load_engine(settings: Settings) -> Engine:
         self_test=trusted.test,
         rejected=trusted.rejected,
     )
-
-
-def pipeline_settings(settings: Settings) -> PipelineSettings:
-    """Pick what the pipeline needs of one frame's parameters: they have the same names."""
-    values: dict[str, Any] = {
-        field.name: getattr(settings, field.name) for field in fields(PipelineSettings)
-    }
-    return PipelineSettings(**values)

@@ -11,7 +11,7 @@ from typing import Any
 from rclpy.clock import Clock
 from sensor_msgs.msg import CompressedImage, Image
 
-from cfrnet_ros.node.engine import Engine, pipeline_settings
+from cfrnet_ros.node.engine import Engine
 from cfrnet_ros.node.face_report import face_values
 from cfrnet_ros.node.image_conversion import INTERNAL, ImageDecoder, ImageError
 from cfrnet_ros.node.monitor import Monitor, Output
@@ -111,7 +111,7 @@ class FrameProcessor:
         time_s = stamp_ns / 1e9 if stamp_ns > 0 else frame.received_at
         pipeline = self._engine.pipeline
         spent_ms = (time.perf_counter() - begun) * 1e3
-        result = pipeline.process(image, pipeline_settings(settings), time_s, spent_ms)
+        result = pipeline.process(image, settings.pipeline, time_s, spent_ms)
         processed_at = time.perf_counter()
         cycle_ms = _collect_timings(result, stages)
 

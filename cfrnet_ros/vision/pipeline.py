@@ -275,7 +275,7 @@ class FacePipeline:
         finally:
             start = times.since(start, 'align')
         quality = measure_face(face, crop)
-        reason = self._gate.judge(face.track_id, quality, settings.limits)
+        reason = self._gate.judge(face.track_id, quality, settings)
         times.since(start, 'quality')
         return _Candidate(face, crop, affine, quality, reason)
 
