@@ -55,7 +55,9 @@ def load_engine(settings: Settings) -> Engine:
         strict=settings.strict_provider,
         options=parse_options(settings.provider_options),
     )
-    trusted = load_trusted(settings.model, choice, settings.threads, settings.crop_size)
+    trusted = load_trusted(
+        settings.model, choice, settings.threads, settings.crop_size, settings.self_test
+    )
     restorer = trusted.restorer
     detector_model = Path(settings.detector_model).expanduser() if settings.detector_model else None
     detector = YuNetDetector(detector_model, choice, settings.detector_input_size, settings.threads)

@@ -9,6 +9,7 @@ from typing import Any
 
 from cfrnet_ros.vision.declaration import Declaration, declarations, parameter
 from cfrnet_ros.vision.settings import PipelineSettings
+from cfrnet_ros.vision.types import FALLBACK, SELF_TEST_MODES
 
 
 @dataclass(frozen=True)
@@ -60,6 +61,13 @@ class Settings(PipelineSettings):
     strict_provider: bool = parameter(
         False,
         'Fail to configure instead of falling back to another provider.',
+    )
+    self_test: str = parameter(
+        FALLBACK,
+        'What becomes of an engine that restores the golden crops of its model differently than'
+        " the FP32 reference: 'fallback' takes the next precision, then the next provider; 'warn'"
+        " uses it with a warning; 'fail' fails to configure; 'off' tests nothing.",
+        choices=SELF_TEST_MODES,
     )
     provider_options: tuple[str, ...] = parameter(
         ('',),

@@ -9,10 +9,7 @@ from cfrnet_ros.vision.engine.providers import ProviderChoice
 from cfrnet_ros.vision.errors import ModelError, ProviderError
 from cfrnet_ros.vision.restoration.restorer import Restorer
 from cfrnet_ros.vision.restoration.self_test import SKIPPED, SelfTest, run_self_test
-
-#: What is done with an engine that fails: another one is taken, it is used with a warning, it is an
-#: error, or no engine is tested at all.
-FALLBACK, WARN, FAIL, OFF = MODES = ('fallback', 'warn', 'fail', 'off')
+from cfrnet_ros.vision.types import FAIL, FALLBACK, OFF, SELF_TEST_MODES, WARN
 
 
 @dataclass(frozen=True)
@@ -45,7 +42,7 @@ def load_trusted(
         choice: Execution providers, see `providers.choose_providers`.
         threads: CPU threads, 0 for ONNX Runtime's own choice.
         size: Side of the crops in pixels, 0 for the model's own.
-        mode: One of `MODES`.
+        mode: One of `SELF_TEST_MODES`.
 
     Returns:
         The restorer. With `WARN` its self-test may have failed.
@@ -56,8 +53,8 @@ def load_trusted(
         ProviderError: No provider of the choice could be initialised.
 
     """
-    if mode not in MODES:
-        raise ValueError(f"mode must be one of {', '.join(MODES)}, not '{mode}'")
+    if mode not in SELF_TEST_MODES:
+        raise ValueError(f"mode must be one of {', '.join(SELF_TEST_MODES)}, not '{mode}'")
     rejected: list[str] = []
     while choice.remaining:
         path = resolve_model(model, choice.remaining[0])
