@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import subprocess
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from training.config import modernise
 from training.data import manifest_sha256
 
 CHECKPOINT = 'checkpoint.pt'
@@ -50,7 +52,7 @@ def save_atomically(state: dict[str, Any], path: Path) -> None:
 
 
 def read_run(run: Path, option: str) -> dict[str, Any]:
-    """Return what the checkpoint in a run's folder holds.
+    """Return what the checkpoint in a run's folder holds; its config has the keys of today.
 
     Args:
         run: the folder.
@@ -64,6 +66,8 @@ def read_run(run: Path, option: str) -> dict[str, Any]:
     if not path.is_file():
         raise FileNotFoundError(f"there is no '{path}'; give {option} the folder of a trained run")
     state: dict[str, Any] = torch.load(path, map_location='cpu', weights_only=True)
+    if 'config' in state:
+        state['config'] = json.dumps(modernise(json.loads(state['config'])))
     return state
 
 

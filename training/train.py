@@ -26,9 +26,8 @@ from training.batches import BatchSource
 from training.checkpoint import CHECKPOINT, load_weights, provenance, save_atomically
 from training.config import RunConfig, load_config
 from training.data import TrainingFaces
-from training.descriptor import FaceDescriptor
 from training.discriminator import PatchDiscriminator, judge_loss
-from training.identity import IdentityEmbedding
+from training.identity_critics import CRITICS, IdentityCritic, used_critics
 from training.losses import ActivationRange, Batch, Critics, ccfp_loss
 from training.network import build_network, count_parameters
 from training.perceptual import Lpips
@@ -87,7 +86,7 @@ class Trainer:
         self.optimiser = _adam(self.network, config)
         self.judge_optimiser = _adam(self.judge, config)
         self._lpips: Lpips | None = None
-        self._identity: list[IdentityEmbedding | FaceDescriptor] = []
+        self._identity: dict[str, IdentityCritic] = {}
         self.step, self.elapsed = 0, 0.0
         if (out / CHECKPOINT).is_file():
             self._resume(out / CHECKPOINT)
@@ -121,14 +120,14 @@ class Trainer:
         """Load what this step needs; a run without a term needs no weights for it."""
         if max(now.loss.perceptual) > 0 and self._lpips is None:
             self._lpips = Lpips('vgg', half=True).to(self.device)
-        embeddings = sum(share > 0 for share in now.loss.identity_shares)
-        if now.loss.identity > 0:
-            for make in (IdentityEmbedding, FaceDescriptor)[len(self._identity) : embeddings]:
-                self._identity.append(make().to(self.device))
+        named = used_critics(now.loss.identity_critics) if now.loss.identity > 0 else []
+        for name in named:
+            if name not in self._identity:
+                self._identity[name] = CRITICS[name]().to(self.device)
         return Critics(
             lpips=self._lpips if max(now.loss.perceptual) > 0 else None,
             judge=self.judge if max(now.loss.adversarial) > 0 else None,
-            identity=tuple(self._identity) if whole and now.loss.identity > 0 else (),
+            identity={name: self._identity[name] for name in named} if whole else {},
         )
 
     def train_step(self) -> dict[str, float]:
