@@ -15,6 +15,7 @@ import yaml
 from training.identity_critics import name_critics
 from training.loss_weights import LossWeights
 from training.network import NetworkConfig
+from training.precision import check_precision
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,11 @@ class RunConfig:
             says. Its keys are fields of this class; those of `loss` are named inside it.
         checkpoint_every_s: seconds between checkpoints.
         validate_every_s: seconds between validations.
+        precision: 'auto' (bfloat16 on a GPU and on a CPU with instructions for it, float32
+            elsewhere), 'bfloat16' or 'float32'.
+
+    Raises:
+        ValueError: unknown precision.
 
     """
 
@@ -78,6 +84,11 @@ class RunConfig:
     stages: tuple[tuple[int, dict[str, Any]], ...] = ()
     checkpoint_every_s: float = 60.0
     validate_every_s: float = 600.0
+    precision: str = 'auto'
+
+    def __post_init__(self) -> None:
+        """Reject what no run can do."""
+        check_precision(self.precision)
 
     def at(self, step: int) -> RunConfig:
         """Return the configuration that holds at a step: this one with its stages applied."""
@@ -110,6 +121,7 @@ _FIXED = {
     'start_from',
     'exclude',
     'network',
+    'precision',
     'stages',
     'learning_rate',
 }
@@ -164,8 +176,8 @@ def load_config(path: Path) -> RunConfig:
     """Read a run's YAML file.
 
     Raises:
-        ValueError: unknown keys, stages without or out of order, or identity critics that
-            mean nothing, at the start or in a stage; named in the message.
+        ValueError: unknown keys or precision, stages without or out of order, or identity
+            critics that mean nothing, at the start or in a stage; named in the message.
 
     """
     values = dict(yaml.safe_load(path.read_text(encoding='utf-8')) or {})
@@ -177,7 +189,9 @@ def load_config(path: Path) -> RunConfig:
     where = f'{path}: loss'
     loss = _loss(values.pop('loss', {}), where)
     try:
-        config = RunConfig(**values, loss=LossWeights(**loss), stages=stages)
+        weights = LossWeights(**loss)
+        where = str(path)
+        config = RunConfig(**values, loss=weights, stages=stages)
         for begin, _ in stages:
             # A run of hours must not end at the stage that says something impossible.
             where = f'{path}: stage {begin}'

@@ -15,7 +15,7 @@ EVERY = 50
 class RunLog:
     """Writes ``train.csv`` (long form: step, seconds, name, value), ``validation.csv`` and events.
 
-    The long form lets terms come and go with the stages of a run.
+    The long form lets terms come and go with the stages of a run. Sentences go to ``notes.txt``.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -24,6 +24,7 @@ class RunLog:
         self._validation: TextIO = (folder / 'validation.csv').open(
             'a', newline='', encoding='utf-8'
         )
+        self._notes: TextIO = (folder / 'notes.txt').open('a', encoding='utf-8')
         self._events: Any = SummaryWriter(str(folder))
         self._means: dict[str, float] = {}
         for stream in (self._train, self._validation):
@@ -43,6 +44,12 @@ class RunLog:
         """Write one validation."""
         self._write(self._validation, 'validation', step, seconds, figures)
 
+    def note(self, step: int, seconds: float, text: str) -> None:
+        """Write a sentence about the run, such as what it computes on."""
+        self._notes.write(f'step {step}, {seconds:.0f} s: {text}\n')
+        self._notes.flush()
+        self._events.add_text('notes', text, step)
+
     def brief(self) -> dict[str, str]:
         """Return what the progress bar shows."""
         return {'loss': f'{self._means.get("loss", 0.0):.4f}'}
@@ -60,4 +67,5 @@ class RunLog:
         """Close the files."""
         self._train.close()
         self._validation.close()
+        self._notes.close()
         self._events.close()

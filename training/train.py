@@ -48,6 +48,9 @@ def run(trainer: Trainer, data: Path, stop_after_s: float) -> None:
     log = validation = None
     if processes.first:
         log, validation = RunLog(trainer.out), Validation(data, trainer.device)
+        machine = f'trains on {trainer.device} in {trainer.precision}'
+        log.note(trainer.step, trainer.elapsed, machine)
+        tqdm.write(machine)
     begin = last = saved = validated = time.monotonic()
     bar = tqdm(
         total=config.steps,

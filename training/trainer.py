@@ -20,6 +20,7 @@ from training.identity_critics import CRITICS, IdentityCritic, used_critics
 from training.losses import ActivationRange, Batch, Critics, ccfp_loss
 from training.network import build_network, count_parameters
 from training.perceptual import Lpips
+from training.precision import choose_precision, cpu_flags
 from training.processes import Processes
 
 CONFIGS = Path(__file__).parent / 'configs'
@@ -54,6 +55,7 @@ class Trainer:
         self.config, self.out = config, out
         self.processes = processes or Processes()
         self.device = torch.device(device)
+        self.precision = choose_precision(config.precision, self.device, cpu_flags())
         out.mkdir(parents=True, exist_ok=True)
         left_out = CONFIGS / config.exclude if config.exclude else None
         faces = TrainingFaces(data, device=self.device, exclude=left_out)
@@ -105,7 +107,7 @@ class Trainer:
     def _critics(self, now: RunConfig, whole: bool) -> Critics:
         """Load what this step needs; a run without a term needs no weights for it."""
         if max(now.loss.perceptual) > 0 and self._lpips is None:
-            self._lpips = Lpips('vgg', half=True).to(self.device)
+            self._lpips = Lpips('vgg', half=self.precision.bfloat16).to(self.device)
         named = used_critics(now.loss.identity_critics) if now.loss.identity > 0 else []
         for name in named:
             if name not in self._identity:
@@ -123,7 +125,7 @@ class Trainer:
         rate = self._rate(now.warmup_steps)
         _set_rate(self.optimiser, rate)
         self.ranges.limit = now.loss.activation_limit
-        with torch.autocast(self.device.type, dtype=torch.bfloat16):
+        with self.precision.autocast(self.device):
             loss, terms, outputs = ccfp_loss(
                 self.network, batch, now.loss, self._critics(now, whole)
             )
@@ -159,7 +161,7 @@ class Trainer:
         self, now: RunConfig, batch: Batch, output: Tensor, rate: float
     ) -> dict[str, float]:
         _set_rate(self.judge_optimiser, rate * now.discriminator_rate)
-        with torch.autocast(self.device.type, dtype=torch.bfloat16):
+        with self.precision.autocast(self.device):
             loss, right = judge_loss(
                 self.judge,
                 batch.truth,
