@@ -18,11 +18,26 @@ from training.data import manifest_sha256
 CHECKPOINT = 'checkpoint.pt'
 
 
+#: File beside the package that names the commit of code that was packed (`training.pack`).
+CODE_VERSION = 'code_version.txt'
+
+
 def code_version() -> str:
     """Return the commit of the code that trains, with a mark if it was changed."""
-    run = subprocess.run(
-        ['git', 'describe', '--always', '--dirty'], capture_output=True, text=True, check=False
-    )
+    root = Path(__file__).resolve().parents[1]
+    if (root / CODE_VERSION).is_file():
+        return (root / CODE_VERSION).read_text(encoding='utf-8').strip()
+    try:
+        run = subprocess.run(
+            ['git', 'describe', '--always', '--dirty'],
+            cwd=root,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    except FileNotFoundError:
+        # No git on this machine.
+        return 'unknown'
     return run.stdout.strip() or 'unknown'
 
 

@@ -36,6 +36,7 @@ class Trainer:
         out: Path,
         device: str,
         processes: Processes | None = None,
+        by_time: bool = False,
     ) -> None:
         """Load the data and the run's last checkpoint, if there is one.
 
@@ -45,6 +46,8 @@ class Trainer:
             out: the run's folder, made if need be.
             device: 'cpu', 'cuda', 'cuda:1'...
             processes: this one among those that share the run; None = it is alone.
+            by_time: the schedules go by the time alone, and the run ends when `time_budget_s`
+                is spent, however many steps it has done by then.
 
         Raises:
             FileNotFoundError: data, the weights of a critic that the run needs, or the
@@ -52,7 +55,7 @@ class Trainer:
 
         """
         torch.manual_seed(config.seed)
-        self.config, self.out = config, out
+        self.config, self.out, self.by_time = config, out, by_time
         self.processes = processes or Processes()
         self.device = torch.device(device)
         self.precision = choose_precision(config.precision, self.device, cpu_flags())
@@ -75,7 +78,8 @@ class Trainer:
         self.judge_optimiser = _adam(self.judge, config)
         self._lpips: Lpips | None = None
         self._identity: dict[str, IdentityCritic] = {}
-        self.step, self.elapsed = 0, 0.0
+        # Windows are those that all processes have trained on.
+        self.step, self.windows, self.elapsed = 0, 0, 0.0
         if (out / CHECKPOINT).is_file():
             self._resume(out / CHECKPOINT)
         # Taken once, at the start: files that are edited later are not what trains.
@@ -89,17 +93,19 @@ class Trainer:
         if 'optimiser' in state:
             self.optimiser.load_state_dict(state['optimiser'])
         self.step, self.elapsed = int(state['step']), float(state['elapsed'])
+        self.windows = int(state.get('windows', 0))
         if 'judge' in state:
             self.judge.load_state_dict(state['judge'])
             self.judge_optimiser.load_state_dict(state['judge_optimiser'])
 
     @property
     def clock(self) -> int:
-        """The step by which the schedules go: that of the run, or later if time is short."""
+        """The step by which the schedules go: that of the run, or that which is due by the time."""
         config = self.config
         if config.time_budget_s <= 0:
             return self.step
-        return max(self.step, int(config.steps * self.elapsed / config.time_budget_s))
+        due = int(config.steps * self.elapsed / config.time_budget_s)
+        return due if self.by_time else max(self.step, due)
 
     def _rate(self, warmup: int) -> float:
         return self.config.rate(self.clock) * min(1.0, (self.step + 1) / max(1, warmup))
@@ -137,6 +143,7 @@ class Trainer:
         self.processes.average_gradients(self.network.parameters())
         norm = float(torch.nn.utils.clip_grad_norm_(self.network.parameters(), 1.0))
         self.step += 1
+        self.windows += len(batch.truth) * self.processes.count
         if not math.isfinite(norm):
             # Rare overflow in half precision: skipping one step loses nothing.
             return {'skipped': 1.0}
@@ -176,22 +183,26 @@ class Trainer:
             self.judge_optimiser.step()
         return {'judge': float(loss.detach()), 'judge_right': right}
 
-    def save(self) -> None:
-        """Write the checkpoint."""
-        state: dict[str, Any] = {
+    def state(self) -> dict[str, Any]:
+        """Return everything that the run goes on from, and what made it."""
+        return {
             'network': self.network.state_dict(),
             'average': self.average.state_dict(),
             'optimiser': self.optimiser.state_dict(),
             'judge': self.judge.state_dict(),
             'judge_optimiser': self.judge_optimiser.state_dict(),
             'step': self.step,
+            'windows': self.windows,
             'elapsed': self.elapsed,
             'device': self.device.type,
             'config': json.dumps(dataclasses.asdict(self.config)),
             **self.provenance,
             'parameters': count_parameters(self.network),
         }
-        save_atomically(state, self.out / CHECKPOINT)
+
+    def save(self) -> None:
+        """Write the checkpoint."""
+        save_atomically(self.state(), self.out / CHECKPOINT)
 
 
 def _adam(network: torch.nn.Module, config: RunConfig) -> torch.optim.Adam:
