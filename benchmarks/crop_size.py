@@ -24,10 +24,10 @@ from benchmarks.machine import machine
 from cfrnet_ros.vision.engine.models import resolve_model
 from cfrnet_ros.vision.engine.providers import choose_providers
 from cfrnet_ros.vision.restoration.restorer import Restorer
-from training.data import to_tensor
+from training.critics.perceptual import Lpips
+from training.data.faces import to_tensor
 from training.export.faces import degraded_faces
 from training.metrics import psnr
-from training.perceptual import Lpips
 
 SIZES, NATIVE, CYCLES, SEED = (256, 512), 256, 3, 7
 

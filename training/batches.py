@@ -9,10 +9,10 @@ import numpy as np
 import torch
 
 from training.config import RunConfig
-from training.data import SIZE, TrainingFaces
+from training.critics.face_view import STRAIGHT, View
+from training.data.faces import SIZE, TrainingFaces
 from training.degradation import clean_plan, degrade, expose_batch, sample, targets
-from training.face_view import STRAIGHT, View
-from training.losses import Batch
+from training.losses.ccfp import Batch
 
 
 def make_batch(

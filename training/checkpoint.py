@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from training.config import modernise
-from training.data import manifest_sha256
+from training.data.faces import manifest_sha256
 
 CHECKPOINT = 'checkpoint.pt'
 

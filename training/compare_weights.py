@@ -17,14 +17,14 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from training.data import aligned, expose, read_manifest, to_image, to_tensor
+from training.critics.perceptual import Lpips
+from training.data.faces import aligned, expose, read_manifest, to_image, to_tensor
 from training.degradation import SAMPLERS
 from training.degradation.blur import convolve, gaussian_kernels
 from training.export.__main__ import load_run
 from training.from_model import read_model
 from training.metrics import psnr
-from training.metrics.identity import SFace, degrees
-from training.perceptual import Lpips
+from training.metrics.sface import SFace, degrees
 
 #: Of the degradations; not that of `training.validation`, by which runs are watched.
 SEED = 77

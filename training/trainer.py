@@ -14,12 +14,12 @@ from torch import Tensor
 from training.batches import BatchSource
 from training.checkpoint import CHECKPOINT, load_weights, provenance, save_atomically
 from training.config import RunConfig
-from training.data import TrainingFaces
-from training.discriminator import PatchDiscriminator, judge_loss
-from training.identity_critics import CRITICS, IdentityCritic, used_critics
-from training.losses import ActivationRange, Batch, Critics, ccfp_loss
-from training.network import build_network, count_parameters
-from training.perceptual import Lpips
+from training.critics.discriminator import PatchDiscriminator, judge_loss
+from training.critics.identity_weights import CRITICS, IdentityCritic, used_critics
+from training.critics.perceptual import Lpips
+from training.data.faces import TrainingFaces
+from training.losses.ccfp import ActivationRange, Batch, Critics, ccfp_loss
+from training.networks.build import build_network, count_parameters
 from training.precision import choose_precision, cpu_flags
 from training.processes import Processes
 

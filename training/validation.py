@@ -9,10 +9,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from training.data import aligned, expose, read_manifest, to_image, to_tensor
+from training.critics.perceptual import Lpips
+from training.data.faces import aligned, expose, read_manifest, to_image, to_tensor
 from training.degradation import SAMPLERS
 from training.metrics import psnr
-from training.perceptual import Lpips
 from training.sheet import contact_sheet
 
 #: Faces in turn take these; a run is chosen by their mean.

@@ -24,7 +24,7 @@ from training.checkpoint import CHECKPOINT, source_sha256  # noqa: E402
 from training.config import RunConfig  # noqa: E402
 from training.export.__main__ import load_run  # noqa: E402
 from training.from_borrowed import make_run  # noqa: E402
-from training.network import build_network  # noqa: E402
+from training.networks.build import build_network  # noqa: E402
 from training.pack import pack  # noqa: E402
 from training.trainer import Trainer  # noqa: E402
 

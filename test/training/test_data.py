@@ -9,7 +9,7 @@ import pytest
 
 torch = pytest.importorskip('torch', reason='training needs PyTorch: make test-training')
 
-from training.data import TrainingFaces, aligned, to_tensor  # noqa: E402
+from training.data.faces import TrainingFaces, aligned, to_tensor  # noqa: E402
 from training.metrics import psnr  # noqa: E402
 
 

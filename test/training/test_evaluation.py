@@ -18,7 +18,7 @@ torch = pytest.importorskip('torch', reason='training needs PyTorch: make test-t
 from cfrnet_ros.vision.engine.models import shipped_models  # noqa: E402
 from cfrnet_ros.vision.engine.providers import choose_providers  # noqa: E402
 from cfrnet_ros.vision.restoration.restorer import Restorer  # noqa: E402
-from training.data import aligned, read_manifest  # noqa: E402
+from training.data.faces import aligned, read_manifest  # noqa: E402
 from training.evaluation import cache, statistics  # noqa: E402
 from training.evaluation.cases import CaseSet, has_real_faces  # noqa: E402
 from training.evaluation.figures import figures_to_reach  # noqa: E402

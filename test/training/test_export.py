@@ -27,7 +27,8 @@ from cfrnet_ros.vision.engine.providers import choose_providers  # noqa: E402
 from cfrnet_ros.vision.restoration.exposure import expose_face  # noqa: E402
 from cfrnet_ros.vision.restoration.restorer import Restorer  # noqa: E402
 from cfrnet_ros.vision.restoration.self_test import run_self_test  # noqa: E402
-from training.data import expose, to_image, to_tensor  # noqa: E402
+from training.critics.perceptual import weights_folder  # noqa: E402
+from training.data.faces import expose, to_image, to_tensor  # noqa: E402
 from training.export.camera_format import BytePixels, FloatPlanes, fold  # noqa: E402
 from training.export.equalise import best_factors, equalise  # noqa: E402
 from training.export.faces import degraded_faces  # noqa: E402
@@ -44,8 +45,7 @@ from training.export.quantise import (  # noqa: E402
     quantise,
     write_quantised,
 )
-from training.network import LAYOUTS, NetworkConfig, build_network  # noqa: E402
-from training.perceptual import weights_folder  # noqa: E402
+from training.networks.build import LAYOUTS, NetworkConfig, build_network  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[2]
 SIDE = 64

@@ -12,11 +12,11 @@ from torch import Tensor  # noqa: E402
 from torch.nn import functional as F  # noqa: E402
 
 from cfrnet_ros.vision.restoration.align import DEFAULT_TEMPLATE, similarity_transform  # noqa: E402
-from training import descriptor, fetch_identity  # noqa: E402
-from training.data import aligned, read_manifest, to_tensor  # noqa: E402
-from training.descriptor import FaceDescriptor  # noqa: E402
-from training.face_view import CROP_SIZE, FaceView  # noqa: E402
-from training.identity import (  # noqa: E402
+from training import fetch_identity  # noqa: E402
+from training.critics import dlib_descriptor  # noqa: E402
+from training.critics.dlib_descriptor import FaceDescriptor  # noqa: E402
+from training.critics.face_view import CROP_SIZE, FaceView  # noqa: E402
+from training.critics.mobilefacenet import (  # noqa: E402
     ARCFACE_TEMPLATE,
     DIMENSIONS,
     FACE_SIZE,
@@ -27,6 +27,7 @@ from training.identity import (  # noqa: E402
     identity_distance,
     identity_file,
 )
+from training.data.faces import aligned, read_manifest, to_tensor  # noqa: E402
 
 VIEW = FaceView(ARCFACE_TEMPLATE + 0.5, FACE_SIZE)
 
@@ -253,7 +254,7 @@ def test_a_described_face_stays_near_itself_and_far_from_others(
     describe: FaceDescriptor, faces: Path, astronaut: Tensor
 ) -> None:
     who = describe(astronaut)
-    assert who.shape == (1, descriptor.DIMENSIONS)
+    assert who.shape == (1, dlib_descriptor.DIMENSIONS)
     tells_people(describe, faces, astronaut)
 
 

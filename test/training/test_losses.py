@@ -11,10 +11,10 @@ torch = pytest.importorskip('torch', reason='training needs PyTorch: make test-t
 
 from torch import Tensor, nn  # noqa: E402
 
+from training.critics.discriminator import PatchDiscriminator, deceive_loss, judge_loss  # noqa: E402
+from training.critics.face_view import STRAIGHT, View  # noqa: E402
 from training.degradation import SAMPLERS, degrade, expose_batch, targets  # noqa: E402
-from training.discriminator import PatchDiscriminator, deceive_loss, judge_loss  # noqa: E402
-from training.face_view import STRAIGHT, View  # noqa: E402
-from training.losses import (  # noqa: E402
+from training.losses.ccfp import (  # noqa: E402
     Batch,
     Critics,
     LossWeights,

@@ -11,11 +11,11 @@ onnx = pytest.importorskip('onnx', reason='training needs onnx: make test-traini
 
 from torch import Tensor, nn  # noqa: E402
 
-from training.data import SIZE  # noqa: E402
+from training.data.faces import SIZE  # noqa: E402
 from training.export.camera_format import FloatPlanes, fold  # noqa: E402
 from training.export.fp32 import check_against_pytorch, write_onnx  # noqa: E402
-from training.losses import ActivationRange  # noqa: E402
-from training.network import (  # noqa: E402
+from training.losses.ccfp import ActivationRange  # noqa: E402
+from training.networks.build import (  # noqa: E402
     LAYOUTS,
     CFRNet,
     NetworkConfig,

@@ -11,8 +11,8 @@ torch = pytest.importorskip('torch', reason='training needs PyTorch: make test-t
 
 from torch import Tensor  # noqa: E402
 
+from training.critics.perceptual import Lpips, _ArraysOnly, _UnitDistance, weights_folder  # noqa: E402
 from training.metrics import psnr, ssim  # noqa: E402
-from training.perceptual import Lpips, _ArraysOnly, _UnitDistance, weights_folder  # noqa: E402
 
 
 def test_metrics_agree_with_scikit_image() -> None:

@@ -10,8 +10,8 @@ import pytest
 torch = pytest.importorskip('torch', reason='training needs PyTorch: make test-training')
 
 from training.config import RunConfig, load_config  # noqa: E402
-from training.loss_weights import LossWeights  # noqa: E402
-from training.perceptual import weights_folder  # noqa: E402
+from training.critics.perceptual import weights_folder  # noqa: E402
+from training.losses.weights import LossWeights  # noqa: E402
 from training.precision import (  # noqa: E402
     BFLOAT16_FLAGS,
     choose_precision,

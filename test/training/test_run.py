@@ -15,8 +15,8 @@ import pytest
 
 torch = pytest.importorskip('torch', reason='training needs PyTorch: make test-training')
 
-from training.network import CFRNet, count_macs, count_parameters  # noqa: E402
-from training.perceptual import weights_folder  # noqa: E402
+from training.critics.perceptual import weights_folder  # noqa: E402
+from training.networks.build import CFRNet, count_macs, count_parameters  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[2]
 TINY = """

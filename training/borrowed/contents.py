@@ -13,14 +13,14 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from training import descriptor, identity
 from training.borrowed.layout import CONFIG, FACES, RUN
 from training.checkpoint import CHECKPOINT, CODE_VERSION, code_version, read_run
 from training.config import RunConfig
-from training.data import load_image, read_manifest, read_names
-from training.identity_critics import used_critics
-from training.network import build_network
-from training.perceptual import WEIGHT_FILES, read_weights, weights_folder
+from training.critics import dlib_descriptor, mobilefacenet
+from training.critics.identity_weights import used_critics
+from training.critics.perceptual import WEIGHT_FILES, read_weights, weights_folder
+from training.data.faces import load_image, read_manifest, read_names
+from training.networks.build import build_network
 from training.trainer import CONFIGS
 
 #: Folder of the checkout.
@@ -35,7 +35,7 @@ WEBP_QUALITY = 94
 Entry = tuple[str, bytes]
 
 #: Weight file of each identity critic.
-_IDENTITY_FILES = {'mobilefacenet': identity.FILE, 'dlib': descriptor.FILE}
+_IDENTITY_FILES = {'mobilefacenet': mobilefacenet.FILE, 'dlib': dlib_descriptor.FILE}
 
 
 def code(config: Path) -> Iterator[Entry]:
@@ -98,13 +98,13 @@ def critics(config: RunConfig) -> Iterator[Entry]:
         for name in used_critics(phase.loss.identity_critics)
     }
     if named:
-        yield f'{identity.FOLDER}/__init__.py', b''
+        yield f'{mobilefacenet.FOLDER}/__init__.py', b''
     for name in named:
         file = _IDENTITY_FILES[name]
         buffer = io.BytesIO()
-        with np.load(identity.identity_file(file), allow_pickle=False) as arrays:
+        with np.load(mobilefacenet.identity_file(file), allow_pickle=False) as arrays:
             np.savez(buffer, **_half({key: arrays[key] for key in arrays.files}))
-        yield f'{identity.FOLDER}/{file}', buffer.getvalue()
+        yield f'{mobilefacenet.FOLDER}/{file}', buffer.getvalue()
 
 
 def _half(tree: Any) -> Any:

@@ -1,7 +1,7 @@
 """Where things lie in the folder that the parts are put together in.
 
-The packages of the project lie there as in a checkout. The frozen critics lie in packages of
-the names under which `training.perceptual` and `training.identity` look for them.
+The packages of the project lie there as in a checkout. The frozen critics lie in packages of the
+names under which `training.critics.perceptual` and `training.critics.mobilefacenet` look for them.
 """
 
 from __future__ import annotations

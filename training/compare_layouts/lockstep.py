@@ -16,9 +16,9 @@ from tqdm import tqdm
 from training.batches import make_batch
 from training.checkpoint import provenance, save_atomically
 from training.config import RunConfig
-from training.data import TrainingFaces
-from training.losses import ActivationRange, Batch, Critics, ccfp_loss
-from training.network import NetworkConfig, Restorer, build_network
+from training.data.faces import TrainingFaces
+from training.losses.ccfp import ActivationRange, Batch, Critics, ccfp_loss
+from training.networks.build import NetworkConfig, Restorer, build_network
 from training.precision import choose_precision, cpu_flags
 
 

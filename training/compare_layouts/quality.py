@@ -9,10 +9,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from training.data import aligned, expose, read_manifest, to_tensor
+from training.critics.perceptual import Lpips
+from training.data.faces import aligned, expose, read_manifest, to_tensor
 from training.degradation import SAMPLERS
 from training.metrics import psnr
-from training.perceptual import Lpips
 
 SETS = ('general', 'car', 'mosaic')
 METRICS = ('psnr', 'lpips')

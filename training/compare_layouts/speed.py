@@ -13,13 +13,13 @@ import torch
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from training.data import SIZE
+from training.data.faces import SIZE
 from training.export.camera_format import FloatPlanes, fold
 from training.export.equalise import equalise
 from training.export.faces import DegradedFace
 from training.export.fp32 import INPUT, OUTPUT, check_against_pytorch, write_onnx
 from training.export.quantise import METHODS, calibration_inputs, quantise, write_quantised
-from training.network import Restorer
+from training.networks.build import Restorer
 
 #: Faces on which each FP32 file is checked against PyTorch.
 CHECKED_FACES = 2

@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from training.data import aligned, read_manifest, to_image, to_tensor
+from training.data.faces import aligned, read_manifest, to_image, to_tensor
 from training.degradation.blocks import from_planes, to_planes
 from training.degradation.plan import Degradation
 from training.degradation.video import Video

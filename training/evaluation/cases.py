@@ -10,7 +10,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from training.data import FaceRecord, aligned, manifest_sha256, read_manifest, to_image, to_tensor
+from training.data.faces import (
+    FaceRecord,
+    aligned,
+    manifest_sha256,
+    read_manifest,
+    to_image,
+    to_tensor,
+)
 from training.degradation import SAMPLERS
 from training.evaluation.plans import CLEAN, REAL, SEED, SETS
 

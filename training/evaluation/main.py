@@ -24,7 +24,7 @@ import torch
 
 from cfrnet_ros.vision.engine.model_card import load_card
 from cfrnet_ros.vision.errors import ModelError
-from training.data import manifest_sha256
+from training.data.faces import manifest_sha256
 from training.evaluation import plots, sheets
 from training.evaluation.cases import CaseSet, has_real_faces
 from training.evaluation.figures import figures_to_reach

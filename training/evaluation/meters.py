@@ -11,7 +11,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from training.data import to_tensor
+from training.critics.perceptual import Lpips
+from training.data.faces import to_tensor
 from training.evaluation.plans import TRUTH, Plan
 from training.metrics import (
     MATCH_COSINE,
@@ -30,7 +31,6 @@ from training.metrics import (
     psnr,
     ssim,
 )
-from training.perceptual import Lpips
 
 Picture = NDArray[np.uint8]
 
@@ -96,7 +96,7 @@ class Meters:
 
     def weights(self) -> dict[str, str]:
         """Return the SHA-256 of every weight file, by metric; loads them all."""
-        from training.perceptual import weights_sha256
+        from training.critics.perceptual import weights_sha256
 
         found = {'lpips': weights_sha256('alex'), 'dists_vgg16': weights_sha256('vgg')}
         for name in ('dists', 'niqe', 'sface', 'mesh', 'finder', 'efficientnet'):

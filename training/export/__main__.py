@@ -23,7 +23,7 @@ from torch import nn
 
 from cfrnet_ros.vision.engine.cpu import cpu_kind
 from training.checkpoint import read_run
-from training.data import SIZE
+from training.data.faces import SIZE
 from training.export.camera_format import BytePixels, FloatPlanes, fold
 from training.export.card import IO_FORMATS, data_sources, make_card, write_card
 from training.export.compare import LPIPS_LIMIT, PSNR_LIMIT_DB, Comparison
@@ -36,7 +36,7 @@ from training.export.learning import Learning
 from training.export.page import write_page
 from training.export.quantise import METHODS, calibration_inputs, write_quantised
 from training.from_model import read_model
-from training.network import NetworkConfig, build_network, count_macs, count_parameters
+from training.networks.build import NetworkConfig, build_network, count_macs, count_parameters
 
 #: By `--name`, what people call the network.
 TITLES = {'cfrnet': 'CFRNet', 'cfrnet_plain': 'CFRNet plain'}

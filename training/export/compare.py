@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 
 from cfrnet_ros.vision.engine.providers import choose_providers
 from cfrnet_ros.vision.restoration.restorer import Restorer
-from training.data import to_tensor
+from training.critics.perceptual import Lpips
+from training.data.faces import to_tensor
 from training.export.faces import DegradedFace
-from training.perceptual import Lpips
 
 #: The most that INT8 may differ from FP32 in the mean over faces, at any k measured.
 PSNR_LIMIT_DB, LPIPS_LIMIT = 0.3, 0.01

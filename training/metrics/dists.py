@@ -12,8 +12,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from training.critics.perceptual import Lpips, weights_sha256
 from training.metrics.package_files import file_sha256, package_file
-from training.perceptual import Lpips, weights_sha256
 
 #: What to give pip for the weights.
 REQUIREMENT = 'dists-pytorch==0.1'

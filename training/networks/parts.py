@@ -97,7 +97,7 @@ class Restorer(nn.Module, ABC):
 
     Attributes:
         stages: names of the submodules whose activations are to stay small (see
-            `training.losses.ActivationRange`).
+            `training.losses.ccfp.ActivationRange`).
         divisor: height and width must be multiples of it.
 
     """

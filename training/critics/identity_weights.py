@@ -6,8 +6,8 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
-from training.descriptor import FaceDescriptor
-from training.identity import IdentityEmbedding
+from training.critics.dlib_descriptor import FaceDescriptor
+from training.critics.mobilefacenet import IdentityEmbedding
 
 IdentityCritic: TypeAlias = IdentityEmbedding | FaceDescriptor
 

@@ -16,8 +16,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from training.face_view import STRAIGHT, FaceView, View
-from training.identity import identity_file, load_arrays
+from training.critics.face_view import STRAIGHT, FaceView, View
+from training.critics.mobilefacenet import identity_file, load_arrays
 
 #: The weights' file, beside MobileFaceNet's.
 FILE = 'dlib_descriptor.npz'

@@ -1,11 +1,11 @@
-"""How much each term of `training.losses` weighs."""
+"""How much each term of `training.losses.ccfp` weighs."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from training.identity_critics import check_critics
+from training.critics.identity_weights import check_critics
 
 
 @dataclass(frozen=True)
@@ -26,10 +26,10 @@ class LossWeights:
             in the band above, which this leaves alone.
         identity: distance of face embeddings, on whole crops only; 1 is that of two people.
         identity_critics: weight in it of each network that embeds faces, by its name, see
-            `training.identity_critics.CRITICS`. One that weighs 0 is not loaded.
+            `training.critics.identity_weights.CRITICS`. One that weighs 0 is not loaded.
         identity_everywhere: whether every cycle's output counts in it, each as much, or the
             last one's alone.
-        identity_views: spread of the views (`identity.View`) in which faces are embedded, drawn
+        identity_views: spread of the views (`face_view.View`) in which faces are embedded, drawn
             anew each step: standard deviation of the enlargement, and of the shift as a share
             of the face's side. 0 = always the network's own alignment.
         gradient: share that the distance of the image gradients has in the pixel term of each
