@@ -46,7 +46,7 @@ RUN ?= runs/$(basename $(notdir $(CONFIG)))
 PROCESSES ?= 1
 
 train: venv-training
-	@$(TRAINING_VENV)/bin/python -m training.train --config $(CONFIG) --data $(FACES) --out $(RUN) \
+	@$(TRAINING_VENV)/bin/python -m training.run.train --config $(CONFIG) --data $(FACES) --out $(RUN) \
 	    --processes $(PROCESSES)
 
 export: venv-training

@@ -26,7 +26,7 @@ from training.from_model import read_model
 from training.metrics import psnr
 from training.metrics.sface import SFace, degrees
 
-#: Of the degradations; not that of `training.validation`, by which runs are watched.
+#: Of the degradations; not that of `training.run.validation`, by which runs are watched.
 SEED = 77
 CYCLES = 4
 #: Standard deviations of the Gaussians, pixels, below which `bands` exchanges cycles.

@@ -13,7 +13,7 @@ from typing import Any
 
 import matplotlib as mpl
 
-from training.validation import SETS
+from training.run.validation import SETS
 
 mpl.use('Agg')
 from matplotlib.figure import Figure

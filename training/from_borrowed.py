@@ -10,8 +10,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from training.borrowed.results import read
-from training.checkpoint import CHECKPOINT, save_atomically
+from training.run.borrowed.results import read
+from training.run.checkpoint import CHECKPOINT, save_atomically
 
 
 def make_run(results: Path, out: Path) -> Path:

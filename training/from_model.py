@@ -17,10 +17,10 @@ import torch
 from onnx import numpy_helper
 from torch import nn
 
-from training.checkpoint import CHECKPOINT, read_run, save_atomically
-from training.config import modernise
 from training.export.camera_format import fold
 from training.networks.build import NetworkConfig, build_network
+from training.run.checkpoint import CHECKPOINT, read_run, save_atomically
+from training.run.config import modernise
 
 #: What `training.export` wraps a network in, as its weights' names tell.
 _PREFIX = 'network.'

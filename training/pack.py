@@ -20,10 +20,10 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from training.borrowed import contents
-from training.borrowed import start as start_script
-from training.borrowed.slices import Sliced
-from training.config import load_config
+from training.run.borrowed import contents
+from training.run.borrowed import start as start_script
+from training.run.borrowed.slices import Sliced
+from training.run.config import load_config
 
 #: Size of a part, bytes, at most, and the name from which the parts have theirs.
 LIMIT_BYTES, ARCHIVE = 60_000_000, 'parts.tar.gz'

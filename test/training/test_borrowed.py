@@ -19,14 +19,14 @@ from packaging.utils import canonicalize_name
 
 torch = pytest.importorskip('torch', reason='training needs PyTorch: make test-training')
 
-from training.borrowed import results  # noqa: E402
-from training.checkpoint import CHECKPOINT, source_sha256  # noqa: E402
-from training.config import RunConfig  # noqa: E402
 from training.export.__main__ import load_run  # noqa: E402
 from training.from_borrowed import make_run  # noqa: E402
 from training.networks.build import build_network  # noqa: E402
 from training.pack import pack  # noqa: E402
-from training.trainer import Trainer  # noqa: E402
+from training.run.borrowed import results  # noqa: E402
+from training.run.checkpoint import CHECKPOINT, source_sha256  # noqa: E402
+from training.run.config import RunConfig  # noqa: E402
+from training.run.trainer import Trainer  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -155,7 +155,7 @@ def test_from_parts_in_an_empty_folder_to_a_run_that_goes_on_here(
     command = [
         sys.executable,
         '-m',
-        'training.train',
+        'training.run.train',
         '--config',
         str(config),
         '--data',

@@ -13,8 +13,8 @@ torch = pytest.importorskip('torch', reason='training needs PyTorch: make test-t
 
 from training.compare_layouts.front import at_seconds, front, mean_over_sets  # noqa: E402
 from training.compare_layouts.quality import by_set, paired_difference  # noqa: E402
-from training.config import load_config  # noqa: E402
 from training.critics.perceptual import weights_folder  # noqa: E402
+from training.run.config import load_config  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[2]
 TINY = """

@@ -8,7 +8,7 @@ import pytest
 
 torch = pytest.importorskip('torch', reason='training needs PyTorch: make test-training')
 
-from training.config import RunConfig, load_config  # noqa: E402
+from training.run.config import RunConfig, load_config  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -9,16 +9,16 @@ import pytest
 
 torch = pytest.importorskip('torch', reason='training needs PyTorch: make test-training')
 
-from training.config import RunConfig, load_config  # noqa: E402
 from training.critics.perceptual import weights_folder  # noqa: E402
 from training.losses.weights import LossWeights  # noqa: E402
-from training.precision import (  # noqa: E402
+from training.run.config import RunConfig, load_config  # noqa: E402
+from training.run.precision import (  # noqa: E402
     BFLOAT16_FLAGS,
     choose_precision,
     cpu_flags,
     listed_flags,
 )
-from training.trainer import Trainer  # noqa: E402
+from training.run.trainer import Trainer  # noqa: E402
 
 AVX2 = frozenset({'sse2', 'avx2', 'fma'})
 AVX512 = AVX2 | {'avx512f', 'avx512_f', 'avx512_vnni'}

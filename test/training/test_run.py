@@ -44,7 +44,15 @@ def need_lpips() -> None:
 
 
 def start(config: Path, faces: Path, out: Path, *extra: str) -> subprocess.Popen[str]:
-    command = [sys.executable, '-m', 'training.train', '--config', str(config), '--threads', '1']
+    command = [
+        sys.executable,
+        '-m',
+        'training.run.train',
+        '--config',
+        str(config),
+        '--threads',
+        '1',
+    ]
     command += ['--data', str(faces), '--out', str(out), '--device', 'cpu', *extra]
     # As a shell starts what is to run in the background.
     ignore = functools.partial(signal.signal, signal.SIGINT, signal.SIG_IGN)
@@ -170,7 +178,7 @@ def test_the_gradients_of_two_processes_are_averaged(tmp_path: Path) -> None:
     script = tmp_path / 'average.py'
     script.write_text(
         'import sys, torch\n'
-        'from training.processes import run_in_processes\n'
+        'from training.run.processes import run_in_processes\n'
         'def work(processes, device):\n'
         '    layer = torch.nn.Linear(2, 1)\n'
         '    for p in layer.parameters():\n'

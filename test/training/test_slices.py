@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from training.borrowed.slices import Sliced
-from training.borrowed.start import Joined, check_slices
+from training.run.borrowed.slices import Sliced
+from training.run.borrowed.start import Joined, check_slices
 
 DATA = np.random.default_rng(0).bytes(10_000)
 

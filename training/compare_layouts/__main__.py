@@ -27,10 +27,10 @@ from training.compare_layouts.quality import (
     paired_difference,
 )
 from training.compare_layouts.speed import agreement, export, time_all
-from training.config import RunConfig, load_config
 from training.data.faces import SIZE
 from training.export.faces import degraded_faces
 from training.networks.build import LAYOUTS, count_macs, count_parameters
+from training.run.config import RunConfig, load_config
 
 #: Largest k measured, and the k at which layouts are compared for the front.
 CYCLES, FRONT_CYCLES = 3, 2

@@ -13,13 +13,13 @@ import torch
 from torch import nn
 from tqdm import tqdm
 
-from training.batches import make_batch
-from training.checkpoint import provenance, save_atomically
-from training.config import RunConfig
 from training.data.faces import TrainingFaces
 from training.losses.ccfp import ActivationRange, Batch, Critics, ccfp_loss
 from training.networks.build import NetworkConfig, Restorer, build_network
-from training.precision import choose_precision, cpu_flags
+from training.run.batches import make_batch
+from training.run.checkpoint import provenance, save_atomically
+from training.run.config import RunConfig
+from training.run.precision import choose_precision, cpu_flags
 
 
 class Contestant:

@@ -22,7 +22,6 @@ import torch
 from torch import nn
 
 from cfrnet_ros.vision.engine.cpu import cpu_kind
-from training.checkpoint import read_run
 from training.data.faces import SIZE
 from training.export.camera_format import BytePixels, FloatPlanes, fold
 from training.export.card import IO_FORMATS, data_sources, make_card, write_card
@@ -37,6 +36,7 @@ from training.export.page import write_page
 from training.export.quantise import METHODS, calibration_inputs, write_quantised
 from training.from_model import read_model
 from training.networks.build import NetworkConfig, build_network, count_macs, count_parameters
+from training.run.checkpoint import read_run
 
 #: By `--name`, what people call the network.
 TITLES = {'cfrnet': 'CFRNet', 'cfrnet_plain': 'CFRNet plain'}

@@ -128,7 +128,7 @@ def main() -> None:
         sys.exit(f'error: {error}')
     # The first place, so that what was packed comes before what may be installed.
     sys.path.insert(0, str(args.work.resolve()))
-    from training.borrowed.session import train_for
+    from training.run.borrowed.session import train_for
 
     train_for(args.work, args.out, args.seconds, args.device)
 

@@ -10,11 +10,11 @@ from pathlib import Path
 import cv2
 import torch
 
-from training.borrowed import results
-from training.borrowed.layout import CONFIG, FACES, RUN
-from training.config import load_config
-from training.runlog import RunLog
-from training.trainer import Trainer
+from training.run.borrowed import results
+from training.run.borrowed.layout import CONFIG, FACES, RUN
+from training.run.config import load_config
+from training.run.runlog import RunLog
+from training.run.trainer import Trainer
 
 #: Seconds between two states that are left to go home, and between two lines on the terminal.
 LEAVE_EVERY_S, TELL_EVERY_S = 60.0, 10.0

@@ -13,18 +13,18 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from training.borrowed.layout import CONFIG, FACES, RUN
-from training.checkpoint import CHECKPOINT, CODE_VERSION, code_version, read_run
-from training.config import RunConfig
 from training.critics import dlib_descriptor, mobilefacenet
 from training.critics.identity_weights import used_critics
 from training.critics.perceptual import WEIGHT_FILES, read_weights, weights_folder
 from training.data.faces import load_image, read_manifest, read_names
 from training.networks.build import build_network
-from training.trainer import CONFIGS
+from training.run.borrowed.layout import CONFIG, FACES, RUN
+from training.run.checkpoint import CHECKPOINT, CODE_VERSION, code_version, read_run
+from training.run.config import RunConfig
+from training.run.trainer import CONFIGS
 
 #: Folder of the checkout.
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 
 #: Packages whose code goes along, without the models and templates in them.
 PACKAGES = ('training', 'cfrnet_ros')

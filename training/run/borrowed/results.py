@@ -11,8 +11,8 @@ from typing import Any
 
 import torch
 
-from training.borrowed.slices import Sliced
-from training.borrowed.start import check_slices
+from training.run.borrowed.slices import Sliced
+from training.run.borrowed.start import check_slices
 
 #: Size of a file that goes home, bytes, at most.
 LIMIT_BYTES = 16_000_000

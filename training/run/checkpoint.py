@@ -12,8 +12,8 @@ from typing import Any
 import torch
 from torch import nn
 
-from training.config import modernise
 from training.data.faces import manifest_sha256
+from training.run.config import modernise
 
 CHECKPOINT = 'checkpoint.pt'
 
@@ -24,7 +24,7 @@ CODE_VERSION = 'code_version.txt'
 
 def code_version() -> str:
     """Return the commit of the code that trains, with a mark if it was changed."""
-    root = Path(__file__).resolve().parents[1]
+    root = Path(__file__).resolve().parents[2]
     if (root / CODE_VERSION).is_file():
         return (root / CODE_VERSION).read_text(encoding='utf-8').strip()
     try:
@@ -44,7 +44,7 @@ def code_version() -> str:
 def source_sha256() -> str:
     """Return one hash over the training code's files, in name order."""
     digest = hashlib.sha256()
-    root = Path(__file__).parent
+    root = Path(__file__).parents[1]
     for path in sorted(root.rglob('*.py')):
         digest.update(path.relative_to(root).as_posix().encode() + path.read_bytes())
     return digest.hexdigest()

@@ -15,7 +15,7 @@ import yaml
 from training.critics.identity_weights import name_critics
 from training.losses.weights import LossWeights
 from training.networks.build import NetworkConfig
-from training.precision import check_precision
+from training.run.precision import check_precision
 
 
 @dataclass(frozen=True)

@@ -8,11 +8,11 @@ from concurrent.futures import Future, ThreadPoolExecutor
 import numpy as np
 import torch
 
-from training.config import RunConfig
 from training.critics.face_view import STRAIGHT, View
 from training.data.faces import SIZE, TrainingFaces
 from training.degradation import clean_plan, degrade, expose_batch, sample, targets
 from training.losses.ccfp import Batch
+from training.run.config import RunConfig
 
 
 def make_batch(

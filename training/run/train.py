@@ -1,4 +1,4 @@
-"""Train CFRNet by CCFP: ``python -m training.train --config C --data FACES --out RUN``.
+"""Train CFRNet by CCFP: ``python -m training.run.train --config C --data FACES --out RUN``.
 
 Resumes from the run's last checkpoint whenever it is started again. Every draw
 depends on the seed and the step alone, so a resumed run sees what an
@@ -17,11 +17,11 @@ import cv2
 import torch
 from tqdm import tqdm
 
-from training.config import load_config
-from training.processes import Processes, run_in_processes
-from training.runlog import RunLog
-from training.trainer import Trainer
-from training.validation import Validation
+from training.run.config import load_config
+from training.run.processes import Processes, run_in_processes
+from training.run.runlog import RunLog
+from training.run.trainer import Trainer
+from training.run.validation import Validation
 
 
 def validate(trainer: Trainer, validation: Validation, log: RunLog) -> None:

@@ -11,19 +11,19 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from training.batches import BatchSource
-from training.checkpoint import CHECKPOINT, load_weights, provenance, save_atomically
-from training.config import RunConfig
 from training.critics.discriminator import PatchDiscriminator, judge_loss
 from training.critics.identity_weights import CRITICS, IdentityCritic, used_critics
 from training.critics.perceptual import Lpips
 from training.data.faces import TrainingFaces
 from training.losses.ccfp import ActivationRange, Batch, Critics, ccfp_loss
 from training.networks.build import build_network, count_parameters
-from training.precision import choose_precision, cpu_flags
-from training.processes import Processes
+from training.run.batches import BatchSource
+from training.run.checkpoint import CHECKPOINT, load_weights, provenance, save_atomically
+from training.run.config import RunConfig
+from training.run.precision import choose_precision, cpu_flags
+from training.run.processes import Processes
 
-CONFIGS = Path(__file__).parent / 'configs'
+CONFIGS = Path(__file__).parents[1] / 'configs'
 
 
 class Trainer:
