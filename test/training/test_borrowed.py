@@ -19,14 +19,14 @@ from packaging.utils import canonicalize_name
 
 torch = pytest.importorskip('torch', reason='training needs PyTorch: make test-training')
 
-from training.export.__main__ import load_run  # noqa: E402
-from training.from_borrowed import make_run  # noqa: E402
 from training.networks.build import build_network  # noqa: E402
-from training.pack import pack  # noqa: E402
 from training.run.borrowed import results  # noqa: E402
 from training.run.checkpoint import CHECKPOINT, source_sha256  # noqa: E402
 from training.run.config import RunConfig  # noqa: E402
 from training.run.trainer import Trainer  # noqa: E402
+from training.tools.export import load_run  # noqa: E402
+from training.tools.from_borrowed import make_run  # noqa: E402
+from training.tools.pack import pack  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -144,7 +144,7 @@ def test_from_parts_in_an_empty_folder_to_a_run_that_goes_on_here(
     assert json.loads((out / 'facts.json').read_text())['state']['step'] == state['step']
 
     run = tmp_path / 'run'
-    command = ['-m', 'training.from_borrowed', '--results', str(out), '--out', str(run)]
+    command = ['-m', 'training.tools.from_borrowed', '--results', str(out), '--out', str(run)]
     call(command, there / 'work', borrowed_python)
     network, checkpoint = load_run(run)
     assert checkpoint['manifest_sha256'] == state['manifest_sha256']

@@ -11,9 +11,9 @@ import pytest
 
 torch = pytest.importorskip('torch', reason='training needs PyTorch: make test-training')
 
-from training.compare_layouts.front import at_seconds, front, mean_over_sets  # noqa: E402
-from training.compare_layouts.quality import by_set, paired_difference  # noqa: E402
 from training.critics.perceptual import weights_folder  # noqa: E402
+from training.experiments.layouts.front import at_seconds, front, mean_over_sets  # noqa: E402
+from training.experiments.layouts.quality import by_set, paired_difference  # noqa: E402
 from training.run.config import load_config  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -64,7 +64,7 @@ def test_a_difference_on_the_same_faces_is_surer_than_the_faces_are_alike() -> N
 
 
 def test_the_shipped_comparison_trains_with_one_cycle_and_then_with_two() -> None:
-    folder = ROOT / 'training' / 'compare_layouts'
+    folder = ROOT / 'training' / 'experiments' / 'layouts'
     config = load_config(folder / 'comparison.yaml')
     begin = next(step for step, changes in config.stages if 'cycles' in changes)
     assert config.at(begin - 1).cycles == (1.0,)
@@ -82,7 +82,7 @@ def test_a_comparison_resumes_and_writes_its_page(faces: Path, tmp_path: Path) -
     except FileNotFoundError as error:
         pytest.skip(str(error))
     config = tmp_path / 'tiny.yaml'
-    command = [sys.executable, '-m', 'training.compare_layouts', '--data', str(faces)]
+    command = [sys.executable, '-m', 'training.experiments.compare_layouts', '--data', str(faces)]
     command += ['--out', str(tmp_path / 'run'), '--docs', str(tmp_path), '--config', str(config)]
     command += ['--layouts', 'encoder_decoder', 'stride8', 'plain', '--faces', '2', '--rounds', '2']
     command += ['--look-every', '1', '--look-faces', '2', '--threads', '1', '--device', 'cpu']

@@ -36,10 +36,10 @@ from training.degradation import (  # noqa: E402
     jpeg,
     normal_field,
     sample,
-    show,
     targets,
 )
 from training.degradation import batch as batch_module  # noqa: E402
+from training.tools import show_degradations as show  # noqa: E402
 
 #: One of each operator, and pairs where one alone cannot stand.
 OPERATORS: dict[str, tuple[Step, ...]] = {
@@ -170,7 +170,7 @@ def test_jpeg_agrees_with_libjpeg(face: Any, quality: int) -> None:
 @pytest.mark.parametrize(('qp', 'key'), [(26, True), (34, True), (26, False), (34, False)])
 def test_video_is_as_far_from_the_face_as_x264_is(qp: int, key: bool) -> None:
     pytest.importorskip('av', reason='the comparison with x264 needs PyAV: pip install av')
-    from training.degradation.compare_codec import encoded, figures, filmed, modelled
+    from training.experiments.compare_codec import encoded, figures, filmed, modelled
 
     picture = show.astronaut()
     real = encoded([picture] if key else filmed(picture, 1), qp)[-1]

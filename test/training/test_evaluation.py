@@ -19,26 +19,26 @@ from cfrnet_ros.vision.engine.models import shipped_models  # noqa: E402
 from cfrnet_ros.vision.engine.providers import choose_providers  # noqa: E402
 from cfrnet_ros.vision.restoration.restorer import Restorer  # noqa: E402
 from training.data.faces import aligned, read_manifest  # noqa: E402
-from training.evaluation import cache, statistics  # noqa: E402
+from training.evaluation import bootstrap, cache  # noqa: E402
 from training.evaluation.cases import CaseSet, has_real_faces  # noqa: E402
+from training.evaluation.contact_sheet import contact_sheet, side_by_side  # noqa: E402
 from training.evaluation.figures import figures_to_reach  # noqa: E402
-from training.evaluation.main import (  # noqa: E402
-    keep_curve,
-    main,
-    make_request,
-    output_folders,
-    parse,
-)
 from training.evaluation.meters import Meters, Readings  # noqa: E402
-from training.evaluation.page import Column, cell, render_page  # noqa: E402
-from training.evaluation.plans import MAIN, OTHER, SETS, TRUTH, plan_for  # noqa: E402
+from training.evaluation.protocol import MAIN, OTHER, SETS, TRUTH, plan_for  # noqa: E402
+from training.evaluation.results_page import Column, cell, render_page  # noqa: E402
 from training.evaluation.runner import CycleRunner  # noqa: E402
 from training.evaluation.schedule import do_units, plan_units, read_results  # noqa: E402
 from training.evaluation.sheets import ranked  # noqa: E402
 from training.evaluation.summary import summarise, summarise_all  # noqa: E402
 from training.evaluation.work import FIXED_POINT, QUALITY  # noqa: E402
 from training.export.card import metrics_of  # noqa: E402
-from training.sheet import contact_sheet, side_by_side  # noqa: E402
+from training.tools.evaluate import (  # noqa: E402
+    keep_curve,
+    main,
+    make_request,
+    output_folders,
+    parse,
+)
 
 MODELS = Path(__file__).resolve().parents[2] / 'cfrnet_ros' / 'models'
 MAIN_MODEL = 'cfrnet_256_int8'
@@ -164,29 +164,29 @@ def test_real_faces_come_from_their_own_list_and_have_no_truth(faces: Path, tmp_
 
 def test_the_interval_is_that_of_the_mean() -> None:
     values = np.random.default_rng(5).normal(10.0, 2.0, 400)
-    found = statistics.mean(values.tolist())
+    found = bootstrap.mean(values.tolist())
     low, high = found['ci95']
     assert found['mean'] == pytest.approx(values.mean())
     # The normal approximation: 1.96 standard errors to either side.
     assert (high - low) / 2 == pytest.approx(1.96 * values.std() / 20, rel=0.1)
-    assert statistics.mean([3.0] * 9)['ci95'] == [3.0, 3.0]
-    assert statistics.mean([1.0, float('nan'), 3.0])['people'] == 2
+    assert bootstrap.mean([3.0] * 9)['ci95'] == [3.0, 3.0]
+    assert bootstrap.mean([1.0, float('nan'), 3.0])['people'] == 2
     with pytest.raises(ValueError, match='no figure'):
-        statistics.mean([float('nan')])
+        bootstrap.mean([float('nan')])
 
 
 def test_stages_are_compared_person_by_person() -> None:
     rng = np.random.default_rng(1)
     before = rng.normal(30.0, 5.0, 200)
     after = before + rng.normal(0.2, 0.1, 200)
-    found = statistics.difference(after.tolist(), before.tolist())
+    found = bootstrap.difference(after.tolist(), before.tolist())
     # People differ by 5 dB, the gain by 0.1: unpaired, 0.2 dB could not be told from none.
     assert 0.17 < found['ci95'][0] < found['value'] < found['ci95'][1] < 0.23
-    halved = statistics.reduction((before / 2).tolist(), before.tolist())
+    halved = bootstrap.reduction((before / 2).tolist(), before.tolist())
     assert halved['value'] == pytest.approx(0.5)
     assert halved['ci95'] == pytest.approx([0.5, 0.5])
     with pytest.raises(ValueError, match='same people'):
-        statistics.difference([1.0, 2.0], [1.0])
+        bootstrap.difference([1.0, 2.0], [1.0])
 
 
 # --- what is measured where -----------------------------------------------------------
@@ -263,7 +263,7 @@ def test_curves_are_drawn_of_the_same_people() -> None:
 def result_of(
     int8: dict[str, list[float]], fp32: dict[str, list[float]], clean_db: float
 ) -> dict[str, Any]:
-    clean = {'16': {'psnr_to_start': statistics.mean([clean_db] * 4)}}
+    clean = {'16': {'psnr_to_start': bootstrap.mean([clean_db] * 4)}}
     return {
         'main': 'x_int8',
         'models': {

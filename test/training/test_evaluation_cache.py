@@ -12,7 +12,7 @@ torch = pytest.importorskip('torch', reason='training needs PyTorch: make test-t
 from training.evaluation import cache  # noqa: E402
 from training.evaluation.cases import CaseSet  # noqa: E402
 from training.evaluation.imports import project_files  # noqa: E402
-from training.evaluation.plans import MAIN, SEED  # noqa: E402
+from training.evaluation.protocol import MAIN, SEED  # noqa: E402
 from training.evaluation.work import QUALITY, result_path  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -55,7 +55,7 @@ def test_a_file_that_is_not_imported_changes_nothing(project: Path) -> None:
     before = cache.code_sha256(project)
     imported = set(project_files(cache.MEASURING, project))
     others = [path for path in project.rglob('*.py') if path not in imported]
-    assert project / 'training' / 'train.py' in others
+    assert project / 'training' / 'run' / 'train.py' in others
     for path in others:
         touch(path)
     (project / 'training' / 'metrics' / 'new.py').write_text('')

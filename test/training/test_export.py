@@ -468,7 +468,7 @@ def untrained_run(folder: Path, layout: str) -> Path:
 
 def export(source: Path, faces: Path, out: Path, *extra: str) -> subprocess.CompletedProcess[str]:
     option = '--model' if source.suffix == '.onnx' else '--run'
-    command = [sys.executable, '-m', 'training.export', option, str(source)]
+    command = [sys.executable, '-m', 'training.tools.export', option, str(source)]
     command += ['--data', str(faces), '--out', str(out), '--calibration', 'minmax']
     command += ['--calibration-faces', '2', '--validation-faces', '2']
     command += ['--learning-steps', '2', '--learning-faces', '2', *extra]

@@ -12,7 +12,6 @@ import pytest
 torch = pytest.importorskip('torch', reason='training needs PyTorch: make test-training')
 
 from cfrnet_ros.vision.engine.models import MODEL_DIR  # noqa: E402
-from training import from_model  # noqa: E402
 from training.critics.discriminator import PatchDiscriminator  # noqa: E402
 from training.export.faces import degraded_faces  # noqa: E402
 from training.export.fp32 import check_against_pytorch  # noqa: E402
@@ -20,6 +19,7 @@ from training.networks.build import NetworkConfig, build_network  # noqa: E402
 from training.run.checkpoint import CHECKPOINT  # noqa: E402
 from training.run.config import RunConfig  # noqa: E402
 from training.run.trainer import Trainer  # noqa: E402
+from training.tools import from_model  # noqa: E402
 
 SHIPPED = MODEL_DIR / 'cfrnet_256_fp32.onnx'
 

@@ -12,7 +12,6 @@ from torch import Tensor  # noqa: E402
 from torch.nn import functional as F  # noqa: E402
 
 from cfrnet_ros.vision.restoration.align import DEFAULT_TEMPLATE, similarity_transform  # noqa: E402
-from training import fetch_identity  # noqa: E402
 from training.critics import dlib_descriptor  # noqa: E402
 from training.critics.dlib_descriptor import FaceDescriptor  # noqa: E402
 from training.critics.face_view import CROP_SIZE, FaceView  # noqa: E402
@@ -28,6 +27,7 @@ from training.critics.mobilefacenet import (  # noqa: E402
     identity_file,
 )
 from training.data.faces import aligned, read_manifest, to_tensor  # noqa: E402
+from training.tools import fetch_identity  # noqa: E402
 
 VIEW = FaceView(ARCFACE_TEMPLATE + 0.5, FACE_SIZE)
 
@@ -175,14 +175,14 @@ def test_windows_are_refused(network: IdentityEmbedding) -> None:
 
 
 def test_missing_weights_name_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(FileNotFoundError, match=r'python -m training\.fetch_identity'):
+    with pytest.raises(FileNotFoundError, match=r'python -m training\.tools\.fetch_identity'):
         IdentityEmbedding(tmp_path / FILE)
     monkeypatch.setattr(sys, 'path', [str(tmp_path)])
-    with pytest.raises(FileNotFoundError, match=r'python -m training\.fetch_identity'):
+    with pytest.raises(FileNotFoundError, match=r'python -m training\.tools\.fetch_identity'):
         IdentityEmbedding()
     # A folder of that name without the file is no better.
     (tmp_path / FOLDER).mkdir()
-    with pytest.raises(FileNotFoundError, match=r'python -m training\.fetch_identity'):
+    with pytest.raises(FileNotFoundError, match=r'python -m training\.tools\.fetch_identity'):
         identity_file(FILE)
 
 

@@ -130,7 +130,7 @@ def test_a_trained_run_exports_models_that_the_node_can_load(faces: Path, tmp_pa
     config.write_text(TINY)
     finish(start(config, faces, tmp_path / 'run'))
     models = tmp_path / 'models'
-    command = [sys.executable, '-m', 'training.export', '--run', str(tmp_path / 'run')]
+    command = [sys.executable, '-m', 'training.tools.export', '--run', str(tmp_path / 'run')]
     command += ['--data', str(faces), '--out', str(models), '--calibration-faces', '3']
     command += ['--calibration', 'minmax', '--allow-int8-loss']
     subprocess.run(command, cwd=ROOT, check=True, timeout=300, capture_output=True)

@@ -3,7 +3,8 @@
 dlib_face_recognition_resnet_model_v1 (King, 2017; public domain), a residual network of 29
 convolutions trained by a metric loss, not by a classifier as MobileFaceNet was: what pleases the
 one without being more like the person rarely pleases the other. The weights are those that
-``training.fetch_identity`` takes from face-api, 0.04 from dlib's own where people are 0.8 apart.
+``training.tools.fetch_identity`` takes from face-api, 0.04 from dlib's own where people are 0.8
+apart.
 """
 
 from __future__ import annotations
@@ -98,7 +99,7 @@ class FaceDescriptor(nn.Module):
         """Load the network.
 
         Args:
-            weights: file that ``training.fetch_identity`` made; None = where it puts it.
+            weights: file that ``training.tools.fetch_identity`` made; None = where it puts it.
 
         Raises:
             FileNotFoundError: the file is missing.

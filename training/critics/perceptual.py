@@ -155,7 +155,7 @@ class Lpips(nn.Module):
         """
         super().__init__()
         self.backbone = backbone
-        # Weights that were packed are in half precision (`training.pack`).
+        # Weights that were packed are in half precision (`training.tools.pack`).
         tree = read_weights(backbone)
         convs: dict[str, dict[str, NDArray[np.float32]]] = tree[WEIGHT_FILES[backbone][1]]
         self.kernels = nn.ParameterList()

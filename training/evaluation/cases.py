@@ -19,7 +19,7 @@ from training.data.faces import (
     to_tensor,
 )
 from training.degradation import SAMPLERS
-from training.evaluation.plans import CLEAN, REAL, SEED, SETS
+from training.evaluation.protocol import CLEAN, REAL, SEED, SETS
 
 
 @dataclass(frozen=True)

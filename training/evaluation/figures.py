@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from training.evaluation.plans import CLEAN, SETS
+from training.evaluation.protocol import CLEAN, SETS
 
 #: The targets. LPIPS: reduction from k=1 to k=3 and from the input to k=3. PSNR: the most
 #: that any k may lie below the best. INT8 against FP32. A clean face restored 16 times.

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from training.critics.perceptual import Lpips
 from training.data.faces import to_tensor
-from training.evaluation.plans import TRUTH, Plan
+from training.evaluation.protocol import TRUTH, Plan
 from training.metrics import (
     MATCH_COSINE,
     Dists,

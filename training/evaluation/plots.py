@@ -10,7 +10,7 @@ import matplotlib as mpl
 import numpy as np
 
 from training.evaluation.figures import CLEAN_PSNR_DB
-from training.evaluation.plans import CLEAN, SETS
+from training.evaluation.protocol import CLEAN, SETS
 
 mpl.use('Agg')
 from matplotlib.figure import Figure

@@ -14,7 +14,7 @@ from cfrnet_ros.vision.engine.model_card import load_card
 from training.evaluation import cache
 from training.evaluation.cases import CaseSet
 from training.evaluation.meters import Meters, Readings
-from training.evaluation.plans import (
+from training.evaluation.protocol import (
     CHUNK,
     CLEAN,
     FIXED_POINT_CYCLES,

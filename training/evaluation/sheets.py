@@ -10,11 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training.evaluation.cases import CaseSet
+from training.evaluation.contact_sheet import contact_sheet, side_by_side
 from training.evaluation.meters import Readings
-from training.evaluation.plans import CLEAN, REAL
+from training.evaluation.protocol import CLEAN, REAL
 from training.evaluation.runner import CycleRunner
 from training.evaluation.summary import column
-from training.sheet import contact_sheet, side_by_side
 
 #: The cycle by whose LPIPS faces are ranked, and faces of each kind.
 RANKED_BY, EACH = 2, 8

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from training.evaluation import statistics
+from training.evaluation import bootstrap
 from training.evaluation.meters import Readings
-from training.evaluation.plans import CLEAN, REAL, SEED, SETS, TRUTH
+from training.evaluation.protocol import CLEAN, REAL, SEED, SETS, TRUTH
 from training.evaluation.schedule import Task
 from training.evaluation.work import FIXED_POINT, QUALITY
 from training.metrics import kid
@@ -48,7 +48,7 @@ def summarise(faces: Sequence[Readings]) -> dict[str, Any]:
         for metric in metrics:
             values = list(column(faces, stage, metric).values())
             if not np.isnan(values).all():
-                table.setdefault(stage, {})[metric] = statistics.mean(values)
+                table.setdefault(stage, {})[metric] = bootstrap.mean(values)
     truth = table.pop(TRUTH, {})
     return {
         'faces': len(faces),
@@ -67,7 +67,7 @@ def _contrasts(faces: Sequence[Readings], stages: Sequence[str]) -> dict[str, An
         people = sorted(set(first) & set(second))
         if people:
             a, b = ([values[n] for n in people] for values in (first, second))
-            how = statistics.reduction if relative else statistics.difference
+            how = bootstrap.reduction if relative else bootstrap.difference
             found[name] = how(a, b)
 
     compare('lpips_3_below_1', 'lpips', '3', '1', True)

@@ -19,7 +19,7 @@ from training.data.faces import to_tensor
 from training.evaluation import cache
 from training.evaluation.cases import Case, CaseSet
 from training.evaluation.meters import HIGHEST_PSNR, Meters, Readings
-from training.evaluation.plans import Plan
+from training.evaluation.protocol import Plan
 from training.evaluation.runner import CycleRunner
 from training.metrics import psnr
 

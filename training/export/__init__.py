@@ -1,4 +1,6 @@
-"""From a run to the ONNX files that ship: ``python -m training.export --run RUN --data FACES``.
+"""From a run to the ONNX files that ship.
+
+``python -m training.tools.export --run RUN --data FACES`` is the command.
 
 | file | job |
 | --- | --- |
@@ -8,7 +10,7 @@
 | `quantise.py` | INT8 QDQ, eight bits at either end |
 | `compare.py` | what the INT8 model loses against the FP32 model |
 | `card.py`, `texts.py` | the model card, and the figures of the evaluation in it |
-| `page.py` | `README.md` of the models' folder, made of the cards |
+| `cards_page.py` | `README.md` of the models' folder, made of the cards |
 
-`card.py`, `texts.py` and `page.py` need no PyTorch.
+`card.py`, `texts.py` and `cards_page.py` need no PyTorch.
 """

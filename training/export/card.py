@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from cfrnet_ros.vision.restoration.align import DEFAULT_TEMPLATE
-from training.export.page import write_page
+from training.export.cards_page import write_page
 from training.export.texts import (
     CREDITS,
     INTENDED_USE,

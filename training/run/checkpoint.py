@@ -18,7 +18,7 @@ from training.run.config import modernise
 CHECKPOINT = 'checkpoint.pt'
 
 
-#: File beside the package that names the commit of code that was packed (`training.pack`).
+#: File beside the package that names the commit of code that was packed (`training.tools.pack`).
 CODE_VERSION = 'code_version.txt'
 
 

@@ -89,7 +89,7 @@ class Trainer:
         state = torch.load(path, map_location='cpu', weights_only=True)
         self.network.load_state_dict(state['network'])
         self.average.load_state_dict(state['average'])
-        # Made of a shipped model (`training.from_model`), a checkpoint has weights alone.
+        # Made of a shipped model (`training.tools.from_model`), a checkpoint has weights alone.
         if 'optimiser' in state:
             self.optimiser.load_state_dict(state['optimiser'])
         self.step, self.elapsed = int(state['step']), float(state['elapsed'])

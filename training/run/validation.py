@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from training.critics.perceptual import Lpips
 from training.data.faces import aligned, expose, read_manifest, to_image, to_tensor
 from training.degradation import SAMPLERS
+from training.evaluation.contact_sheet import contact_sheet
 from training.metrics import psnr
-from training.sheet import contact_sheet
 
 #: Faces in turn take these; a run is chosen by their mean.
 SETS = ('general', 'car')

@@ -12,7 +12,7 @@ from onnx_models import scale_model
 
 from cfrnet_ros.vision.engine.models import MODEL_DIR, shipped_models
 from training.export.card import data_sources, metrics_of, write_metrics
-from training.export.page import read_cards, render_page
+from training.export.cards_page import read_cards, render_page
 
 RESULTS = Path(__file__).resolve().parents[3] / 'docs' / 'results.json'
 

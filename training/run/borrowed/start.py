@@ -1,8 +1,9 @@
 """Put the parts together and train: ``python start.py --seconds 555``.
 
-`training.pack` puts this script beside the parts. It needs a Python with PyTorch, NumPy, OpenCV,
-onnx and PyYAML, and nothing of the project: that is in the parts. What it leaves in the folder of
-``--out`` goes home, where ``python -m training.from_borrowed`` makes a run's checkpoint of it.
+`training.tools.pack` puts this script beside the parts. It needs a Python with PyTorch, NumPy,
+OpenCV, onnx and PyYAML, and nothing of the project: that is in the parts. What it leaves in the
+folder of ``--out`` goes home, where ``python -m training.tools.from_borrowed`` makes a run's
+checkpoint of it.
 Started again, it goes on where it was until the seconds are spent.
 """
 
@@ -19,7 +20,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-#: What `training.pack` names the list of the parts.
+#: What `training.tools.pack` names the list of the parts.
 LISTING = 'parts.json'
 
 

@@ -1,4 +1,4 @@
-"""Export a run: ``python -m training.export --run RUN --data FACES``.
+"""Export a run: ``python -m training.tools.export --run RUN --data FACES``.
 
 ``--model FP32.onnx`` instead of ``--run`` quantises again what ships.
 
@@ -25,6 +25,7 @@ from cfrnet_ros.vision.engine.cpu import cpu_kind
 from training.data.faces import SIZE
 from training.export.camera_format import BytePixels, FloatPlanes, fold
 from training.export.card import IO_FORMATS, data_sources, make_card, write_card
+from training.export.cards_page import write_page
 from training.export.compare import LPIPS_LIMIT, PSNR_LIMIT_DB, Comparison
 from training.export.equalise import equalise
 from training.export.faces import degraded_faces
@@ -32,11 +33,10 @@ from training.export.fp32 import check_against_pytorch, write_onnx
 from training.export.golden import limit_of, write_golden
 from training.export.int8 import Trial, find_int8
 from training.export.learning import Learning
-from training.export.page import write_page
 from training.export.quantise import METHODS, calibration_inputs, write_quantised
-from training.from_model import read_model
 from training.networks.build import NetworkConfig, build_network, count_macs, count_parameters
 from training.run.checkpoint import read_run
+from training.tools.from_model import read_model
 
 #: By `--name`, what people call the network.
 TITLES = {'cfrnet': 'CFRNet', 'cfrnet_plain': 'CFRNet plain'}

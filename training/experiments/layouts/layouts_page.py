@@ -16,16 +16,17 @@ VELA: dict[str, tuple[str, str, str, str]] = {
 
 
 def render(report: Mapping[str, Any]) -> str:
-    """Return the Markdown page of a report (see `training.compare_layouts.__main__`)."""
+    """Return the Markdown page of a report (see `training.experiments.compare_layouts`)."""
     layouts: Mapping[str, Any] = report['layouts']
     reference, kept_k = report['reference'], report['front_cycles']
     sets = list(layouts[reference]['quality'])
     lines = [
         '# Layouts of the network',
         '',
-        'Made by `python -m training.compare_layouts`; the figures are in `layouts.json`. Every',
-        f'layout was trained for {report["steps"]} steps from the seed {report["seed"]} on the',
-        'same batches, degradations and losses (`training/compare_layouts/comparison.yaml`: one',
+        'Made by `python -m training.experiments.compare_layouts`; the figures are in',
+        f'`layouts.json`. Every layout was trained for {report["steps"]} steps from the seed',
+        f'{report["seed"]} on the same batches, degradations and losses',
+        '(`training/experiments/layouts/comparison.yaml`: one',
         f'cycle, from step {report["first_steps"]} on two), then measured on',
         f'{report["faces"]} validation faces, degraded by the sets in turn. So little training',
         'says which layout learns faster, not how good any of them can get.',

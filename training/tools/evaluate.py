@@ -1,4 +1,4 @@
-"""The command ``python -m training.evaluate``.
+"""The command ``python -m training.tools.evaluate``.
 
 Measures the shipped ONNX files on the held-out people and writes ``docs/results.json``,
 ``docs/results.md``, the plots beside them, the figures of the model cards, and contact
@@ -29,8 +29,7 @@ from training.evaluation import plots, sheets
 from training.evaluation.cases import CaseSet, has_real_faces
 from training.evaluation.figures import figures_to_reach
 from training.evaluation.meters import HIGHEST_PSNR, Meters, Readings
-from training.evaluation.page import render_page
-from training.evaluation.plans import (
+from training.evaluation.protocol import (
     CLEAN,
     CYCLES,
     MAIN,
@@ -40,11 +39,12 @@ from training.evaluation.plans import (
     SEED,
     SETS,
 )
+from training.evaluation.results_page import render_page
 from training.evaluation.schedule import Request, Task, do_units, plan_units, read_results
 from training.evaluation.summary import summarise_all
 from training.evaluation.work import QUALITY
 from training.export.card import write_metrics
-from training.export.page import write_page
+from training.export.cards_page import write_page
 
 #: What a whole run writes to, and where partial ones go instead.
 DOCS, RUNS = Path('docs'), Path('runs/evaluation')
@@ -53,7 +53,7 @@ DOCS, RUNS = Path('docs'), Path('runs/evaluation')
 def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(
-        prog='python -m training.evaluate',
+        prog='python -m training.tools.evaluate',
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -159,7 +159,7 @@ def collect(
         labels[without.stem] = f'{load_card(without).name} without CCFP'
     people = CaseSet(request.data, CLEAN)
     result: dict[str, Any] = {
-        'command': 'python -m training.evaluate',
+        'command': 'python -m training.tools.evaluate',
         'complete': whole,
         'seed': SEED,
         'cycles': request.cycles,

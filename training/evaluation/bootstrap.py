@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from training.evaluation.plans import SEED
+from training.evaluation.protocol import SEED
 
 DRAWS = 2000
 

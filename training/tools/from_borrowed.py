@@ -1,8 +1,8 @@
-"""Go on from a borrowed machine: ``python -m training.from_borrowed --results R --out RUN``.
+"""Go on from a borrowed machine: ``python -m training.tools.from_borrowed --results R --out RUN``.
 
-Makes a run's checkpoint, with its log, of what `start.py` left there (`training.pack`). The run can
-be exported, compared, packed again, or trained on with a config that leads beyond its step; the
-network's optimiser begins anew, so the learning rate should begin low.
+Makes a run's checkpoint, with its log, of what `start.py` left there (`training.tools.pack`). The
+run can be exported, compared, packed again, or trained on with a config that leads beyond its step;
+the network's optimiser begins anew, so the learning rate should begin low.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """Train, measure and time every layout; write ``layouts.json`` and ``layouts.md``.
 
-``python -m training.compare_layouts --data FACES --out RUN`` goes on where a kill left it.
+``python -m training.experiments.compare_layouts --data FACES --out RUN`` resumes where it was
+stopped.
 """
 
 from __future__ import annotations
@@ -17,17 +18,17 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from training.compare_layouts.front import at_seconds, front, mean_over_sets
-from training.compare_layouts.lockstep import Contestant, train_all
-from training.compare_layouts.page import render
-from training.compare_layouts.quality import (
+from training.data.faces import SIZE
+from training.experiments.layouts.contestants import Contestant, train_all
+from training.experiments.layouts.front import at_seconds, front, mean_over_sets
+from training.experiments.layouts.layouts_page import render
+from training.experiments.layouts.quality import (
     METRICS,
     ValidationFaces,
     by_set,
     paired_difference,
 )
-from training.compare_layouts.speed import agreement, export, time_all
-from training.data.faces import SIZE
+from training.experiments.layouts.speed import agreement, export, time_all
 from training.export.faces import degraded_faces
 from training.networks.build import LAYOUTS, count_macs, count_parameters
 from training.run.config import RunConfig, load_config
@@ -181,7 +182,9 @@ def _arguments() -> argparse.Namespace:
         '--only-page', action='store_true', help='make the page anew from layouts.json'
     )
     parser.add_argument('--docs', type=Path, default=Path('docs'), help='where the page goes')
-    parser.add_argument('--config', type=Path, default=Path(__file__).with_name('comparison.yaml'))
+    parser.add_argument(
+        '--config', type=Path, default=Path(__file__).parent / 'layouts' / 'comparison.yaml'
+    )
     parser.add_argument('--layouts', nargs='+', choices=LAYOUTS, default=list(LAYOUTS))
     parser.add_argument('--faces', type=int, default=60, help='validation faces')
     parser.add_argument('--look-every', type=int, default=50, help='steps between two looks')

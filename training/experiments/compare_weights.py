@@ -1,4 +1,6 @@
-"""Compare weights on validation faces: ``python -m training.compare_weights W W... --data FACES``.
+"""Compare weights on validation faces.
+
+``python -m training.experiments.compare_weights W W... --data FACES``
 
 Each W is the folder of a run or a shipped FP32 file. What an hour of training gave is told here,
 on the split `val`: the 300 people of `make evaluate` are not for choosing by.
@@ -21,10 +23,10 @@ from training.critics.perceptual import Lpips
 from training.data.faces import aligned, expose, read_manifest, to_image, to_tensor
 from training.degradation import SAMPLERS
 from training.degradation.blur import convolve, gaussian_kernels
-from training.export.__main__ import load_run
-from training.from_model import read_model
 from training.metrics import psnr
 from training.metrics.sface import SFace, degrees
+from training.tools.export import load_run
+from training.tools.from_model import read_model
 
 #: Of the degradations; not that of `training.run.validation`, by which runs are watched.
 SEED = 77

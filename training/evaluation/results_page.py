@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from training.evaluation.plans import CLEAN, REAL, SETS
+from training.evaluation.protocol import CLEAN, REAL, SETS
 
 SET_TITLES = {
     'general': 'General: blur, down-sampling, noise and JPEG in random order and strength',

@@ -1,4 +1,4 @@
-"""Draw a sheet of what the degradations do: ``python -m training.degradation.show``.
+"""Draw a sheet of what the degradations do: ``python -m training.tools.show_degradations``.
 
 The face is the astronaut photograph of scikit-image (NASA, public domain).
 """

@@ -1,4 +1,4 @@
-"""Compare `Video` with x264: ``python -m training.degradation.compare_codec --data FACES``.
+"""Compare `Video` with x264: ``python -m training.experiments.compare_codec --data FACES``.
 
 Each face is filmed sliding by about a pixel a picture and encoded by x264 (through PyAV) at
 a constant QP; the last of eight pictures, and the first, are compared with what was put

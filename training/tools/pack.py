@@ -1,10 +1,12 @@
-"""Pack a run for a borrowed machine: ``python -m training.pack --config C --data FACES --out P``.
+"""Pack a run for a borrowed machine.
+
+``python -m training.tools.pack --config C --data FACES --out P``
 
 Writes parts of a limited size and the script `start.py`, which puts them together there and trains
 for so many seconds: ``python start.py --seconds 555``. The parts hold the training faces as WebP,
 the frozen networks that the config asks for in half precision, the weights to go on from, and the
 code.
-``python -m training.from_borrowed`` makes a run's checkpoint of what comes back.
+``python -m training.tools.from_borrowed`` makes a run's checkpoint of what comes back.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Go on from a shipped model: ``python -m training.from_model --model M.onnx --out RUN``.
+"""Go on from a shipped model: ``python -m training.tools.from_model --model M.onnx --out RUN``.
 
 A run's checkpoint is not committed, its FP32 model is. This makes a checkpoint of it, at the step
 that its card names. The optimiser's moments are lost and begin anew, so the config's learning rate

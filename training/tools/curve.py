@@ -1,4 +1,4 @@
-"""How quality grew with training: ``python -m training.curve RUN``.
+"""How quality grew with training: ``python -m training.tools.curve RUN``.
 
 Reads the run's ``validation.csv``, writes ``docs/training_curve.json`` and a plot beside it.
 """
