@@ -21,12 +21,15 @@ torch = pytest.importorskip('torch', reason='training needs PyTorch: make test-t
 
 from training.networks.build import build_network  # noqa: E402
 from training.run.borrowed import results  # noqa: E402
-from training.run.checkpoint import CHECKPOINT, source_sha256  # noqa: E402
+from training.run.borrowed.pack import pack  # noqa: E402
+from training.run.borrowed.results import make_run  # noqa: E402
+from training.run.checkpoint import (  # noqa: E402
+    CHECKPOINT,
+    load_run,
+    source_sha256,
+)
 from training.run.config import RunConfig  # noqa: E402
 from training.run.trainer import Trainer  # noqa: E402
-from training.tools.export import load_run  # noqa: E402
-from training.tools.from_borrowed import make_run  # noqa: E402
-from training.tools.pack import pack  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -13,9 +13,9 @@ torch = pytest.importorskip('torch', reason='training needs PyTorch: make test-t
 
 from cfrnet_ros.vision.engine.models import MODEL_DIR  # noqa: E402
 from training.experiments import compare_weights  # noqa: E402
+from training.export.shipped import read_model  # noqa: E402
 from training.run.checkpoint import CHECKPOINT  # noqa: E402
 from training.run.config import RunConfig  # noqa: E402
-from training.tools.from_model import read_model  # noqa: E402
 
 SHIPPED = MODEL_DIR / 'cfrnet_256_fp32.onnx'
 

@@ -25,6 +25,7 @@ from training.evaluation.contact_sheet import contact_sheet, side_by_side  # noq
 from training.evaluation.figures import figures_to_reach  # noqa: E402
 from training.evaluation.meters import Meters, Readings  # noqa: E402
 from training.evaluation.protocol import MAIN, OTHER, SETS, TRUTH, plan_for  # noqa: E402
+from training.evaluation.results import keep_curve  # noqa: E402
 from training.evaluation.results_page import Column, cell, render_page  # noqa: E402
 from training.evaluation.runner import CycleRunner  # noqa: E402
 from training.evaluation.schedule import do_units, plan_units, read_results  # noqa: E402
@@ -32,13 +33,7 @@ from training.evaluation.sheets import ranked  # noqa: E402
 from training.evaluation.summary import summarise, summarise_all  # noqa: E402
 from training.evaluation.work import FIXED_POINT, QUALITY  # noqa: E402
 from training.export.card import metrics_of  # noqa: E402
-from training.tools.evaluate import (  # noqa: E402
-    keep_curve,
-    main,
-    make_request,
-    output_folders,
-    parse,
-)
+from training.tools.evaluate import main, make_request, output_folders, parse  # noqa: E402
 
 MODELS = Path(__file__).resolve().parents[2] / 'cfrnet_ros' / 'models'
 MAIN_MODEL = 'cfrnet_256_int8'

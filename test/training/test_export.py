@@ -45,7 +45,8 @@ from training.export.quantise import (  # noqa: E402
     quantise,
     write_quantised,
 )
-from training.networks.build import LAYOUTS, NetworkConfig, build_network  # noqa: E402
+from training.networks.build import build_network  # noqa: E402
+from training.networks.config import LAYOUTS, NetworkConfig  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[2]
 SIDE = 64

@@ -15,7 +15,9 @@ from cfrnet_ros.vision.engine.models import MODEL_DIR  # noqa: E402
 from training.critics.discriminator import PatchDiscriminator  # noqa: E402
 from training.export.faces import degraded_faces  # noqa: E402
 from training.export.fp32 import check_against_pytorch  # noqa: E402
-from training.networks.build import NetworkConfig, build_network  # noqa: E402
+from training.export.shipped import read_model  # noqa: E402
+from training.networks.build import build_network  # noqa: E402
+from training.networks.config import NetworkConfig  # noqa: E402
 from training.run.checkpoint import CHECKPOINT  # noqa: E402
 from training.run.config import RunConfig  # noqa: E402
 from training.run.trainer import Trainer  # noqa: E402
@@ -59,7 +61,7 @@ def test_a_run_goes_on_from_it_with_another_runs_discriminator(
     trainer = Trainer(RunConfig(steps=10**6, exclude=''), faces, run, 'cpu')
     try:
         assert trainer.step > 0
-        shipped = from_model.read_model(SHIPPED)[0].state_dict()
+        shipped = read_model(SHIPPED)[0].state_dict()
         for name, value in trainer.network.state_dict().items():
             assert torch.equal(value, shipped[name]), name
         for name, value in trainer.judge.state_dict().items():

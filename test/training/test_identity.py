@@ -12,7 +12,11 @@ from torch import Tensor  # noqa: E402
 from torch.nn import functional as F  # noqa: E402
 
 from cfrnet_ros.vision.restoration.align import DEFAULT_TEMPLATE, similarity_transform  # noqa: E402
-from training.critics import dlib_descriptor  # noqa: E402
+from training.critics import (  # noqa: E402
+    dlib_descriptor,
+    dlib_descriptor_file,
+    mobilefacenet_file,
+)
 from training.critics.dlib_descriptor import FaceDescriptor  # noqa: E402
 from training.critics.face_view import CROP_SIZE, FaceView  # noqa: E402
 from training.critics.mobilefacenet import (  # noqa: E402
@@ -82,7 +86,7 @@ def test_embeddings_are_what_the_original_engine_gives(
 ) -> None:
     interpreter = pytest.importorskip('ai_edge_litert.interpreter')
     engine = interpreter.Interpreter(
-        model_path=str(identity_file(FILE).with_name(fetch_identity.TFLITE)), num_threads=1
+        model_path=str(identity_file(FILE).with_name(mobilefacenet_file.TFLITE)), num_threads=1
     )
     engine.allocate_tensors()
     crops = torch.cat([astronaut, blurred(astronaut, 9)])
@@ -232,8 +236,8 @@ def test_fetching_says_what_to_do_without_a_network(
 
 def test_converting_gives_the_installed_weights(network: IdentityEmbedding, tmp_path: Path) -> None:
     pytest.importorskip('ai_edge_litert.interpreter')
-    tflite = identity_file(FILE).with_name(fetch_identity.TFLITE)
-    again = IdentityEmbedding(fetch_identity.install(tflite, tmp_path / 'made'))
+    tflite = identity_file(FILE).with_name(mobilefacenet_file.TFLITE)
+    again = IdentityEmbedding(mobilefacenet_file.install(tflite, tmp_path / 'made'))
     for name, value in network.state_dict().items():
         assert torch.equal(value, again.state_dict()[name]), name
 
@@ -265,10 +269,10 @@ def test_the_descriptors_gradient_brings_a_spoilt_face_back(
 
 
 def test_fetching_a_descriptor_converts_only_the_file_that_it_knows(tmp_path: Path) -> None:
-    file = tmp_path / fetch_identity.DESCRIPTOR
+    file = tmp_path / dlib_descriptor_file.DESCRIPTOR
     with pytest.raises(FileNotFoundError, match='is missing'):
-        fetch_identity.install_descriptor(file, tmp_path / 'o')
+        dlib_descriptor_file.install_descriptor(file, tmp_path / 'o')
     file.write_bytes(b'other')
     with pytest.raises(ValueError, match='its SHA-256 is'):
-        fetch_identity.install_descriptor(file, tmp_path / 'o')
+        dlib_descriptor_file.install_descriptor(file, tmp_path / 'o')
     assert not (tmp_path / 'o').exists()

@@ -15,13 +15,17 @@ from torch import Tensor, nn  # noqa: E402
 
 from cfrnet_ros.vision.engine.models import MODEL_DIR  # noqa: E402
 from training.critics.face_view import STRAIGHT, View  # noqa: E402
-from training.critics.identity_weights import CRITICS  # noqa: E402
-from training.networks.build import NetworkConfig, build_network  # noqa: E402
-from training.run.checkpoint import CHECKPOINT, read_run  # noqa: E402
+from training.critics.identity_networks import CRITICS  # noqa: E402
+from training.export.shipped import read_model  # noqa: E402
+from training.networks.build import build_network  # noqa: E402
+from training.networks.config import NetworkConfig  # noqa: E402
+from training.run.checkpoint import (  # noqa: E402
+    CHECKPOINT,
+    load_run,
+    read_run,
+)
 from training.run.config import load_config, modernise  # noqa: E402
 from training.run.trainer import Trainer  # noqa: E402
-from training.tools.export import load_run  # noqa: E402
-from training.tools.from_model import read_model  # noqa: E402
 
 TINY = """
 steps: 100

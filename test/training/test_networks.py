@@ -15,15 +15,10 @@ from training.data.faces import SIZE  # noqa: E402
 from training.export.camera_format import FloatPlanes, fold  # noqa: E402
 from training.export.fp32 import check_against_pytorch, write_onnx  # noqa: E402
 from training.losses.ccfp import ActivationRange  # noqa: E402
-from training.networks.build import (  # noqa: E402
-    LAYOUTS,
-    CFRNet,
-    NetworkConfig,
-    Restorer,
-    build_network,
-    count_macs,
-    count_parameters,
-)
+from training.networks.build import build_network, count_macs, count_parameters  # noqa: E402
+from training.networks.config import LAYOUTS, NetworkConfig  # noqa: E402
+from training.networks.encoder_decoder import CFRNet  # noqa: E402
+from training.networks.parts import Restorer  # noqa: E402
 from training.networks.plain import PositionMask  # noqa: E402
 
 #: What the compilers of NPUs map: nearest upsampling is Resize, its sizes are Constants.

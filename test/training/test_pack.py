@@ -14,12 +14,13 @@ from training.critics.discriminator import PatchDiscriminator  # noqa: E402
 from training.critics.mobilefacenet import IdentityEmbedding, identity_distance  # noqa: E402
 from training.critics.perceptual import Lpips, weights_folder  # noqa: E402
 from training.data.faces import load_image, manifest_sha256, read_manifest  # noqa: E402
-from training.networks.build import NetworkConfig, build_network  # noqa: E402
+from training.networks.build import build_network  # noqa: E402
+from training.networks.config import NetworkConfig  # noqa: E402
 from training.run.borrowed import contents  # noqa: E402
+from training.run.borrowed.pack import pack  # noqa: E402
 from training.run.borrowed.start import LISTING, unpack  # noqa: E402
 from training.run.checkpoint import CHECKPOINT, CODE_VERSION, source_sha256  # noqa: E402
 from training.run.config import load_config  # noqa: E402
-from training.tools.pack import pack  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[2]
 PIXELS_ALONE = 'steps: 10\nlearning_rate: [[0, 1.0e-4]]\n'

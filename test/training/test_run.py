@@ -16,7 +16,8 @@ import pytest
 torch = pytest.importorskip('torch', reason='training needs PyTorch: make test-training')
 
 from training.critics.perceptual import weights_folder  # noqa: E402
-from training.networks.build import CFRNet, count_macs, count_parameters  # noqa: E402
+from training.networks.build import count_macs, count_parameters  # noqa: E402
+from training.networks.encoder_decoder import CFRNet  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[2]
 TINY = """

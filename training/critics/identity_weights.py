@@ -1,21 +1,16 @@
-"""The networks that judge identity in training: their names in a config, and their weights."""
+"""How much each network that judges identity weighs in a config.
+
+Imports no network, so that a config is read without PyTorch; `identity_networks` has them.
+"""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any, TypeAlias
+from typing import Any
 
-from training.critics.dlib_descriptor import FaceDescriptor
-from training.critics.mobilefacenet import IdentityEmbedding
-
-IdentityCritic: TypeAlias = IdentityEmbedding | FaceDescriptor
-
-#: Each critic's class by its name in `LossWeights.identity_critics`.
-CRITICS: dict[str, type[IdentityEmbedding] | type[FaceDescriptor]] = {
-    'mobilefacenet': IdentityEmbedding,
-    'dlib': FaceDescriptor,
-}
+#: Names of the critics in `LossWeights.identity_critics`.
+NAMES = ('mobilefacenet', 'dlib')
 
 #: Critics in the order of `identity_shares`, the key by which configs once weighed them.
 _BY_SHARE = ('mobilefacenet', 'dlib')
@@ -29,7 +24,7 @@ def check_critics(critics: Mapping[str, float], identity: float) -> None:
         identity: weight of the whole term.
 
     Raises:
-        ValueError: a name that is not in `CRITICS`, a weight that is no number or below 0, or a
+        ValueError: a name that is not in `NAMES`, a weight that is no number or below 0, or a
             term that is on without any critic that weighs more than 0.
 
     """
@@ -37,11 +32,11 @@ def check_critics(critics: Mapping[str, float], identity: float) -> None:
         raise ValueError(
             f'identity_critics maps names to weights, for instance {{dlib: 1.0}}; got {critics!r}'
         )
-    unknown = sorted(str(name) for name in critics if name not in CRITICS)
+    unknown = sorted(str(name) for name in critics if name not in NAMES)
     if unknown:
         raise ValueError(
             f'identity_critics: unknown critic(s) {", ".join(unknown)}; known are '
-            f'{", ".join(CRITICS)}'
+            f'{", ".join(NAMES)}'
         )
     for name, weight in critics.items():
         if not isinstance(weight, int | float) or not 0 <= weight < math.inf:
@@ -57,7 +52,7 @@ def check_critics(critics: Mapping[str, float], identity: float) -> None:
     if identity > 0 and not critics:
         raise ValueError(
             f'identity weighs {identity:g}, but identity_critics is empty; name at least one of '
-            f'{", ".join(CRITICS)}, or set identity to 0'
+            f'{", ".join(NAMES)}, or set identity to 0'
         )
 
 

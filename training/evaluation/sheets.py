@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import cv2
@@ -14,7 +14,9 @@ from training.evaluation.contact_sheet import contact_sheet, side_by_side
 from training.evaluation.meters import Readings
 from training.evaluation.protocol import CLEAN, REAL
 from training.evaluation.runner import CycleRunner
+from training.evaluation.schedule import Request, Task
 from training.evaluation.summary import column
+from training.evaluation.work import QUALITY
 
 #: The cycle by whose LPIPS faces are ranked, and faces of each kind.
 RANKED_BY, EACH = 2, 8
@@ -120,3 +122,18 @@ def draw_clean(data: Path, model: Path, count: int, path: Path) -> None:
 def _write(path: Path, sheet: NDArray[np.uint8]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     cv2.imwrite(str(path), sheet, [cv2.IMWRITE_JPEG_QUALITY, 92])
+
+
+def draw_sheets(request: Request, results: Mapping[Task, Sequence[Readings]], folder: Path) -> None:
+    """Draw the contact sheets of the main model, or of the first if that was not measured."""
+    model = next((m for m in request.models if m.stem == request.main), request.models[0])
+    for name in request.sets:
+        faces = results.get((QUALITY, model.stem, name))
+        if faces and name == REAL:
+            path = folder / f'{name}.jpg'
+            draw_real(request.data, model, len(faces), request.cycles, path)
+        elif faces:
+            path = folder / f'{name}.jpg'
+            draw_ranked(request.data, model, name, faces, request.cycles, path)
+    people = len(CaseSet(request.data, CLEAN))
+    draw_clean(request.data, model, min(people, request.limit or people), folder / 'clean.jpg')

@@ -30,7 +30,8 @@ from training.experiments.layouts.quality import (
 )
 from training.experiments.layouts.speed import agreement, export, time_all
 from training.export.faces import degraded_faces
-from training.networks.build import LAYOUTS, count_macs, count_parameters
+from training.networks.build import count_macs, count_parameters
+from training.networks.config import LAYOUTS
 from training.run.config import RunConfig, load_config
 
 #: Largest k measured, and the k at which layouts are compared for the front.

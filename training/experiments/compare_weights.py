@@ -23,10 +23,10 @@ from training.critics.perceptual import Lpips
 from training.data.faces import aligned, expose, read_manifest, to_image, to_tensor
 from training.degradation import SAMPLERS
 from training.degradation.blur import convolve, gaussian_kernels
+from training.export.shipped import read_model
 from training.metrics import psnr
 from training.metrics.sface import SFace, degrees
-from training.tools.export import load_run
-from training.tools.from_model import read_model
+from training.run.checkpoint import load_run
 
 #: Of the degradations; not that of `training.run.validation`, by which runs are watched.
 SEED = 77

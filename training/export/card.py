@@ -1,12 +1,11 @@
 """The model card: what a file is for, what made it, and the figures measured on it.
 
-``python -m training.export.card --results docs/results.json`` takes new figures over into
-the cards and into the page made of them; `make evaluate` does the same.
+`make evaluate` writes the figures; ``python -m training.tools.card_figures`` takes those of
+another evaluation over.
 """
 
 from __future__ import annotations
 
-import argparse
 import csv
 import hashlib
 import json
@@ -16,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 from cfrnet_ros.vision.restoration.align import DEFAULT_TEMPLATE
-from training.export.cards_page import write_page
 from training.export.texts import (
     CREDITS,
     INTENDED_USE,
@@ -195,19 +193,3 @@ def write_metrics(card_path: Path, results: Mapping[str, Any]) -> None:
 def write_card(card_path: Path, card: Mapping[str, Any]) -> None:
     """Write a card as JSON."""
     card_path.write_text(json.dumps(card, indent=2) + '\n', encoding='utf-8')
-
-
-def main() -> None:
-    """Take the evaluation's figures over into all cards of a folder."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument('--results', type=Path, default=Path('docs/results.json'))
-    parser.add_argument('--models', type=Path, default=Path('cfrnet_ros/models'))
-    args = parser.parse_args()
-    results = json.loads(args.results.read_text(encoding='utf-8'))
-    for path in sorted(args.models.glob('*.onnx')):
-        write_metrics(path.with_suffix('.json'), results)
-    print(write_page(args.models))
-
-
-if __name__ == '__main__':
-    main()

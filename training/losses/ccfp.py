@@ -21,7 +21,8 @@ from torch.nn import functional as F
 
 from training.critics.discriminator import PatchDiscriminator, deceive_loss
 from training.critics.face_view import STRAIGHT, View
-from training.critics.identity_weights import IdentityCritic, used_critics
+from training.critics.identity_networks import IdentityCritic
+from training.critics.identity_weights import used_critics
 from training.critics.mobilefacenet import identity_distance
 from training.critics.perceptual import Lpips
 from training.degradation import Degradation, degrade, expose_batch

@@ -26,7 +26,7 @@ class LossWeights:
             in the band above, which this leaves alone.
         identity: distance of face embeddings, on whole crops only; 1 is that of two people.
         identity_critics: weight in it of each network that embeds faces, by its name, see
-            `training.critics.identity_weights.CRITICS`. One that weighs 0 is not loaded.
+            `training.critics.identity_weights.NAMES`. One that weighs 0 is not loaded.
         identity_everywhere: whether every cycle's output counts in it, each as much, or the
             last one's alone.
         identity_views: spread of the views (`face_view.View`) in which faces are embedded, drawn

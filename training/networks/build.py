@@ -5,21 +5,11 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from training.networks.config import LAYOUTS, NetworkConfig
+from training.networks.config import NetworkConfig
 from training.networks.encoder_decoder import CFRNet, ShallowEncoderDecoder
 from training.networks.parts import Restorer
 from training.networks.plain import PlainCNN
 from training.networks.single_scale import SpaceToDepth, Stride4, Stride8
-
-__all__ = [
-    'LAYOUTS',
-    'CFRNet',
-    'NetworkConfig',
-    'Restorer',
-    'build_network',
-    'count_macs',
-    'count_parameters',
-]
 
 _FIXED_SIZE: dict[str, type[Restorer]] = {
     'shallow_encoder_decoder': ShallowEncoderDecoder,

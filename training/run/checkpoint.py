@@ -13,6 +13,8 @@ import torch
 from torch import nn
 
 from training.data.faces import manifest_sha256
+from training.networks.build import build_network
+from training.networks.config import NetworkConfig
 from training.run.config import modernise
 
 CHECKPOINT = 'checkpoint.pt'
@@ -106,3 +108,16 @@ def load_weights(network: nn.Module, path: Path) -> None:
         raise ValueError(
             f"'{path}' does not fit the layout of this run: {str(error).splitlines()[0]}"
         ) from error
+
+
+def load_run(run: Path) -> tuple[nn.Module, dict[str, Any]]:
+    """Load the averaged weights of a run, and what else its checkpoint says.
+
+    Raises:
+        FileNotFoundError: the run has no checkpoint.
+
+    """
+    state = read_run(run, '--run')
+    network = build_network(NetworkConfig.read(json.loads(state['config'])['network']))
+    network.load_state_dict(state['average'])
+    return network.eval(), state

@@ -14,7 +14,7 @@ import yaml
 
 from training.critics.identity_weights import name_critics
 from training.losses.weights import LossWeights
-from training.networks.build import NetworkConfig
+from training.networks.config import NetworkConfig
 from training.run.precision import check_precision
 
 

@@ -1,6 +1,7 @@
 """In which precision a run computes: bfloat16 where the processor has instructions for it.
 
 On a CPU without them PyTorch emulates bfloat16: a step of 15.6 s instead of 3.2 s in float32.
+PyTorch is imported where it is called, so that a config, which names a precision, is read without.
 """
 
 from __future__ import annotations
@@ -8,8 +9,10 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import torch
+if TYPE_CHECKING:
+    import torch
 
 #: What a config may ask for.
 CHOICES = ('auto', 'bfloat16', 'float32')
@@ -38,6 +41,8 @@ class Precision:
 
     def autocast(self, device: torch.device) -> torch.autocast:
         """Return the context in which networks are to run."""
+        import torch
+
         return torch.autocast(device.type, dtype=torch.bfloat16, enabled=self.bfloat16)
 
 
@@ -84,6 +89,8 @@ def cpu_flags(listing: Path = Path('/proc/cpuinfo')) -> frozenset[str]:
         listing: see `listed_flags`.
 
     """
+    import torch
+
     capabilities = getattr(torch.cpu, 'get_capabilities', None)
     if capabilities is not None:
         return frozenset(name for name, present in capabilities().items() if present is True)

@@ -12,7 +12,8 @@ import torch
 from torch import Tensor
 
 from training.critics.discriminator import PatchDiscriminator, judge_loss
-from training.critics.identity_weights import CRITICS, IdentityCritic, used_critics
+from training.critics.identity_networks import CRITICS, IdentityCritic
+from training.critics.identity_weights import used_critics
 from training.critics.perceptual import Lpips
 from training.data.faces import TrainingFaces
 from training.losses.ccfp import ActivationRange, Batch, Critics, ccfp_loss

@@ -34,28 +34,15 @@ from training.export.golden import limit_of, write_golden
 from training.export.int8 import Trial, find_int8
 from training.export.learning import Learning
 from training.export.quantise import METHODS, calibration_inputs, write_quantised
-from training.networks.build import NetworkConfig, build_network, count_macs, count_parameters
-from training.run.checkpoint import read_run
-from training.tools.from_model import read_model
+from training.export.shipped import read_model
+from training.networks.build import count_macs, count_parameters
+from training.run.checkpoint import load_run
 
 #: By `--name`, what people call the network.
 TITLES = {'cfrnet': 'CFRNet', 'cfrnet_plain': 'CFRNet plain'}
 
 #: Faces on which FP32 is checked against PyTorch, and the seed of the validation faces.
 CHECKED_FACES, VALIDATION_SEED = 4, 7
-
-
-def load_run(run: Path) -> tuple[nn.Module, dict[str, Any]]:
-    """Load the averaged weights of a run, and what else its checkpoint says.
-
-    Raises:
-        FileNotFoundError: the run has no checkpoint.
-
-    """
-    state = read_run(run, '--run')
-    network = build_network(NetworkConfig.read(json.loads(state['config'])['network']))
-    network.load_state_dict(state['average'])
-    return network.eval(), state
 
 
 def main() -> None:
@@ -182,23 +169,6 @@ def _write_card(
     limit, reached = limit_of(model)
     card['golden'] = {**golden, 'limit_db': limit, 'reached_db': reached}
     write_card(model.with_suffix('.json'), card)
-
-
-def choose(trials: dict[str, dict[str, Any]]) -> str:
-    """Return the calibration that uses least of the limits, PSNR's or LPIPS's, at any k.
-
-    The nearest to FP32 in decibels is not always it: a grain that FP32 does not have is few
-    decibels, and on a face that was smooth a whole limit of LPIPS.
-    """
-
-    def used(name: str) -> float:
-        trial = trials[name]
-        return max(
-            max(abs(v) for v in trial['psnr_change_db']) / PSNR_LIMIT_DB,
-            max(abs(v) for v in trial['lpips_change']) / LPIPS_LIMIT,
-        )
-
-    return min(trials, key=used)
 
 
 def _ship(models: Sequence[Path], golden: Path, out: Path) -> None:

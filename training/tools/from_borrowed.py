@@ -10,32 +10,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from training.run.borrowed.results import read
-from training.run.checkpoint import CHECKPOINT, save_atomically
-
-
-def make_run(results: Path, out: Path) -> Path:
-    """Write the checkpoint and the log of a run; return the checkpoint's path.
-
-    Args:
-        results: folder that came back.
-        out: the run's folder, made if need be.
-
-    Raises:
-        FileExistsError: the run has a checkpoint.
-        FileNotFoundError: the folder is not one that came back.
-        ValueError: a file in it is missing or damaged.
-
-    """
-    target = out / CHECKPOINT
-    if target.exists():
-        raise FileExistsError(f"'{target}' exists; give another folder")
-    state, logs = read(results)
-    out.mkdir(parents=True, exist_ok=True)
-    for name, content in logs.items():
-        (out / name).write_bytes(content)
-    save_atomically(state, target)
-    return target
+from training.run.borrowed.results import make_run
 
 
 def main() -> None:

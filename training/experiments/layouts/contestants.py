@@ -15,7 +15,9 @@ from tqdm import tqdm
 
 from training.data.faces import TrainingFaces
 from training.losses.ccfp import ActivationRange, Batch, Critics, ccfp_loss
-from training.networks.build import NetworkConfig, Restorer, build_network
+from training.networks.build import build_network
+from training.networks.config import NetworkConfig
+from training.networks.parts import Restorer
 from training.run.batches import make_batch
 from training.run.checkpoint import provenance, save_atomically
 from training.run.config import RunConfig

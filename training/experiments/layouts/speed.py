@@ -19,7 +19,7 @@ from training.export.equalise import equalise
 from training.export.faces import DegradedFace
 from training.export.fp32 import INPUT, OUTPUT, check_against_pytorch, write_onnx
 from training.export.quantise import METHODS, calibration_inputs, quantise, write_quantised
-from training.networks.build import Restorer
+from training.networks.parts import Restorer
 
 #: Faces on which each FP32 file is checked against PyTorch.
 CHECKED_FACES = 2

@@ -13,6 +13,7 @@ import torch
 
 from training.run.borrowed.slices import Sliced
 from training.run.borrowed.start import check_slices
+from training.run.checkpoint import CHECKPOINT, save_atomically
 
 #: Size of a file that goes home, bytes, at most.
 LIMIT_BYTES = 16_000_000
@@ -101,3 +102,27 @@ def read(folder: Path) -> tuple[dict[str, Any], dict[str, bytes]]:
         else:
             logs[name] = data
     return state, logs
+
+
+def make_run(results: Path, out: Path) -> Path:
+    """Write the checkpoint and the log of a run; return the checkpoint's path.
+
+    Args:
+        results: folder that came back.
+        out: the run's folder, made if need be.
+
+    Raises:
+        FileExistsError: the run has a checkpoint.
+        FileNotFoundError: the folder is not one that came back.
+        ValueError: a file in it is missing or damaged.
+
+    """
+    target = out / CHECKPOINT
+    if target.exists():
+        raise FileExistsError(f"'{target}' exists; give another folder")
+    state, logs = read(results)
+    out.mkdir(parents=True, exist_ok=True)
+    for name, content in logs.items():
+        (out / name).write_bytes(content)
+    save_atomically(state, target)
+    return target
