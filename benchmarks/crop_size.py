@@ -25,7 +25,7 @@ from cfrnet_ros.vision.engine.models import resolve_model
 from cfrnet_ros.vision.engine.providers import choose_providers
 from cfrnet_ros.vision.restoration.restorer import Restorer
 from training.critics.perceptual import Lpips
-from training.data.faces import to_tensor
+from training.data.crops import to_tensor
 from training.export.faces import degraded_faces
 from training.metrics import psnr
 

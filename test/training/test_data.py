@@ -9,7 +9,8 @@ import pytest
 
 torch = pytest.importorskip('torch', reason='training needs PyTorch: make test-training')
 
-from training.data.faces import TrainingFaces, aligned, to_tensor  # noqa: E402
+from training.data.crops import aligned, to_tensor  # noqa: E402
+from training.data.training_faces import TrainingFaces  # noqa: E402
 from training.metrics import psnr  # noqa: E402
 
 

@@ -12,7 +12,8 @@ from cfrnet_ros.vision.restoration.exposure import face_exposure_gain
 
 torch = pytest.importorskip('torch', reason='training needs PyTorch: make test-training')
 
-from training.data.faces import aligned, read_manifest, to_image, to_tensor  # noqa: E402
+from training.data.crops import aligned, to_image, to_tensor  # noqa: E402
+from training.data.manifest import read_manifest  # noqa: E402
 from training.degradation import (  # noqa: E402
     SAMPLERS,
     Degradation,

@@ -18,7 +18,8 @@ torch = pytest.importorskip('torch', reason='training needs PyTorch: make test-t
 from cfrnet_ros.vision.engine.models import shipped_models  # noqa: E402
 from cfrnet_ros.vision.engine.providers import choose_providers  # noqa: E402
 from cfrnet_ros.vision.restoration.restorer import Restorer  # noqa: E402
-from training.data.faces import aligned, read_manifest  # noqa: E402
+from training.data.crops import aligned  # noqa: E402
+from training.data.manifest import read_manifest  # noqa: E402
 from training.evaluation import bootstrap, cache  # noqa: E402
 from training.evaluation.cases import CaseSet, has_real_faces  # noqa: E402
 from training.evaluation.contact_sheet import contact_sheet, side_by_side  # noqa: E402

@@ -28,7 +28,7 @@ from cfrnet_ros.vision.restoration.exposure import expose_face  # noqa: E402
 from cfrnet_ros.vision.restoration.restorer import Restorer  # noqa: E402
 from cfrnet_ros.vision.restoration.self_test import run_self_test  # noqa: E402
 from training.critics.perceptual import weights_folder  # noqa: E402
-from training.data.faces import expose, to_image, to_tensor  # noqa: E402
+from training.data.crops import expose, to_image, to_tensor  # noqa: E402
 from training.export.camera_format import BytePixels, FloatPlanes, fold  # noqa: E402
 from training.export.equalise import best_factors, equalise  # noqa: E402
 from training.export.faces import degraded_faces  # noqa: E402

@@ -30,7 +30,8 @@ from training.critics.mobilefacenet import (  # noqa: E402
     identity_distance,
     identity_file,
 )
-from training.data.faces import aligned, read_manifest, to_tensor  # noqa: E402
+from training.data.crops import aligned, to_tensor  # noqa: E402
+from training.data.manifest import read_manifest  # noqa: E402
 from training.tools import fetch_identity  # noqa: E402
 
 VIEW = FaceView(ARCFACE_TEMPLATE + 0.5, FACE_SIZE)

@@ -11,7 +11,7 @@ onnx = pytest.importorskip('onnx', reason='training needs onnx: make test-traini
 
 from torch import Tensor, nn  # noqa: E402
 
-from training.data.faces import SIZE  # noqa: E402
+from training.data.crops import SIZE  # noqa: E402
 from training.export.camera_format import FloatPlanes, fold  # noqa: E402
 from training.export.fp32 import check_against_pytorch, write_onnx  # noqa: E402
 from training.losses.ccfp import ActivationRange  # noqa: E402

@@ -13,7 +13,8 @@ torch = pytest.importorskip('torch', reason='training needs PyTorch: make test-t
 from training.critics.discriminator import PatchDiscriminator  # noqa: E402
 from training.critics.mobilefacenet import IdentityEmbedding, identity_distance  # noqa: E402
 from training.critics.perceptual import Lpips, weights_folder  # noqa: E402
-from training.data.faces import load_image, manifest_sha256, read_manifest  # noqa: E402
+from training.data.crops import load_image  # noqa: E402
+from training.data.manifest import manifest_sha256, read_manifest  # noqa: E402
 from training.networks.build import build_network  # noqa: E402
 from training.networks.config import NetworkConfig  # noqa: E402
 from training.run.borrowed import contents  # noqa: E402

@@ -10,14 +10,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from training.data.faces import (
-    FaceRecord,
-    aligned,
-    manifest_sha256,
-    read_manifest,
-    to_image,
-    to_tensor,
-)
+from training.data.crops import aligned, to_image, to_tensor
+from training.data.manifest import FaceRecord, manifest_sha256, read_manifest
 from training.degradation import SAMPLERS
 from training.evaluation.protocol import CLEAN, REAL, SEED, SETS
 

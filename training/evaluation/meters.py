@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from training.critics.perceptual import Lpips
-from training.data.faces import to_tensor
+from training.data.crops import to_tensor
 from training.evaluation.protocol import TRUTH, Plan
 from training.metrics import (
     MATCH_COSINE,

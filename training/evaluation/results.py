@@ -14,7 +14,7 @@ import onnxruntime as ort
 import torch
 
 from cfrnet_ros.vision.engine.model_card import load_card
-from training.data.faces import manifest_sha256
+from training.data.manifest import manifest_sha256
 from training.evaluation import plots
 from training.evaluation.cases import CaseSet
 from training.evaluation.figures import figures_to_reach

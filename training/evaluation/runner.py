@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from cfrnet_ros.vision.engine.providers import choose_providers
 from cfrnet_ros.vision.restoration.exposure import expose_face
 from cfrnet_ros.vision.restoration.restorer import Restorer
-from training.data.faces import SIZE
+from training.data.crops import SIZE
 
 
 class CycleRunner:

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from training.data.faces import to_tensor
+from training.data.crops import to_tensor
 from training.evaluation import cache
 from training.evaluation.cases import Case, CaseSet
 from training.evaluation.meters import HIGHEST_PSNR, Meters, Readings

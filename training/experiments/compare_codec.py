@@ -18,7 +18,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from training.data.faces import aligned, read_manifest, to_image, to_tensor
+from training.data.crops import aligned, to_image, to_tensor
+from training.data.manifest import read_manifest
 from training.degradation.blocks import from_planes, to_planes
 from training.degradation.plan import Degradation
 from training.degradation.video import Video

@@ -18,7 +18,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from training.data.faces import SIZE
+from training.data.crops import SIZE
 from training.experiments.layouts.contestants import Contestant, train_all
 from training.experiments.layouts.front import at_seconds, front, mean_over_sets
 from training.experiments.layouts.layouts_page import render

@@ -20,7 +20,8 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from training.critics.perceptual import Lpips
-from training.data.faces import aligned, expose, read_manifest, to_image, to_tensor
+from training.data.crops import aligned, expose, to_image, to_tensor
+from training.data.manifest import read_manifest
 from training.degradation import SAMPLERS
 from training.degradation.blur import convolve, gaussian_kernels
 from training.export.shipped import read_model

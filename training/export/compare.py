@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from cfrnet_ros.vision.engine.providers import choose_providers
 from cfrnet_ros.vision.restoration.restorer import Restorer
 from training.critics.perceptual import Lpips
-from training.data.faces import to_tensor
+from training.data.crops import to_tensor
 from training.export.faces import DegradedFace
 
 #: The most that INT8 may differ from FP32 in the mean over faces, at any k measured.

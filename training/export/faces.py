@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cfrnet_ros.vision.restoration.exposure import expose_face
-from training.data.faces import aligned, read_manifest, to_image, to_tensor
+from training.data.crops import aligned, to_image, to_tensor
+from training.data.manifest import read_manifest
 from training.degradation import sample
 
 #: Mixture of degradation sets to calibrate with and to compare on.

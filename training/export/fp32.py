@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from training.data.faces import to_tensor
+from training.data.crops import to_tensor
 
 INPUT, OUTPUT = 'face', 'restored'
 

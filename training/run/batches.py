@@ -9,7 +9,8 @@ import numpy as np
 import torch
 
 from training.critics.face_view import STRAIGHT, View
-from training.data.faces import SIZE, TrainingFaces
+from training.data.crops import SIZE
+from training.data.training_faces import TrainingFaces
 from training.degradation import clean_plan, degrade, expose_batch, sample, targets
 from training.losses.ccfp import Batch
 from training.run.config import RunConfig

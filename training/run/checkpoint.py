@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from training.data.faces import manifest_sha256
+from training.data.manifest import manifest_sha256
 from training.networks.build import build_network
 from training.networks.config import NetworkConfig
 from training.run.config import modernise

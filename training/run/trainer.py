@@ -15,7 +15,7 @@ from training.critics.discriminator import PatchDiscriminator, judge_loss
 from training.critics.identity_networks import CRITICS, IdentityCritic
 from training.critics.identity_weights import used_critics
 from training.critics.perceptual import Lpips
-from training.data.faces import TrainingFaces
+from training.data.training_faces import TrainingFaces
 from training.losses.ccfp import ActivationRange, Batch, Critics, ccfp_loss
 from training.networks.build import build_network, count_parameters
 from training.run.batches import BatchSource

@@ -22,7 +22,7 @@ import torch
 from torch import nn
 
 from cfrnet_ros.vision.engine.cpu import cpu_kind
-from training.data.faces import SIZE
+from training.data.crops import SIZE
 from training.export.camera_format import BytePixels, FloatPlanes, fold
 from training.export.card import IO_FORMATS, data_sources, make_card, write_card
 from training.export.cards_page import write_page

@@ -13,7 +13,7 @@ import torch
 from torch import nn
 from tqdm import tqdm
 
-from training.data.faces import TrainingFaces
+from training.data.training_faces import TrainingFaces
 from training.losses.ccfp import ActivationRange, Batch, Critics, ccfp_loss
 from training.networks.build import build_network
 from training.networks.config import NetworkConfig

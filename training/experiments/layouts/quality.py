@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from training.critics.perceptual import Lpips
-from training.data.faces import aligned, expose, read_manifest, to_tensor
+from training.data.crops import aligned, expose, to_tensor
+from training.data.manifest import read_manifest
 from training.degradation import SAMPLERS
 from training.metrics import psnr
 

@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from training.data.faces import SIZE
+from training.data.crops import SIZE
 from training.export.camera_format import FloatPlanes, fold
 from training.export.equalise import equalise
 from training.export.faces import DegradedFace

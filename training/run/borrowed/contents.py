@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from training.critics import dlib_descriptor, mobilefacenet
 from training.critics.identity_weights import used_critics
 from training.critics.perceptual import WEIGHT_FILES, read_weights, weights_folder
-from training.data.faces import load_image, read_manifest, read_names
+from training.data.crops import load_image
+from training.data.manifest import read_manifest, read_names
 from training.networks.build import build_network
 from training.run.borrowed.layout import CONFIG, FACES, RUN
 from training.run.checkpoint import CHECKPOINT, CODE_VERSION, code_version, read_run

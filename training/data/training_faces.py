@@ -1,11 +1,8 @@
-"""Aligned faces from a folder of crops with a manifest."""
+"""Training faces in memory, and the windows that are cut out of them."""
 
 from __future__ import annotations
 
-import csv
-import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
@@ -15,119 +12,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
-from cfrnet_ros.vision.restoration.align import DEFAULT_TEMPLATE, similarity_transform, warp_crop
-from cfrnet_ros.vision.restoration.exposure import face_exposure_gain
-
-SIZE = 256
-
-
-@dataclass(frozen=True)
-class FaceRecord:
-    """One row of the manifest.
-
-    Attributes:
-        path: of the image.
-        source: name of the collection it comes from.
-        person: id; the same person has the same id.
-        synthetic: whether a generator made the face.
-        landmarks: (5, 2) float64 pixels, in the template's order.
-
-    """
-
-    path: Path
-    source: str
-    person: str
-    synthetic: bool
-    landmarks: NDArray[np.float64]
-
-
-def read_manifest(root: Path, split: str) -> list[FaceRecord]:
-    """Read one split of ``MANIFEST.tsv``, sorted by file name.
-
-    Raises:
-        FileNotFoundError: no manifest under root.
-        ValueError: the split is empty.
-
-    """
-    manifest = root / 'MANIFEST.tsv'
-    if not manifest.is_file():
-        raise FileNotFoundError(f'{manifest} is missing: pass the folder of faces that holds it')
-    records = []
-    with manifest.open(newline='', encoding='utf-8') as stream:
-        for row in csv.DictReader(stream, delimiter='\t'):
-            if row['split'] != split or not row['landmarks5']:
-                continue
-            points = np.array([float(v) for v in row['landmarks5'].split(',')]).reshape(5, 2)
-            records.append(
-                FaceRecord(
-                    root / split / row['file'],
-                    row['source'],
-                    row['person'],
-                    row['synthetic'] == '1',
-                    points,
-                )
-            )
-    if not records:
-        raise ValueError(f'{manifest} lists no face with landmarks in split {split!r}')
-    return sorted(records, key=lambda r: r.path.name)
-
-
-def read_names(path: Path) -> set[str]:
-    """Read a list of file names, one a line; lines that begin with # say why.
-
-    Raises:
-        FileNotFoundError: there is no such list.
-
-    """
-    if not path.is_file():
-        raise FileNotFoundError(f'{path}, the list of images to leave out, is missing')
-    lines = path.read_text(encoding='utf-8').splitlines()
-    return {line.strip() for line in lines if line.strip() and not line.startswith('#')}
-
-
-def manifest_sha256(root: Path) -> str:
-    """Return the hash of the manifest: it names every file, so it names the data."""
-    return hashlib.sha256((root / 'MANIFEST.tsv').read_bytes()).hexdigest()
-
-
-def load_image(path: Path) -> NDArray[np.uint8]:
-    """Read an image as (H, W, 3) uint8 BGR.
-
-    Raises:
-        ValueError: it cannot be decoded.
-
-    """
-    image = cv2.imread(str(path), cv2.IMREAD_COLOR)
-    if image is None:
-        raise ValueError(f'{path} cannot be decoded as an image')
-    return np.asarray(image, dtype=np.uint8)
-
-
-def to_tensor(bgr: NDArray[np.uint8]) -> Tensor:
-    """Turn (H, W, 3) uint8 BGR into (1, 3, H, W) float32 RGB in 0..1."""
-    return torch.from_numpy(np.ascontiguousarray(bgr[..., ::-1])).permute(2, 0, 1)[None] / 255.0
-
-
-def to_image(rgb: Tensor) -> NDArray[np.uint8]:
-    """Turn (1, 3, H, W) or (3, H, W) RGB in 0..1 into (H, W, 3) uint8 BGR."""
-    array = rgb.detach().float().cpu().reshape(3, *rgb.shape[-2:]).clamp(0, 1)
-    bytes_ = (array * 255.0).round().to(torch.uint8).permute(1, 2, 0).numpy()
-    return np.ascontiguousarray(bytes_[..., ::-1])
-
-
-def expose(face: Tensor) -> Tensor:
-    """Brighten an underexposed (1, 3, H, W) face in 0..1 as the node does before restoring it.
-
-    The gain is measured, not learned from: no gradient flows through it.
-    """
-    gain = face_exposure_gain(to_image(face))
-    return face if gain <= 1.0 else (face * gain).clamp(0.0, 1.0)
-
-
-def aligned(record: FaceRecord, size: int = SIZE) -> NDArray[np.uint8]:
-    """Return a record's face as the restorer's (size, size, 3) uint8 BGR crop."""
-    affine = similarity_transform(record.landmarks, size, DEFAULT_TEMPLATE)
-    return warp_crop(load_image(record.path), affine, size)
+from cfrnet_ros.vision.restoration.align import DEFAULT_TEMPLATE, similarity_transform
+from training.data.crops import SIZE, load_image
+from training.data.manifest import read_manifest, read_names
 
 
 class TrainingFaces:
