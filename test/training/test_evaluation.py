@@ -5,6 +5,7 @@ import json
 import os
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,9 +26,17 @@ from training.evaluation.cases import CaseSet, has_real_faces  # noqa: E402
 from training.evaluation.contact_sheet import contact_sheet, side_by_side  # noqa: E402
 from training.evaluation.figures import figures_to_reach  # noqa: E402
 from training.evaluation.meters import Meters, Readings  # noqa: E402
+from training.evaluation.page_tables import Column, cell  # noqa: E402
 from training.evaluation.protocol import MAIN, OTHER, SETS, TRUTH, plan_for  # noqa: E402
-from training.evaluation.results import keep_curve  # noqa: E402
-from training.evaluation.results_page import Column, cell, render_page  # noqa: E402
+from training.evaluation.records import (  # noqa: E402
+    Curve,
+    MeasuredModel,
+    Results,
+    Row,
+    Spread,
+)
+from training.evaluation.results import keep_curve, read_earlier  # noqa: E402
+from training.evaluation.results_page import render_page  # noqa: E402
 from training.evaluation.runner import CycleRunner  # noqa: E402
 from training.evaluation.schedule import do_units, plan_units, read_results  # noqa: E402
 from training.evaluation.sheets import ranked  # noqa: E402
@@ -161,12 +170,12 @@ def test_real_faces_come_from_their_own_list_and_have_no_truth(faces: Path, tmp_
 def test_the_interval_is_that_of_the_mean() -> None:
     values = np.random.default_rng(5).normal(10.0, 2.0, 400)
     found = bootstrap.mean(values.tolist())
-    low, high = found['ci95']
-    assert found['mean'] == pytest.approx(values.mean())
+    low, high = found.ci95
+    assert found.mean == pytest.approx(values.mean())
     # The normal approximation: 1.96 standard errors to either side.
     assert (high - low) / 2 == pytest.approx(1.96 * values.std() / 20, rel=0.1)
-    assert bootstrap.mean([3.0] * 9)['ci95'] == [3.0, 3.0]
-    assert bootstrap.mean([1.0, float('nan'), 3.0])['people'] == 2
+    assert bootstrap.mean([3.0] * 9).ci95 == (3.0, 3.0)
+    assert bootstrap.mean([1.0, float('nan'), 3.0]).people == 2
     with pytest.raises(ValueError, match='no figure'):
         bootstrap.mean([float('nan')])
 
@@ -177,10 +186,10 @@ def test_stages_are_compared_person_by_person() -> None:
     after = before + rng.normal(0.2, 0.1, 200)
     found = bootstrap.difference(after.tolist(), before.tolist())
     # People differ by 5 dB, the gain by 0.1: unpaired, 0.2 dB could not be told from none.
-    assert 0.17 < found['ci95'][0] < found['value'] < found['ci95'][1] < 0.23
+    assert 0.17 < found.ci95[0] < found.value < found.ci95[1] < 0.23
     halved = bootstrap.reduction((before / 2).tolist(), before.tolist())
-    assert halved['value'] == pytest.approx(0.5)
-    assert halved['ci95'] == pytest.approx([0.5, 0.5])
+    assert halved.value == pytest.approx(0.5)
+    assert halved.ci95 == pytest.approx((0.5, 0.5))
     with pytest.raises(ValueError, match='same people'):
         bootstrap.difference([1.0, 2.0], [1.0])
 
@@ -215,11 +224,11 @@ def test_other_models_share_the_input_of_the_same_people() -> None:
     }
     tables, _ = summarise_all(results, 'a_int8')
     table = tables['a_fp32']['general']
-    assert table['k']['0']['psnr'] == tables['a_int8']['general']['k']['0']['psnr']
-    assert table['k']['0']['dists']['people'] == 1
-    assert 'niqe' not in table['k']['0']
+    assert table.k['0']['psnr'] == tables['a_int8']['general'].k['0']['psnr']
+    assert table.k['0']['dists'].people == 1
+    assert 'niqe' not in table.k['0']
     # A constant factor on every person: the paired interval knows it.
-    assert table['contrasts']['psnr_1_minus_0']['value'] == pytest.approx(6.0)
+    assert table.contrasts['psnr_1_minus_0'].value == pytest.approx(6.0)
 
 
 def test_distances_of_distributions_need_people(metric_weights: dict[str, str]) -> None:
@@ -232,13 +241,12 @@ def test_distances_of_distributions_need_people(metric_weights: dict[str, str]) 
             face.features[TRUTH] = rng.normal(0, 1, 64).astype(np.float16)
         return found
 
-    def measured(count: int, shift: float) -> dict[str, Any]:
+    def measured(count: int, shift: float) -> Row:
         table = summarise_all({(QUALITY, 'a', 'general'): crowd(count, shift)}, 'a')[0]
-        entry: dict[str, Any] = table['a']['general']['k']['1']
-        return entry
+        return table['a']['general'].k['1']
 
     near, far = measured(60, 0.0)['kid'], measured(60, 1.0)['kid']
-    assert abs(near['mean']) < 0.1 * far['mean']
+    assert abs(near.mean) < 0.1 * far.mean
     assert 'kid' not in measured(20, 0.0)
 
 
@@ -248,9 +256,9 @@ def test_curves_are_drawn_of_the_same_people() -> None:
     some = [face for face in people(9, stages) if face.number % 5 == 0]
     results = {(FIXED_POINT, 'a', 'clean'): everyone, (FIXED_POINT, 'b', 'clean'): some}
     _, curves = summarise_all(results, 'a')
-    assert curves['a']['clean']['faces'] == curves['b']['clean']['faces'] == 2
-    assert curves['a']['clean_everyone']['faces'] == 9
-    assert curves['a']['clean']['k']['16'] == curves['b']['clean']['k']['16']
+    assert curves['a']['clean'].faces == curves['b']['clean'].faces == 2
+    assert curves['a']['clean_everyone'].faces == 9
+    assert curves['a']['clean'].k['16'] == curves['b']['clean'].k['16']
 
 
 # --- the figures to reach -------------------------------------------------------------
@@ -258,16 +266,29 @@ def test_curves_are_drawn_of_the_same_people() -> None:
 
 def result_of(
     int8: dict[str, list[float]], fp32: dict[str, list[float]], clean_db: float
-) -> dict[str, Any]:
-    clean = {'16': {'psnr_to_start': bootstrap.mean([clean_db] * 4)}}
-    return {
-        'main': 'x_int8',
-        'models': {
-            'x_int8': {'sets': {'general': summarise(people(12, by_cycle(**int8)))}},
-            'x_fp32': {'sets': {'general': summarise(people(12, by_cycle(**fp32)))}},
-        },
-        'fixed_point': {'x_int8': {'clean_everyone': {'faces': 4, 'k': clean}}},
+) -> Results:
+    clean: dict[str, Row] = {'16': {'psnr_to_start': bootstrap.mean([clean_db] * 4)}}
+    models = {
+        name: MeasuredModel(name, name, {'general': summarise(people(12, by_cycle(**figures)))})
+        for name, figures in (('x_int8', int8), ('x_fp32', fp32))
     }
+    return Results(
+        command='',
+        complete=True,
+        seed=1,
+        cycles=6,
+        people=12,
+        manifest_sha256='a',
+        software={},
+        metric_weights_sha256={},
+        highest_psnr_db=60.0,
+        main='x_int8',
+        labels={'x_int8': 'INT8', 'x_fp32': 'FP32'},
+        without_ccfp='',
+        plans={},
+        models=models,
+        fixed_point={'x_int8': {'clean_everyone': Curve(4, clean)}},
+    )
 
 
 GOOD = {
@@ -284,8 +305,9 @@ BAD = {
 }
 
 
-def verdicts(result: dict[str, Any]) -> dict[str, bool]:
-    return {f['figure']: f['reached'] for f in figures_to_reach(result)}
+def verdicts(result: Results) -> dict[str, bool]:
+    found = figures_to_reach(result.main, result.models, result.fixed_point)
+    return {verdict.figure: verdict.reached for verdict in found}
 
 
 def test_good_figures_are_reached_and_bad_ones_are_not() -> None:
@@ -318,13 +340,32 @@ def test_a_first_cycle_that_does_it_all_counts_if_the_third_is_better_still() ->
 
 
 def test_what_was_not_measured_is_not_judged() -> None:
-    result = result_of(GOOD, GOOD, 40.0)
-    result['fixed_point'] = {}
-    del result['models']['x_fp32']
+    result = replace(result_of(GOOD, GOOD, 40.0), fixed_point={})
+    del result.models['x_fp32']
     found = verdicts(result)
     assert len(found) == 7
-    result['main'] = 'y_int8'
-    assert verdicts(result) == {}
+    assert verdicts(replace(result, main='y_int8')) == {}
+
+
+def test_results_survive_the_file() -> None:
+    result = result_of(GOOD, GOOD, 40.0)
+    figures = figures_to_reach(result.main, result.models, result.fixed_point)
+    result = replace(result, figures=figures)
+    result.models['x_int8'].sets['general'].k['1']['kid'] = Spread(0.01, 0.002, 12)
+    assert Results.read(json.loads(json.dumps(result.as_json()))) == result
+
+
+def test_the_committed_page_is_made_of_the_committed_results() -> None:
+    docs = MODELS.parents[1] / 'docs'
+    result = Results.read(json.loads((docs / 'results.json').read_text(encoding='utf-8')))
+    assert render_page(result) == (docs / 'results.md').read_text(encoding='utf-8')
+
+
+def test_a_damaged_file_of_results_is_named_before_anything_is_measured(tmp_path: Path) -> None:
+    assert read_earlier(tmp_path) is None
+    (tmp_path / 'results.json').write_text('{"models": {}}')
+    with pytest.raises(ValueError, match=r'results\.json.*move it away'):
+        read_earlier(tmp_path)
 
 
 # --- the cache ------------------------------------------------------------------------
@@ -398,19 +439,20 @@ def test_the_page_says_what_the_file_says(
 
     sets = result['models'][MAIN_MODEL]['sets']
     assert list(sets['general']['k']) == [str(k) for k in range(7)]
+    read = Results.read(result).models[MAIN_MODEL].sets['general']
     for k, row in sets['general']['k'].items():
         wanted = ['psnr', 'ssim', 'ms_ssim', 'lpips', 'dists', 'niqe', 'deg', 'fed', 'lmd']
         wanted += ['detected', 'eye_error', 'match', *(['residual'] if k != '0' else [])]
         assert set(wanted) <= set(row)
         line = next(text for text in page.splitlines() if text.startswith(f'| {k} | '))
-        assert cell(row['psnr'], Column('psnr', '', 2)) in line
-        assert cell(row['lpips'], Column('lpips', '', 3)) in line
+        assert cell(read.k[k]['psnr'], Column('psnr', '', 2)) in line
+        assert cell(read.k[k]['lpips'], Column('lpips', '', 3)) in line
     assert 'psnr' not in sets['real_lq']['k']['1']
     assert sets['real_lq']['k']['0']['deg']['mean'] == pytest.approx(0.0, abs=0.05)
     for figure in result['figures']:
         assert figure['measured'] in page
     assert len(result['figures']) == 8
-    assert page == render_page(result)
+    assert page == render_page(Results.read(result))
 
     clean = result['fixed_point'][MAIN_MODEL]['clean_everyone']
     assert list(clean['k']) == [str(k) for k in range(1, 17)]
@@ -433,30 +475,28 @@ def test_the_page_says_what_the_file_says(
 
 
 def test_the_curve_of_weights_that_do_not_ship_is_kept_if_it_is_of_the_same_people() -> None:
-    earlier = {
-        'seed': 1,
-        'people': 300,
-        'manifest_sha256': 'a',
-        'without_ccfp': 'single',
-        'labels': {'single': 'Single cycle', 'net': 'Old'},
-        'fixed_point': {'single': {'clean': 1}, 'net': {'clean': 2}},
-    }
+    curves = [{'clean': Curve(n, {})} for n in range(3)]
+    earlier = replace(
+        result_of(GOOD, GOOD, 40.0),
+        without_ccfp='single',
+        labels={'single': 'Single cycle', 'net': 'Old'},
+        fixed_point={'single': curves[0], 'net': curves[1]},
+    )
+    measured = replace(
+        earlier, without_ccfp='', labels={'net': 'New'}, fixed_point={'net': curves[2]}
+    )
+    result = keep_curve(measured, earlier)
+    assert result.without_ccfp == 'single'
+    assert result.labels == {'net': 'New', 'single': 'Single cycle'}
+    assert result.fixed_point == {'net': curves[2], 'single': curves[0]}
 
-    def measured(**changes: object) -> dict[str, Any]:
-        new: dict[str, Any] = {**earlier, 'without_ccfp': '', 'labels': {'net': 'New'}}
-        return {**new, 'fixed_point': {'net': {'clean': 3}}, **changes}
-
-    result = measured()
-    keep_curve(result, earlier)
-    assert result['without_ccfp'] == 'single'
-    assert result['labels'] == {'net': 'New', 'single': 'Single cycle'}
-    assert result['fixed_point'] == {'net': {'clean': 3}, 'single': {'clean': 1}}
-
-    others = (measured(seed=2), measured(people=2), measured(manifest_sha256='b'))
-    for result, before in ((measured(), {}), *((other, earlier) for other in others)):
-        keep_curve(result, before)
-        assert result['without_ccfp'] == ''
-        assert list(result['fixed_point']) == ['net']
+    assert keep_curve(measured, None) == measured
+    for other in (
+        replace(measured, seed=2),
+        replace(measured, people=2),
+        replace(measured, manifest_sha256='b'),
+    ):
+        assert keep_curve(other, earlier) == other
 
 
 def test_a_part_of_the_whole_never_replaces_the_results(faces: Path, tmp_path: Path) -> None:

@@ -8,8 +8,9 @@ both (paired), since the same faces pass through both.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,56 +19,107 @@ from training.evaluation.protocol import SEED
 
 DRAWS = 2000
 
+#: One figure for each person.
+Values: TypeAlias = Sequence[float] | NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Mean:
+    """Mean over people.
+
+    Attributes:
+        mean: Mean of the figures.
+        ci95: Lower and upper end of its 95% confidence interval.
+        people: Number of people.
+
+    """
+
+    mean: float
+    ci95: tuple[float, float]
+    people: int
+
+
+@dataclass(frozen=True)
+class Contrast:
+    """Difference or reduction between two measurements of the same people.
+
+    Attributes:
+        value: Difference of the means, or 1 minus their ratio.
+        ci95: Lower and upper end of its 95% confidence interval.
+
+    """
+
+    value: float
+    ci95: tuple[float, float]
+
 
 @lru_cache(maxsize=8)
-def _draws(count: int) -> NDArray[np.int64]:
-    return np.random.default_rng(SEED).integers(0, count, (DRAWS, count))
+def _draws(count: int, seed: int) -> NDArray[np.int64]:
+    return np.random.default_rng(seed).integers(0, count, (DRAWS, count))
 
 
-def _interval(estimates: NDArray[np.float64]) -> list[float]:
+def _interval(estimates: NDArray[np.float64]) -> tuple[float, float]:
     low, high = np.percentile(estimates, [2.5, 97.5])
-    return [float(low), float(high)]
+    return float(low), float(high)
 
 
-def mean(values: Sequence[float]) -> dict[str, Any]:
-    """Return `mean`, `ci95` and `people` of one figure a person.
+def mean(values: Values, seed: int = SEED) -> Mean:
+    """Return the mean of one figure a person.
 
-    Figures that are NaN (NIQE of a picture without texture) are left out.
+    Args:
+        values: Figures; those that are NaN (NIQE of a picture without texture) are left out.
+        seed: Seed of the draws.
 
     Raises:
-        ValueError: there is no figure.
+        ValueError: There is no figure.
 
     """
     array = np.asarray(values, dtype=np.float64)
     array = array[~np.isnan(array)]
     if not len(array):
         raise ValueError('there is no figure to take the mean of')
-    estimates = array[_draws(len(array))].mean(axis=1)
-    return {'mean': float(array.mean()), 'ci95': _interval(estimates), 'people': len(array)}
+    estimates = array[_draws(len(array), seed)].mean(axis=1)
+    return Mean(float(array.mean()), _interval(estimates), len(array))
 
 
-def difference(first: Sequence[float], second: Sequence[float]) -> dict[str, Any]:
-    """Return `value` and `ci95` of mean(first) - mean(second), paired."""
+def difference(first: Values, second: Values, seed: int = SEED) -> Contrast:
+    """Return mean(first) - mean(second), paired.
+
+    Args:
+        first: Figures of the people.
+        second: Figures of the same people in the same order.
+        seed: Seed of the draws.
+
+    Raises:
+        ValueError: There is no figure, or the numbers of figures differ.
+
+    """
     a, b = _paired(first, second)
-    return {
-        'value': float(a.mean() - b.mean()),
-        'ci95': _interval((a - b)[_draws(len(a))].mean(axis=1)),
-    }
+    change = a - b
+    return Contrast(float(change.mean()), _interval(change[_draws(len(a), seed)].mean(axis=1)))
 
 
-def reduction(first: Sequence[float], second: Sequence[float]) -> dict[str, Any]:
-    """Return `value` and `ci95` of 1 - mean(first) / mean(second), paired."""
+def reduction(first: Values, second: Values, seed: int = SEED) -> Contrast:
+    """Return 1 - mean(first) / mean(second), paired.
+
+    Args:
+        first: Figures of the people.
+        second: Figures of the same people in the same order.
+        seed: Seed of the draws.
+
+    Raises:
+        ValueError: There is no figure, or the numbers of figures differ.
+
+    """
     a, b = _paired(first, second)
-    draws = _draws(len(a))
-    return {
-        'value': float(1.0 - a.mean() / b.mean()),
-        'ci95': _interval(1.0 - a[draws].mean(axis=1) / b[draws].mean(axis=1)),
-    }
+    draws = _draws(len(a), seed)
+    return Contrast(
+        float(1.0 - a.mean() / b.mean()),
+        _interval(1.0 - a[draws].mean(axis=1) / b[draws].mean(axis=1)),
+    )
 
 
-def _paired(
-    first: Sequence[float], second: Sequence[float]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _paired(first: Values, second: Values) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     a, b = np.asarray(first, dtype=np.float64), np.asarray(second, dtype=np.float64)
     if a.shape != b.shape or not len(a):
         raise ValueError(f'paired figures are of the same people: got {a.shape} and {b.shape}')

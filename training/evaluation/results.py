@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,82 +21,98 @@ from training.evaluation.cases import CaseSet
 from training.evaluation.figures import figures_to_reach
 from training.evaluation.meters import HIGHEST_PSNR, Meters, Readings
 from training.evaluation.protocol import CLEAN, MAIN, OTHER, OTHER_GENERAL, SEED
+from training.evaluation.records import MeasuredModel, Results
 from training.evaluation.results_page import render_page
 from training.evaluation.schedule import Request, Task
 from training.evaluation.summary import summarise_all
 
 
-def collect(
-    request: Request, results: Mapping[Task, Sequence[Readings]], whole: bool
-) -> dict[str, Any]:
-    """Return the content of `docs/results.json`."""
+def collect(request: Request, results: Mapping[Task, Sequence[Readings]], whole: bool) -> Results:
+    """Return the content of `docs/results.json`.
+
+    Args:
+        request: What was to be measured.
+        results: Readings of each task.
+        whole: Whether everything was to be measured.
+
+    """
     tables, curves = summarise_all(results, request.main)
-    models: dict[str, Any] = {}
+    models: dict[str, MeasuredModel] = {}
     labels: dict[str, str] = {}
     for path in request.models:
         card = load_card(path)
         labels[path.stem] = card.name
-        models[path.stem] = {
-            'title': card.name,
-            'sha256': card.sha256,
-            'sets': tables.get(path.stem, {}),
-        }
+        models[path.stem] = MeasuredModel(card.name, card.sha256, tables.get(path.stem, {}))
     without = request.without_ccfp
     if without is not None:
         labels[without.stem] = f'{load_card(without).name} without CCFP'
     people = CaseSet(request.data, CLEAN)
-    result: dict[str, Any] = {
-        'command': 'python -m training.tools.evaluate',
-        'complete': whole,
-        'seed': SEED,
-        'cycles': request.cycles,
-        'people': min(len(people), request.limit or len(people)),
-        'manifest_sha256': manifest_sha256(request.data),
-        'software': {
+    return Results(
+        command='python -m training.tools.evaluate',
+        complete=whole,
+        seed=SEED,
+        cycles=request.cycles,
+        people=min(len(people), request.limit or len(people)),
+        manifest_sha256=manifest_sha256(request.data),
+        software={
             'onnxruntime': ort.__version__,
             'torch': torch.__version__,
             'opencv': cv2.__version__,
             'numpy': np.__version__,
         },
-        'metric_weights_sha256': Meters().weights(),
-        'highest_psnr_db': HIGHEST_PSNR,
-        'main': request.main,
-        'labels': labels,
-        'without_ccfp': without.stem if without is not None else '',
-        'plans': {
+        metric_weights_sha256=Meters().weights(),
+        highest_psnr_db=HIGHEST_PSNR,
+        main=request.main,
+        labels=labels,
+        without_ccfp=without.stem if without is not None else '',
+        plans={
             'main model': MAIN.describe(),
             'other models, general set': OTHER_GENERAL.describe(),
             'other models, other sets': OTHER.describe(),
         },
-        'models': models,
-        'fixed_point': curves,
-    }
-    result['figures'] = figures_to_reach(result)
-    return result
+        models=models,
+        fixed_point=curves,
+        figures=figures_to_reach(request.main, models, curves),
+    )
 
 
-def keep_curve(result: dict[str, Any], earlier: Mapping[str, Any]) -> None:
-    """Give a result without weights trained without CCFP an earlier result's curve of them.
+def keep_curve(result: Results, earlier: Results | None) -> Results:
+    """Return a result with an earlier result's curve of weights trained without CCFP.
 
     Such weights do not ship: without this, whoever measures what ships would lose the curve. It is
-    kept if it is of the same people, degraded by the same seed.
+    kept if it is of the same people, degraded by the same seed, and if the result has none.
     """
-    name = earlier.get('without_ccfp', '')
-    same = all(earlier.get(k) == result[k] for k in ('seed', 'people', 'manifest_sha256'))
-    if not name or not same or result['without_ccfp']:
-        return
-    result['without_ccfp'] = name
-    result['labels'][name] = earlier['labels'][name]
-    result['fixed_point'][name] = earlier['fixed_point'][name]
+    if earlier is None or not earlier.without_ccfp or result.without_ccfp:
+        return result
+    made_of = [(r.seed, r.people, r.manifest_sha256) for r in (result, earlier)]
+    if made_of[0] != made_of[1]:
+        return result
+    name = earlier.without_ccfp
+    return replace(
+        result,
+        without_ccfp=name,
+        labels={**result.labels, name: earlier.labels[name]},
+        fixed_point={**result.fixed_point, name: earlier.fixed_point[name]},
+    )
 
 
-def read_earlier(out: Path) -> dict[str, Any]:
-    """Return what an earlier run wrote into a folder; nothing, if none did."""
+def read_earlier(out: Path) -> Results | None:
+    """Return what an earlier run wrote into a folder; None, if none did.
+
+    Raises:
+        ValueError: The file is damaged, or of another version of the evaluation.
+
+    """
     path = out / 'results.json'
     if not path.is_file():
-        return {}
-    stored: dict[str, Any] = json.loads(path.read_text(encoding='utf-8'))
-    return stored
+        return None
+    try:
+        return Results.read(json.loads(path.read_text(encoding='utf-8')))
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(
+            f"'{path}' does not hold the results of an evaluation ({error}); move it away, or "
+            'write elsewhere by --out'
+        ) from error
 
 
 def write_faces(results: Mapping[Task, Sequence[Readings]], path: Path) -> None:
@@ -111,13 +128,13 @@ def write_faces(results: Mapping[Task, Sequence[Readings]], path: Path) -> None:
                         writer.writerow([*task, face.file, stage, metric, f'{value:.6g}'])
 
 
-def write_results(result: Mapping[str, Any], out: Path) -> dict[str, Any]:
+def write_results(result: Results, out: Path) -> Results:
     """Write `results.json`, `results.md` and the plots; return what `results.json` says."""
     out.mkdir(parents=True, exist_ok=True)
-    text = json.dumps(_rounded(result), indent=1)
+    text = json.dumps(_rounded(result.as_json()), indent=1)
     (out / 'results.json').write_text(text + '\n', encoding='utf-8')
     # From what was written, so that page, cards and file cannot differ.
-    stored: dict[str, Any] = json.loads(text)
+    stored = Results.read(json.loads(text))
     plots.quality_by_cycle(stored, out / 'images' / 'quality_by_cycle.png')
     plots.fixed_point(stored, out / 'images' / 'fixed_point.png')
     (out / 'results.md').write_text(render_page(stored), encoding='utf-8')

@@ -3,9 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
+from training.evaluation.page_tables import (
+    DOWNSTREAM,
+    FACE,
+    LIKENESS,
+    WITHOUT_TRUTH,
+    Column,
+    by_cycle,
+    cell,
+    table,
+)
 from training.evaluation.protocol import CLEAN, REAL, SETS
+from training.evaluation.records import MeasuredModel, Results, Summary, Verdict
 
 SET_TITLES = {
     'general': 'General: blur, down-sampling, noise and JPEG in random order and strength',
@@ -15,50 +26,6 @@ SET_TITLES = {
     CLEAN: 'Clean faces',
 }
 
-
-class Column(NamedTuple):
-    """A column of a table: the metric's key, its heading, its digits, and its factor."""
-
-    metric: str
-    heading: str
-    digits: int
-    scale: float = 1.0
-
-
-LIKENESS = (
-    Column('psnr', 'PSNR, dB', 2),
-    Column('ssim', 'SSIM', 3),
-    Column('ms_ssim', 'MS-SSIM', 3),
-    Column('lpips', 'LPIPS', 3),
-    Column('dists', 'DISTS', 3),
-    Column('residual', 'residual', 4),
-)
-FACE = (
-    Column('deg', 'Deg.', 1),
-    Column('fed', 'FED', 3),
-    Column('lmd', 'LMD, %', 2, 100.0),
-    Column('niqe', 'NIQE', 2),
-    Column('kid', 'KID x1000', 2, 1000.0),
-)
-DOWNSTREAM = (
-    Column('detected', 'faces found, %', 1, 100.0),
-    Column('mesh_found', 'mesh found, %', 1, 100.0),
-    Column('lmd', 'landmark error, %', 2, 100.0),
-    Column('eye_error', 'eye-openness error', 3),
-    Column('eye_bias', 'its bias', 3),
-    Column('match', 'identity matched, %', 1, 100.0),
-    Column('deg', 'identity, degrees', 1),
-)
-WITHOUT_TRUTH = (
-    Column('detected', 'faces found, %', 1, 100.0),
-    Column('detection_score', 'detector score', 3),
-    Column('mesh_found', 'mesh found, %', 1, 100.0),
-    Column('deg', 'drift from the input, degrees', 1),
-    Column('match', 'same person as input, %', 1, 100.0),
-    Column('niqe', 'NIQE', 2),
-    Column('kid', 'KID x1000', 2, 1000.0),
-    Column('residual', 'residual', 4),
-)
 
 #: What the groups of a plan are called.
 _GROUPS = {
@@ -112,90 +79,60 @@ _NOTES = """## How it was measured
 """
 
 
-def render_page(result: Mapping[str, Any]) -> str:
+def render_page(result: Results) -> str:
     """Return the Markdown page for the figures of `docs/results.json`."""
-    main = result['main']
-    models = result['models']
+    main, models = result.main, result.models
     parts = [
         _HEAD.format(
-            people=result['people'],
-            seed=result['seed'],
-            onnxruntime=result['software']['onnxruntime'],
-            cycles=result['cycles'],
+            people=result.people,
+            seed=result.seed,
+            onnxruntime=result.software['onnxruntime'],
+            cycles=result.cycles,
             main=_title(models, main),
         )
     ]
-    if not result['complete']:
+    if not result.complete:
         parts.append('**This is a partial run**; its figures are not those of the weights.\n')
     parts += _models(models, main)
-    parts += _figures(result['figures'])
+    parts += _figures(result.figures)
     if main in models:
-        parts += _main_tables(models[main]['sets'])
-        parts += _downstream(models[main]['sets'])
-        parts += _real(models[main]['sets'])
+        parts += _main_tables(models[main].sets)
+        parts += _downstream(models[main].sets)
+        parts += _real(models[main].sets)
     parts += _fixed_point(result)
     parts += _others(models, main)
     parts.append(
-        _NOTES.format(
-            highest_psnr=result['highest_psnr_db'], plans='\n'.join(_plans(result['plans']))
-        )
+        _NOTES.format(highest_psnr=result.highest_psnr_db, plans='\n'.join(_plans(result.plans)))
     )
     return '\n'.join(parts).rstrip() + '\n'
 
 
-def _title(models: Mapping[str, Any], name: str) -> str:
-    return str(models[name]['title']) if name in models else name
+def _title(models: Mapping[str, MeasuredModel], name: str) -> str:
+    return str(models[name].title) if name in models else name
 
 
-def table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Return a Markdown table, with an empty line after it."""
-    lines = ['| ' + ' | '.join(headings) + ' |', '|' + ' --- |' * len(headings)]
-    lines += ['| ' + ' | '.join(row) + ' |' for row in rows]
-    return '\n'.join(lines) + '\n'
-
-
-def cell(figure: Mapping[str, Any] | None, column: Column) -> str:
-    """Return one figure with its interval, or '-' where it was not measured."""
-    if figure is None:
-        return '-'
-    scale, digits = column.scale, column.digits
-    text = f'{figure["mean"] * scale:.{digits}f}'
-    if 'std' in figure:
-        return f'{text} ± {figure["std"] * scale:.{digits}f}'
-    low, high = (value * scale for value in figure['ci95'])
-    return f'{text} ({low:.{digits}f}..{high:.{digits}f})'
-
-
-def _by_cycle(entry: Mapping[str, Any], columns: Sequence[Column]) -> str:
-    present = [c for c in columns if any(c.metric in row for row in entry['k'].values())]
-    rows = [[k, *(cell(row.get(c.metric), c) for c in present)] for k, row in entry['k'].items()]
-    if any(c.metric in entry['truth'] for c in present):
-        rows.append(['truth', *(cell(entry['truth'].get(c.metric), c) for c in present)])
-    return table(['k', *(c.heading for c in present)], rows)
-
-
-def _models(models: Mapping[str, Any], main: str) -> list[str]:
+def _models(models: Mapping[str, MeasuredModel], main: str) -> list[str]:
     rows = [
         [
-            model['title'] + (' (main)' if name == main else ''),
+            model.title + (' (main)' if name == main else ''),
             f'`{name}.onnx`',
-            f'`{model["sha256"][:16]}`',
+            f'`{model.sha256[:16]}`',
         ]
         for name, model in models.items()
     ]
     return [table(['model', 'file', 'sha256'], rows)]
 
 
-def _figures(figures: Sequence[Mapping[str, Any]]) -> list[str]:
+def _figures(figures: Sequence[Verdict]) -> list[str]:
     """One row a figure, one column a set."""
-    names = [name for name in (*SETS, CLEAN) if any(f['name'] == name for f in figures)]
+    names = [name for name in (*SETS, CLEAN) if any(f.name == name for f in figures)]
     cells: dict[tuple[str, str], dict[str, str]] = {}
     for figure in figures:
-        verdict = '**yes**' if figure['reached'] else 'no'
-        row = cells.setdefault((figure['figure'], figure['target']), {})
-        row[figure['name']] = f'{verdict}: {figure["measured"]}'
+        verdict = '**yes**' if figure.reached else 'no'
+        row = cells.setdefault((figure.figure, figure.target), {})
+        row[figure.name] = f'{verdict}: {figure.measured}'
     rows = [[*title, *(row.get(name, '') for name in names)] for title, row in cells.items()]
-    reached = sum(bool(f['reached']) for f in figures)
+    reached = sum(bool(f.reached) for f in figures)
     return [
         '## Figures to reach\n',
         f'{reached} of {len(figures)} are reached, by the means; each set is counted by itself.\n',
@@ -203,7 +140,7 @@ def _figures(figures: Sequence[Mapping[str, Any]]) -> list[str]:
     ]
 
 
-def _main_tables(sets: Mapping[str, Any]) -> list[str]:
+def _main_tables(sets: Mapping[str, Summary]) -> list[str]:
     parts = ['## Quality by cycle\n', '![PSNR and LPIPS by cycle](images/quality_by_cycle.png)\n']
     for name in SETS:
         if name in sets:
@@ -212,16 +149,16 @@ def _main_tables(sets: Mapping[str, Any]) -> list[str]:
     return parts
 
 
-def _two_tables(entry: Mapping[str, Any]) -> list[str]:
+def _two_tables(entry: Summary) -> list[str]:
     return [
         'Likeness to the truth:\n',
-        _by_cycle(entry, LIKENESS),
+        by_cycle(entry, LIKENESS),
         'The person, the landmarks, and how natural it looks:\n',
-        _by_cycle(entry, FACE),
+        by_cycle(entry, FACE),
     ]
 
 
-def _downstream(sets: Mapping[str, Any]) -> list[str]:
+def _downstream(sets: Mapping[str, Summary]) -> list[str]:
     parts = [
         '## What restoring buys and costs downstream\n',
         'Faces found, landmarks, eye openness and identity, as a driver monitor would get '
@@ -230,33 +167,33 @@ def _downstream(sets: Mapping[str, Any]) -> list[str]:
     for name in (n for n in SETS if n in sets):
         rows = []
         for stage in ('0', '1', '2', '3'):
-            row = sets[name]['k'].get(stage)
+            row = sets[name].k.get(stage)
             if row is not None:
                 title = 'degraded' if stage == '0' else f'restored, k={stage}'
                 rows.append([title, *(cell(row.get(c.metric), c) for c in DOWNSTREAM)])
-        truth = sets[name]['truth']
+        truth = sets[name].truth
         rows.append(['clean', *(cell(truth.get(c.metric), c) for c in DOWNSTREAM)])
         parts.append(f'### {SET_TITLES[name].partition(":")[0]}\n')
         parts.append(table(['crop', *(c.heading for c in DOWNSTREAM)], rows))
         openness = truth.get('eye_openness')
         if openness is not None:
-            parts.append(f'Mean eye openness of the clean crops: {openness["mean"]:.3f}.\n')
+            parts.append(f'Mean eye openness of the clean crops: {openness.mean:.3f}.\n')
     return parts
 
 
-def _real(sets: Mapping[str, Any]) -> list[str]:
+def _real(sets: Mapping[str, Summary]) -> list[str]:
     if REAL not in sets:
         return []
     entry = sets[REAL]
     return [
         f'## {SET_TITLES[REAL]}\n',
-        f'{entry["faces"]} faces from webcams, cars and old press photographs.\n',
-        _by_cycle(entry, WITHOUT_TRUTH),
+        f'{entry.faces} faces from webcams, cars and old press photographs.\n',
+        by_cycle(entry, WITHOUT_TRUTH),
     ]
 
 
-def _fixed_point(result: Mapping[str, Any]) -> list[str]:
-    curves = result['fixed_point']
+def _fixed_point(result: Results) -> list[str]:
+    curves = result.fixed_point
     if not curves:
         return []
     parts = ['## Fixed point\n', '![Residual and drift by cycle](images/fixed_point.png)\n']
@@ -269,35 +206,35 @@ def _fixed_point(result: Mapping[str, Any]) -> list[str]:
         chosen = {m: sets[name] for m, sets in curves.items() if name in sets}
         if not chosen:
             continue
-        people = next(iter(chosen.values()))['faces']
+        people = next(iter(chosen.values())).faces
         rows = []
         for k in ('1', '2', '3', '4', '6', '8', '12', '16'):
             row = [k]
             for entry in chosen.values():
-                figures = entry['k'].get(k, {})
+                figures = entry.k.get(k, {})
                 row.append(cell(figures.get('psnr_to_start'), start))
                 row.append(cell(figures.get('residual'), residual))
             rows.append(row)
         headings = ['k']
         for model in chosen:
-            label = result['labels'][model]
+            label = result.labels[model]
             headings += [label, f'{label}: residual']
         parts.append(f'{title} ({people} people).\n')
         parts.append(table(headings, rows))
-    if not result['without_ccfp']:
+    if not result.without_ccfp:
         parts.append('No weights trained without CCFP were given to compare with.\n')
     return parts
 
 
-def _others(models: Mapping[str, Any], main: str) -> list[str]:
+def _others(models: Mapping[str, MeasuredModel], main: str) -> list[str]:
     parts: list[str] = []
     for name, model in models.items():
         if name == main:
             continue
-        parts.append(f'## {model["title"]}\n')
-        for set_name in (n for n in SETS if n in model['sets']):
-            parts.append(f'### {model["title"]}: {set_name}\n')
-            parts += _two_tables(model['sets'][set_name])
+        parts.append(f'## {model.title}\n')
+        for set_name in (n for n in SETS if n in model.sets):
+            parts.append(f'### {model.title}: {set_name}\n')
+            parts += _two_tables(model.sets[set_name])
     return parts
 
 

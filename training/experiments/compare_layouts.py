@@ -24,7 +24,7 @@ from training.experiments.layouts.front import at_seconds, front, mean_over_sets
 from training.experiments.layouts.layouts_page import render
 from training.experiments.layouts.quality import (
     METRICS,
-    ValidationFaces,
+    LayoutFaces,
     by_set,
     paired_difference,
 )
@@ -56,7 +56,7 @@ def main() -> None:
     cv2.setNumThreads(1)
     config = load_config(args.config)
     device = torch.device(args.device)
-    faces = ValidationFaces(args.data, device, args.faces)
+    faces = LayoutFaces(args.data, device, args.faces)
 
     def look(network: nn.Module) -> dict[str, float]:
         means = faces.measure(network, 1, args.look_faces).mean(axis=0)

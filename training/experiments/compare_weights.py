@@ -12,6 +12,7 @@ import argparse
 import json
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -19,23 +20,36 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from training.critics.perceptual import Lpips
-from training.data.crops import aligned, expose, to_image, to_tensor
-from training.data.manifest import read_manifest
+from training.data.crops import to_image
 from training.degradation import SAMPLERS
 from training.degradation.blur import convolve, gaussian_kernels
+from training.evaluation.validation_faces import ValidationFaces, eight_bits
 from training.export.shipped import read_model
-from training.metrics import psnr
 from training.metrics.sface import SFace, degrees
 from training.run.checkpoint import load_run
 
-#: Of the degradations; not that of `training.run.validation`, by which runs are watched.
+#: Seed of the degradations; another than that of `training.run.validation`, by which runs are
+#: watched.
 SEED = 77
 CYCLES = 4
 #: Standard deviations of the Gaussians, pixels, below which `bands` exchanges cycles.
 BANDS = (1.0, 1.5, 2.0, 3.0, 4.0, 6.0)
 
-Figures = dict[str, float]
+
+@dataclass(frozen=True)
+class Figures:
+    """Means over the faces.
+
+    Attributes:
+        psnr_db: PSNR in dB.
+        lpips: LPIPS (AlexNet).
+        sface_degrees: Angle between the SFace embeddings of the image and of the truth.
+
+    """
+
+    psnr_db: float
+    lpips: float
+    sface_degrees: float
 
 
 class Likeness:
@@ -45,65 +59,51 @@ class Likeness:
         """Degrade each validation face once.
 
         Args:
-            data: folder with MANIFEST.tsv.
-            name: of the set, one of `training.degradation.SAMPLERS`.
+            data: Folder with MANIFEST.tsv.
+            name: Name of the set, one of `training.degradation.SAMPLERS`.
 
         """
-        self._lpips, self._sface = Lpips('alex'), SFace(torch.get_num_threads())
-        self._faces: list[tuple[Tensor, Tensor]] = []
-        for number, record in enumerate(read_manifest(data, 'val')):
-            truth = to_tensor(aligned(record))
-            plan = SAMPLERS[name](np.random.default_rng((SEED, number)))
-            self._faces.append((expose(_eight_bits(plan(truth))), plan.truth(truth)))
+        self._validation = ValidationFaces(data, torch.device('cpu'), (name,), SEED)
+        self._sface = SFace(torch.get_num_threads())
 
     @torch.no_grad()
     def cycles(self, network: nn.Module) -> dict[str, Figures]:
         """Return the mean figures of the input, ``0``, and of ``1``.. `CYCLES`, fed back."""
         pictures = []
-        for degraded, _ in tqdm(self._faces, unit='face', leave=False):
-            stages = [degraded]
+        for face in tqdm(self._validation.faces, unit='face', leave=False):
+            stages = [face.degraded]
             for _ in range(CYCLES):
-                stages.append(_eight_bits(network(stages[-1])))
+                stages.append(eight_bits(network(stages[-1])))
             pictures.append({str(k): image for k, image in enumerate(stages)})
         return self._measure(pictures)
 
     @torch.no_grad()
     def bands(self, network: nn.Module) -> dict[str, Figures]:
-        """Return those of k=3 with what is coarser than each of `BANDS` taken from k=1.
+        """Return the figures of k=3 with what is coarser than each of `BANDS` taken from k=1.
 
         Where identity comes back, it had been lost in that band.
         """
         pictures = []
-        for degraded, _ in tqdm(self._faces, unit='face', leave=False):
-            first = network(degraded)
+        for face in tqdm(self._validation.faces, unit='face', leave=False):
+            first = network(face.degraded)
             third = network(network(first))
             pictures.append(
-                {str(sigma): _eight_bits(third + _coarse(first - third, sigma)) for sigma in BANDS}
+                {str(sigma): eight_bits(third + _coarse(first - third, sigma)) for sigma in BANDS}
             )
         return self._measure(pictures)
 
     def _measure(self, pictures: Sequence[Mapping[str, Tensor]]) -> dict[str, Figures]:
         sums: dict[str, list[tuple[float, float, float]]] = {}
-        for images, (_, truth) in zip(pictures, self._faces, strict=True):
-            features, who = self._lpips.features(truth), self._sface(to_image(truth))
+        for images, face in zip(pictures, self._validation.faces, strict=True):
+            who = self._sface(to_image(face.truth))
             for name, image in images.items():
-                distance = float(self._lpips.distance(self._lpips.features(image), features))
+                fidelity = self._validation.fidelity(face, image)
                 angle = degrees(self._sface(to_image(image)), who)
-                sums.setdefault(name, []).append((float(psnr(image, truth)), distance, angle))
+                sums.setdefault(name, []).append((fidelity.psnr_db, fidelity.lpips, angle))
         return {
-            name: dict(
-                zip(
-                    ('psnr_db', 'lpips', 'sface_degrees'),
-                    (round(float(v), 4) for v in np.mean(values, axis=0)),
-                    strict=True,
-                )
-            )
+            name: Figures(*(round(float(v), 4) for v in np.mean(values, axis=0)))
             for name, values in sums.items()
         }
-
-
-def _eight_bits(image: Tensor) -> Tensor:
-    return (image.clamp(0.0, 1.0) * 255.0).round() / 255.0
 
 
 def _coarse(image: Tensor, sigma: float) -> Tensor:
@@ -162,14 +162,18 @@ def main() -> None:
         found[label] = likeness.bands(first[1])
         _print(label, found[label])
     if args.out:
-        facts = {'set': args.set, 'seed': SEED, 'split': 'val', 'weights': found}
+        weights = {
+            label: {key: asdict(figures) for key, figures in row.items()}
+            for label, row in found.items()
+        }
+        facts = {'set': args.set, 'seed': SEED, 'split': 'val', 'weights': weights}
         args.out.write_text(json.dumps(facts, indent=1) + '\n', encoding='utf-8')
 
 
 def _print(name: str, figures: Mapping[str, Figures]) -> None:
     tqdm.write(name)
-    for key, values in figures.items():
-        tqdm.write(f'  {key:>4} ' + '  '.join(f'{n} {v:.4f}' for n, v in values.items()))
+    for key, row in figures.items():
+        tqdm.write(f'  {key:>4} ' + '  '.join(f'{n} {v:.4f}' for n, v in asdict(row).items()))
 
 
 if __name__ == '__main__':

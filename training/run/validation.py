@@ -9,40 +9,41 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from training.critics.perceptual import Lpips
-from training.data.crops import aligned, expose, to_image, to_tensor
-from training.data.manifest import read_manifest
-from training.degradation import SAMPLERS
+from training.data.crops import to_image
 from training.evaluation.contact_sheet import contact_sheet
+from training.evaluation.validation_faces import ValidationFaces
 from training.metrics import psnr
 
-#: Faces in turn take these; a run is chosen by their mean.
+#: Sets that the faces take in turn; a run is chosen by their mean.
 SETS = ('general', 'car')
+
+#: Seed of the degradations.
+SEED = 7
+
+#: Every n-th face is restored from its truth too, up to the last of these cycles, and its PSNR to
+#: itself is logged under the name.
+CLEAN_EVERY = 4
+CLEAN_KEPT = {1: 'clean_kept_db', 8: 'clean_kept_8_db'}
+
+#: Rows of the contact sheet at most.
+ROWS = 14
 
 
 class Validation:
     """Measures a network on faces of the split `val`."""
 
     def __init__(self, root: Path, device: torch.device, count: int = 32, cycles: int = 4) -> None:
-        """Degrade the faces once, by the seed 7.
+        """Degrade the faces.
 
         Args:
-            root: folder with MANIFEST.tsv.
-            device: on which the networks run.
-            count: of faces, at most.
-            cycles: largest k measured.
+            root: Folder with MANIFEST.tsv.
+            device: Device that the networks run on.
+            count: Largest number of faces.
+            cycles: Largest k that is measured.
 
         """
-        self.cycles, self.device = cycles, device
-        self.lpips = Lpips('alex').to(device)
-        self.pairs: list[tuple[Tensor, Tensor]] = []
-        for number, record in enumerate(read_manifest(root, 'val')[:count]):
-            truth = to_tensor(aligned(record))
-            plan = SAMPLERS[SETS[number % len(SETS)]](np.random.default_rng((7, number)))
-            degraded = expose((plan(truth) * 255.0).round() / 255.0)
-            self.pairs.append((degraded, plan.truth(truth)))
-        with torch.no_grad():
-            self.references = [self.lpips.features(t.to(device)) for _, t in self.pairs]
+        self.cycles = cycles
+        self._validation = ValidationFaces(root, device, SETS, SEED, count)
 
     @torch.no_grad()
     def measure(self, network: nn.Module) -> tuple[dict[str, float], NDArray[np.uint8]]:
@@ -54,27 +55,24 @@ class Validation:
         """
         sums: dict[str, list[float]] = {}
         rows: list[list[NDArray[np.uint8]]] = []
-        for number, (degraded, truth) in enumerate(self.pairs):
-            truth = truth.to(self.device)
-            stages = [degraded.to(self.device)]
+        for number, face in enumerate(self._validation.faces):
+            stages = [face.degraded]
             for _ in range(self.cycles):
                 stages.append(network(stages[-1]))
-            name = SETS[number % len(SETS)]
             for k, image in enumerate(stages):
-                sums.setdefault(f'{name}_psnr_{k}', []).append(float(psnr(image, truth)))
-                distance = self.lpips.distance(self.lpips.features(image), self.references[number])
-                sums.setdefault(f'{name}_lpips_{k}', []).append(float(distance))
-            if number % 4 == 0:
+                fidelity = self._validation.fidelity(face, image)
+                sums.setdefault(f'{face.set_name}_psnr_{k}', []).append(fidelity.psnr_db)
+                sums.setdefault(f'{face.set_name}_lpips_{k}', []).append(fidelity.lpips)
+            if number % CLEAN_EVERY == 0:
                 sums.setdefault('context', []).append(context_used(network, *stages[:2]))
-                again = truth
-                for k in range(1, 9):
+                again = face.truth
+                for k in range(1, max(CLEAN_KEPT) + 1):
                     again = network(again)
-                    if k in (1, 8):
-                        key = 'clean_kept_db' if k == 1 else f'clean_kept_{k}_db'
-                        kept = float(psnr(again, truth).clamp(max=60.0))
-                        sums.setdefault(key, []).append(kept)
-            if len(rows) < 14:
-                rows.append([to_image(s) for s in [*stages, truth]])
+                    if k in CLEAN_KEPT:
+                        kept = float(psnr(again, face.truth).clamp(max=60.0))
+                        sums.setdefault(CLEAN_KEPT[k], []).append(kept)
+            if len(rows) < ROWS:
+                rows.append([to_image(s) for s in [*stages, face.truth]])
         titles = ['input', *(f'k={k}' for k in range(1, self.cycles + 1)), 'truth']
         return {n: float(np.mean(v)) for n, v in sums.items()}, contact_sheet(rows, titles)
 
@@ -88,11 +86,11 @@ def context_used(
     and 8 had once died without any other figure telling so.
 
     Args:
-        network: maps (1, 3, H, W) to the same shape.
-        face: such an input, in 0..1.
-        restored: what the network makes of it.
-        near: distance in pixels from the middle square up to which the input is left.
-        middle: side of that square.
+        network: Network that maps (1, 3, H, W) to the same shape.
+        face: (1, 3, H, W) input in 0..1.
+        restored: (1, 3, H, W) output of the network for `face`.
+        near: Distance in pixels from the middle square up to which the input is left.
+        middle: Side of the middle square in pixels.
 
     Returns:
         Mean absolute change, on a scale of 0..1.

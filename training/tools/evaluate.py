@@ -128,22 +128,23 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         request, whole = make_request(args)
         units = plan_units(request)
+        out, folder = output_folders(args, whole)
+        # Before the hours of measuring: a file that cannot be read must not end them.
+        earlier = read_earlier(out)
     except (FileNotFoundError, ImportError, ModelError, ValueError) as error:
         raise SystemExit(f'error: {error}') from error
-    out, folder = output_folders(args, whole)
     do_units(units, args.jobs, args.threads)
     results, seconds = read_results(units)
-    result = collect(request, results, whole)
-    keep_curve(result, read_earlier(out))
+    result = keep_curve(collect(request, results, whole), earlier)
     stored = write_results(result, out)
     write_faces(results, folder / 'faces.csv')
     draw_sheets(request, results, folder)
     if whole and args.out is None:
         for path in request.models:
-            write_metrics(path.with_suffix('.json'), stored)
+            write_metrics(path.with_suffix('.json'), stored.as_json())
         write_page(args.models)
-    reached = sum(figure['reached'] for figure in result['figures'])
+    reached = sum(verdict.reached for verdict in result.figures)
     print(f'{out / "results.md"}; contact sheets in {folder}')
-    print(f'{reached} of {len(result["figures"])} figures are reached')
+    print(f'{reached} of {len(result.figures)} figures are reached')
     for name, took in seconds.items():
         print(f'{name}: {took / 60:.1f} minutes of one core ({platform.machine()})')

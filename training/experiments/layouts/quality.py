@@ -7,39 +7,37 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import nn
 
-from training.critics.perceptual import Lpips
-from training.data.crops import aligned, expose, to_tensor
-from training.data.manifest import read_manifest
-from training.degradation import SAMPLERS
-from training.metrics import psnr
+from training.evaluation import bootstrap
+from training.evaluation.validation_faces import ValidationFaces
 
 SETS = ('general', 'car', 'mosaic')
 METRICS = ('psnr', 'lpips')
 
-#: Seed of the degradations, by face, and of the bootstrap.
+#: Seed of the degradations and of the bootstrap.
 SEED = 7
 
 
-class ValidationFaces:
-    """Each validation face degraded once, by the sets in turn."""
+class LayoutFaces:
+    """The validation faces that layouts are compared on.
+
+    Attributes:
+        sets: Name of each face's set.
+
+    """
 
     def __init__(self, root: Path, device: torch.device, count: int) -> None:
-        """Degrade up to `count` faces."""
-        self.device = device
-        self.sets: list[str] = []
-        self._lpips = Lpips('alex').to(device)
-        self._pairs: list[tuple[Tensor, Tensor]] = []
-        for number, record in enumerate(read_manifest(root, 'val')[:count]):
-            name = SETS[number % len(SETS)]
-            truth = to_tensor(aligned(record))
-            plan = SAMPLERS[name](np.random.default_rng((SEED, number)))
-            degraded = expose((plan(truth) * 255.0).round() / 255.0)
-            self.sets.append(name)
-            self._pairs.append((degraded.to(device), plan.truth(truth).to(device)))
-        with torch.no_grad():
-            self._references = [self._lpips.features(truth) for _, truth in self._pairs]
+        """Degrade the faces by `SETS` in turn.
+
+        Args:
+            root: Folder with MANIFEST.tsv.
+            device: Device that the networks run on.
+            count: Largest number of faces.
+
+        """
+        self._validation = ValidationFaces(root, device, SETS, SEED, count)
+        self.sets = [face.set_name for face in self._validation.faces]
 
     @torch.no_grad()
     def measure(
@@ -48,35 +46,30 @@ class ValidationFaces:
         """Measure the input and k = 1.. on each face.
 
         Args:
-            network: maps (1, 3, 256, 256) RGB in 0..1 to the same.
-            cycles: largest k.
-            faces: only so many, from the first on.
+            network: Network that maps (1, 3, 256, 256) RGB in 0..1 to the same.
+            cycles: Largest k.
+            faces: Number of faces, from the first on; None for all.
 
         Returns:
             (faces, 2, cycles + 1): PSNR in dB and LPIPS at k = 0, 1...
 
         """
         rows = []
-        for (degraded, truth), reference in zip(self._pairs[:faces], self._references[:faces]):
-            image = degraded
-            row = [self._figures(image, truth, reference)]
+        for face in self._validation.faces[:faces]:
+            stages = [face.degraded]
             for _ in range(cycles):
-                image = network(image)
-                row.append(self._figures(image, truth, reference))
-            rows.append(row)
-        return np.asarray(rows).transpose(0, 2, 1)
-
-    def _figures(self, image: Tensor, truth: Tensor, reference: list[Tensor]) -> tuple[float, ...]:
-        distance = self._lpips.distance(self._lpips.features(image), reference)
-        return float(psnr(image, truth)), float(distance)
+                stages.append(network(stages[-1]))
+            measured = [self._validation.fidelity(face, image) for image in stages]
+            rows.append([[f.psnr_db for f in measured], [f.lpips for f in measured]])
+        return np.asarray(rows)
 
 
 def by_set(values: NDArray[np.float64], sets: list[str]) -> dict[str, dict[str, list[float]]]:
     """Return means over the faces of each set, by metric, for k = 0, 1...
 
     Args:
-        values: (faces, 2, cycles + 1), see `ValidationFaces.measure`.
-        sets: of each face.
+        values: (faces, 2, cycles + 1) figures, see `LayoutFaces.measure`.
+        sets: Name of each face's set.
 
     """
     chosen = np.asarray(sets[: len(values)])
@@ -91,22 +84,19 @@ def by_set(values: NDArray[np.float64], sets: list[str]) -> dict[str, dict[str, 
 
 
 def paired_difference(
-    values: NDArray[np.float64], reference: NDArray[np.float64], draws: int = 2000
+    values: NDArray[np.float64], reference: NDArray[np.float64]
 ) -> dict[str, float]:
-    """Return the mean difference over faces and its 95% interval.
+    """Return the mean difference over faces and its 95% interval, as layouts.json holds it.
 
     Args:
-        values: (faces,) figures.
-        reference: (faces,) those of another network on the same faces.
-        draws: of the percentile bootstrap (Efron and Tibshirani, 1993, section 13.3).
+        values: (faces,) figures of one network.
+        reference: (faces,) figures of another network on the same faces.
 
     """
-    change = values - reference
-    rng = np.random.default_rng(SEED)
-    means = change[rng.integers(0, len(change), (draws, len(change)))].mean(axis=1)
-    low, high = np.percentile(means, (2.5, 97.5))
+    contrast = bootstrap.difference(values, reference, SEED)
+    low, high = contrast.ci95
     return {
-        'mean': round(float(change.mean()), 4),
-        'low': round(float(low), 4),
-        'high': round(float(high), 4),
+        'mean': round(contrast.value, 4),
+        'low': round(low, 4),
+        'high': round(high, 4),
     }
