@@ -27,7 +27,7 @@ from training.evaluation.contact_sheet import contact_sheet, side_by_side  # noq
 from training.evaluation.figures import figures_to_reach  # noqa: E402
 from training.evaluation.meters import Meters, Readings  # noqa: E402
 from training.evaluation.page_tables import Column, cell  # noqa: E402
-from training.evaluation.protocol import MAIN, OTHER, SETS, TRUTH, plan_for  # noqa: E402
+from training.evaluation.protocol import MAIN, OTHER, SETS, TRUTH, coverage_for  # noqa: E402
 from training.evaluation.records import (  # noqa: E402
     Curve,
     MeasuredModel,
@@ -38,7 +38,7 @@ from training.evaluation.records import (  # noqa: E402
 from training.evaluation.results import keep_curve, read_earlier  # noqa: E402
 from training.evaluation.results_page import render_page  # noqa: E402
 from training.evaluation.runner import CycleRunner  # noqa: E402
-from training.evaluation.schedule import do_units, plan_units, read_results  # noqa: E402
+from training.evaluation.schedule import do_units, list_units, read_results  # noqa: E402
 from training.evaluation.sheets import ranked  # noqa: E402
 from training.evaluation.summary import summarise, summarise_all  # noqa: E402
 from training.evaluation.work import FIXED_POINT, QUALITY  # noqa: E402
@@ -198,8 +198,8 @@ def test_stages_are_compared_person_by_person() -> None:
 
 
 def test_the_main_model_gets_every_metric_and_dear_ones_on_some_people() -> None:
-    plan = plan_for('car', main=True, input_measured=False)
-    assert plan is MAIN
+    coverage = coverage_for('car', main=True, input_measured=False)
+    assert coverage is MAIN
     assert set(OTHER.shares) < set(MAIN.shares)
     for k in range(7):
         assert MAIN.covers('lpips', 4, str(k))
@@ -207,11 +207,11 @@ def test_the_main_model_gets_every_metric_and_dear_ones_on_some_people() -> None
         assert not MAIN.covers('dists', 4, str(k))
     assert MAIN.covers('niqe', 0, TRUTH)
     assert not MAIN.covers('lpips', 0, TRUTH)
-    other = plan_for('general', main=False, input_measured=True)
+    other = coverage_for('general', main=False, input_measured=True)
     assert other is not None
     assert not other.covers('psnr', 0, '0')
     assert other.covers('psnr', 0, '6')
-    assert plan_for('real_lq', main=False, input_measured=True) is None
+    assert coverage_for('real_lq', main=False, input_measured=True) is None
 
 
 def test_other_models_share_the_input_of_the_same_people() -> None:
@@ -399,7 +399,7 @@ def test_a_stopped_run_goes_on_where_it_was(
     faces: Path, tmp_path: Path, metric_weights: dict[str, str]
 ) -> None:
     request, _ = make_request(parse(arguments(faces, tmp_path, '--sets', 'mosaic')))
-    units = plan_units(request)
+    units = list_units(request)
     with pytest.raises(RuntimeError, match='again'):
         read_results(units)
     assert do_units(units, jobs=1, threads=1) == 0
@@ -416,7 +416,7 @@ def test_a_stopped_run_goes_on_where_it_was(
         assert [f.values for f in again[task]] == [f.values for f in found]
 
     one, _ = make_request(parse(arguments(faces, tmp_path, '--sets', 'mosaic', '--cycles', '2')))
-    changed = {unit.result for unit in plan_units(one) if unit.kind == QUALITY}
+    changed = {unit.result for unit in list_units(one) if unit.kind == QUALITY}
     assert not changed & {unit.result for unit in units}
 
 

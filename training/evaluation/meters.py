@@ -13,7 +13,7 @@ from torch import Tensor
 
 from training.critics.perceptual import Lpips
 from training.data.crops import to_tensor
-from training.evaluation.protocol import TRUTH, Plan
+from training.evaluation.protocol import TRUTH, Coverage
 from training.metrics import (
     MATCH_COSINE,
     Dists,
@@ -105,7 +105,11 @@ class Meters:
 
     @torch.no_grad()
     def measure(
-        self, readings: Readings, stages: Mapping[str, Picture], truth: Picture | None, plan: Plan
+        self,
+        readings: Readings,
+        stages: Mapping[str, Picture],
+        truth: Picture | None,
+        coverage: Coverage,
     ) -> None:
         """Measure the stages of one face and add the figures to its readings.
 
@@ -114,7 +118,7 @@ class Meters:
             stages: (256, 256, 3) uint8 BGR by name ('0', '1'...).
             truth: the undegraded face, or None: then identity is compared with stage '0'
                 and what needs a truth is left out.
-            plan: which metrics on which stages.
+            coverage: which metrics on which stages.
 
         """
         pictures = dict(stages)
@@ -123,7 +127,7 @@ class Meters:
         tensors = {stage: to_tensor(picture) for stage, picture in pictures.items()}
 
         def chosen(group: str) -> list[str]:
-            return [s for s in pictures if plan.covers(group, readings.number, s)]
+            return [s for s in pictures if coverage.covers(group, readings.number, s)]
 
         def put(metric: str, names: list[str], figures: Tensor) -> None:
             for stage, figure in zip(names, figures.tolist(), strict=True):

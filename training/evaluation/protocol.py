@@ -56,7 +56,7 @@ class Share:
 
 
 @dataclass(frozen=True)
-class Plan:
+class Coverage:
     """What is measured of one model on one set: a share for each group of metrics."""
 
     shares: Mapping[str, Share]
@@ -67,7 +67,7 @@ class Plan:
         return share is not None and share.covers(number, stage)
 
     def describe(self) -> dict[str, dict[str, object]]:
-        """Return the plan as JSON can hold it."""
+        """Return the coverage as JSON can hold it."""
         return {
             group: {'cycles': list(share.cycles), 'every': share.every, 'truth': share.truth}
             for group, share in self.shares.items()
@@ -78,7 +78,7 @@ _ALL = Share()
 _ALL_AND_TRUTH = Share(truth=True)
 
 #: The model that most people run gets everything, DISTS on every fifth person.
-MAIN = Plan(
+MAIN = Coverage(
     {
         'psnr': _ALL,
         'ssim': _ALL,
@@ -94,11 +94,11 @@ MAIN = Plan(
 )
 
 #: The others get what tells them apart...
-OTHER = Plan({'psnr': _ALL, 'ssim': _ALL, 'lpips': _ALL, 'identity': _ALL, 'mesh': _ALL})
+OTHER = Coverage({'psnr': _ALL, 'ssim': _ALL, 'lpips': _ALL, 'identity': _ALL, 'mesh': _ALL})
 
 #: ... and on the general set the dear metrics for k = 1..3.
 _EARLY = (0, 1, 2, 3)
-OTHER_GENERAL = Plan(
+OTHER_GENERAL = Coverage(
     {
         **OTHER.shares,
         'ms_ssim': Share(_EARLY, every=5),
@@ -109,7 +109,7 @@ OTHER_GENERAL = Plan(
 )
 
 #: Without a truth: how natural, how findable, how far from the input's identity.
-REAL_PLAN = Plan(
+REAL_COVERAGE = Coverage(
     {'niqe': _ALL, 'identity': _ALL, 'mesh': _ALL, 'detection': _ALL, 'features': _ALL}
 )
 
@@ -118,29 +118,29 @@ REAL_PLAN = Plan(
 FIXED_POINT_EVERY = 5
 
 
-def plan_for(name: str, main: bool, input_measured: bool) -> Plan | None:
+def coverage_for(name: str, main: bool, input_measured: bool) -> Coverage | None:
     """Say what is measured of a model on a set.
 
     Args:
         name: of the set.
         main: whether it is the main model.
-        input_measured: whether the main model's plan measures the degraded input already:
+        input_measured: whether the main model's coverage measures the degraded input already:
             it is the same for every model.
 
     Returns:
-        The plan, or None if the model does not see the set.
+        The coverage, or None if the model does not see the set.
 
     """
     if name == REAL:
-        return REAL_PLAN if main else None
+        return REAL_COVERAGE if main else None
     if main:
         return MAIN
-    plan = OTHER_GENERAL if name == SETS[0] else OTHER
+    coverage = OTHER_GENERAL if name == SETS[0] else OTHER
     if not input_measured:
-        return plan
-    return Plan(
+        return coverage
+    return Coverage(
         {
             group: replace(share, cycles=tuple(k for k in share.cycles if k > 0))
-            for group, share in plan.shares.items()
+            for group, share in coverage.shares.items()
         }
     )

@@ -140,7 +140,7 @@ class Results:
         labels: Name of each model for people.
         without_ccfp: Name of the weights trained without CCFP; empty if there are none.
         plans: Share of the images that each group of metrics was measured on, as
-            `protocol.Plan.describe` tells it, by what the plan is for.
+            `protocol.Coverage.describe` tells it, by what it holds for.
         models: Measured files by name.
         fixed_point: Curves by model and by what was restored ('clean', 'degraded',
             'clean_everyone').

@@ -27,7 +27,7 @@ SET_TITLES = {
 }
 
 
-#: What the groups of a plan are called.
+#: What the groups of metrics are called.
 _GROUPS = {
     'psnr': 'PSNR',
     'ssim': 'SSIM',
@@ -239,7 +239,7 @@ def _others(models: Mapping[str, MeasuredModel], main: str) -> list[str]:
 
 
 def _plans(plans: Mapping[str, Mapping[str, Any]]) -> list[str]:
-    """Say in words what was not measured on everyone at every k, plan by plan."""
+    """Say in words what was not measured on everyone at every k, by what was covered."""
     everything = {group for shares in plans.values() for group in shares}
     cycles = {k for shares in plans.values() for share in shares.values() for k in share['cycles']}
     lines = []

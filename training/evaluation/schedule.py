@@ -1,4 +1,4 @@
-"""Planning the units of work, and doing those that were not done before."""
+"""Listing the units of work, and doing those that were not done before."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from training.evaluation.protocol import (
     FIXED_POINT_CYCLES,
     FIXED_POINT_EVERY,
     SETS,
-    Plan,
-    plan_for,
+    Coverage,
+    coverage_for,
 )
 from training.evaluation.work import (
     FIXED_POINT,
@@ -62,7 +62,7 @@ class Request:
     cache: Path
 
 
-def plan_units(request: Request) -> list[Unit]:
+def list_units(request: Request) -> list[Unit]:
     """List every unit of a run, whether it was done before or not.
 
     Raises:
@@ -78,7 +78,7 @@ def plan_units(request: Request) -> list[Unit]:
     code, weights = cache.code_sha256(), Meters().weights()
     units: list[Unit] = []
 
-    def add(kind: str, model: Path, name: str, cycles: int, plan: Plan, every: int) -> None:
+    def add(kind: str, model: Path, name: str, cycles: int, coverage: Coverage, every: int) -> None:
         count = len(cases[name])
         chosen = range(0, min(count, request.limit or count), every)
         sha256 = load_card(model).sha256
@@ -92,24 +92,24 @@ def plan_units(request: Request) -> list[Unit]:
                 cases[name],
                 numbers,
                 cycles,
-                plan,
+                coverage,
                 code,
                 weights,
             )
-            units.append(Unit(kind, model, request.data, name, numbers, cycles, plan, path))
+            units.append(Unit(kind, model, request.data, name, numbers, cycles, coverage, path))
 
     main_runs = any(model.stem == request.main for model in request.models)
     for model in request.models:
         for name in request.sets:
-            plan = plan_for(name, model.stem == request.main, main_runs)
-            if plan is not None:
-                add(QUALITY, model, name, request.cycles, plan, 1)
+            coverage = coverage_for(name, model.stem == request.main, main_runs)
+            if coverage is not None:
+                add(QUALITY, model, name, request.cycles, coverage, 1)
     curves = [m for m in (*request.models, request.without_ccfp) if m is not None]
     for model in curves:
         is_main = model.stem == request.main
         for name in (CLEAN, SETS[0]):
             every = 1 if is_main and name == CLEAN else FIXED_POINT_EVERY
-            add(FIXED_POINT, model, name, FIXED_POINT_CYCLES, Plan({}), every)
+            add(FIXED_POINT, model, name, FIXED_POINT_CYCLES, Coverage({}), every)
     return units
 
 

@@ -24,7 +24,7 @@ from training.evaluation.results import (
     write_faces,
     write_results,
 )
-from training.evaluation.schedule import Request, do_units, plan_units, read_results
+from training.evaluation.schedule import Request, do_units, list_units, read_results
 from training.evaluation.sheets import draw_sheets
 from training.export.card import write_metrics
 from training.export.cards_page import write_page
@@ -127,7 +127,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     args = parse(arguments)
     try:
         request, whole = make_request(args)
-        units = plan_units(request)
+        units = list_units(request)
         out, folder = output_folders(args, whole)
         # Before the hours of measuring: a file that cannot be read must not end them.
         earlier = read_earlier(out)
