@@ -31,7 +31,7 @@ from training.run.checkpoint import (  # noqa: E402
 from training.run.config import RunConfig  # noqa: E402
 from training.run.trainer import Trainer  # noqa: E402
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[4]
 
 #: All that a borrowed machine has to have, by the names of the package index.
 BORROWED = ('torch', 'numpy', 'opencv-python-headless', 'onnx', 'pyyaml')

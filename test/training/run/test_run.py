@@ -19,7 +19,7 @@ from training.critics.perceptual import weights_folder  # noqa: E402
 from training.networks.build import count_macs, count_parameters  # noqa: E402
 from training.networks.encoder_decoder import CFRNet  # noqa: E402
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 TINY = """
 seed: 3
 steps: 6

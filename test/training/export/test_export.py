@@ -48,7 +48,7 @@ from training.export.quantise import (  # noqa: E402
 from training.networks.build import build_network  # noqa: E402
 from training.networks.config import LAYOUTS, NetworkConfig  # noqa: E402
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 SIDE = 64
 Image = NDArray[np.uint8]
 

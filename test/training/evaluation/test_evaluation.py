@@ -45,7 +45,7 @@ from training.evaluation.work import FIXED_POINT, QUALITY  # noqa: E402
 from training.export.card import metrics_of  # noqa: E402
 from training.tools.evaluate import main, make_request, output_folders, parse  # noqa: E402
 
-MODELS = Path(__file__).resolve().parents[2] / 'cfrnet_ros' / 'models'
+MODELS = Path(__file__).resolve().parents[3] / 'cfrnet_ros' / 'models'
 MAIN_MODEL = 'cfrnet_256_int8'
 
 

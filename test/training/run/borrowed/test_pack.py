@@ -23,7 +23,7 @@ from training.run.borrowed.start import LISTING, unpack  # noqa: E402
 from training.run.checkpoint import CHECKPOINT, CODE_VERSION, source_sha256  # noqa: E402
 from training.run.config import load_config  # noqa: E402
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[4]
 PIXELS_ALONE = 'steps: 10\nlearning_rate: [[0, 1.0e-4]]\n'
 
 

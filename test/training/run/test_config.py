@@ -10,7 +10,7 @@ torch = pytest.importorskip('torch', reason='training needs PyTorch: make test-t
 
 from training.run.config import RunConfig, load_config  # noqa: E402
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 
 
 def write(path: Path, text: str) -> Path:

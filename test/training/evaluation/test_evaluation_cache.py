@@ -15,7 +15,7 @@ from training.evaluation.imports import project_files  # noqa: E402
 from training.evaluation.protocol import MAIN, SEED  # noqa: E402
 from training.evaluation.work import QUALITY, result_path  # noqa: E402
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from training.experiments.layouts.front import at_seconds, front, mean_over_sets
 from training.experiments.layouts.quality import by_set, paired_difference  # noqa: E402
 from training.run.config import load_config  # noqa: E402
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 TINY = """
 seed: 3
 steps: {steps}
