@@ -23,7 +23,7 @@ class PatchDiscriminator(nn.Module):
         """Build the layers.
 
         Args:
-            width: channels of the first layer.
+            width: Channels of the first layer.
 
         """
         super().__init__()
@@ -76,7 +76,7 @@ def judge_loss(
     """Return the hinge loss of the discriminator, and the share of patches it gets right.
 
     Args:
-        judge: the discriminator.
+        judge: Discriminator whose features are compared.
         real: (B, 3, H, W) truths in 0..1.
         fake: (B, 3, H, W) restored faces in 0..1, detached.
         attention: (B, 1, H, W) weights of the places, above 0: eyes, nose and mouth count more.
@@ -98,7 +98,7 @@ def deceive_loss(
     """Return the network's adversarial loss and the feature-matching distance.
 
     Args:
-        judge: the discriminator; it gets no gradient from this.
+        judge: Discriminator; it gets no gradient from this.
         real: (B, 3, H, W) truths in 0..1.
         fake: (B, 3, H, W) restored faces in 0..1.
         attention: (B, 1, H, W) weights of the places.

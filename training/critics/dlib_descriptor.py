@@ -99,7 +99,8 @@ class FaceDescriptor(nn.Module):
         """Load the network.
 
         Args:
-            weights: file that ``training.tools.fetch_identity`` made; None = where it puts it.
+            weights: Path of the file that ``training.tools.fetch_identity`` made; None for the
+                place where that command puts it.
 
         Raises:
             FileNotFoundError: the file is missing.

@@ -22,7 +22,7 @@ def read_descriptor(path: Path) -> dict[str, Array]:
     """Return the state of `training.critics.dlib_descriptor.DescriptorNet`.
 
     Args:
-        path: face-api's weights, with the list of what they are beside it.
+        path: Path of face-api's weights; the list of what they are lies beside the file.
 
     Raises:
         FileNotFoundError: one of the files is missing.

@@ -38,8 +38,8 @@ class FaceView(nn.Module):
         Args:
             template: (N, 2) places of landmarks in the network's face, pixels, pixel centres at
                 halves.
-            side: of that face, pixels.
-            landmarks: which of our five they are
+            side: Side of the face that the network sees, in pixels.
+            landmarks: Indices of those points among our five landmarks
                 (`cfrnet_ros.vision.restoration.align.DEFAULT_TEMPLATE`).
 
         """
@@ -76,7 +76,7 @@ class FaceView(nn.Module):
         Args:
             crop: (B, 3, 256, 256) RGB in 0..1, aligned to
                 `cfrnet_ros.vision.restoration.align.DEFAULT_TEMPLATE`; whole crops, not windows.
-            view: departure from the network's alignment.
+            view: Departure from the network's alignment.
 
         Returns:
             (B, 3, side, side) float32 faces.

@@ -20,8 +20,8 @@ def check_critics(critics: Mapping[str, float], identity: float) -> None:
     """Refuse weights of critics that mean nothing.
 
     Args:
-        critics: weight of each critic, by its name.
-        identity: weight of the whole term.
+        critics: Weight of each critic by its name.
+        identity: Weight of the whole term.
 
     Raises:
         ValueError: a name that is not in `NAMES`, a weight that is no number or below 0, or a
@@ -70,7 +70,7 @@ def name_critics(loss: Mapping[str, Any]) -> dict[str, Any]:
     left the whole term out.
 
     Args:
-        loss: the section, as YAML or JSON hold it.
+        loss: Section `loss` of a config, as YAML or JSON hold it.
 
     Raises:
         ValueError: both keys are there, or the list has another length than 1 or 2.

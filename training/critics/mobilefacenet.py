@@ -57,8 +57,8 @@ def identity_file(name: str, path: Path | None = None) -> Path:
     """Return the path of a network's weights.
 
     Args:
-        name: of the file, where ``training.tools.fetch_identity`` puts it.
-        path: of the file, if it lies elsewhere.
+        name: Name of the file that ``training.tools.fetch_identity`` made.
+        path: Path of the file, if it lies elsewhere than where that command puts it.
 
     Raises:
         FileNotFoundError: it has not been fetched.
@@ -193,7 +193,8 @@ class IdentityEmbedding(nn.Module):
         """Load the network.
 
         Args:
-            weights: file that ``training.tools.fetch_identity`` made; None = where it puts it.
+            weights: Path of the file that ``training.tools.fetch_identity`` made; None for the
+                place where that command puts it.
 
         Raises:
             FileNotFoundError: the file is missing.
@@ -210,9 +211,9 @@ class IdentityEmbedding(nn.Module):
         """Embed crops.
 
         Args:
-            crop: see `FaceView.forward`.
-            view: departure from the network's alignment. What pleases the network in one view
-                alone is no likeness.
+            crop: (B, 3, 256, 256) aligned crops, see `FaceView.forward`.
+            view: Departure from the network's alignment. What pleases the network in one view alone
+                is no likeness.
 
         Returns:
             (B, 192) float32 embeddings of length 1.

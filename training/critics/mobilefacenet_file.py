@@ -63,7 +63,7 @@ def convert(tensors: dict[str, Array]) -> dict[str, Array]:
     """Return the state of `training.critics.mobilefacenet.MobileFaceNet`.
 
     Args:
-        tensors: of `read_tflite`.
+        tensors: Tensors by name, as `read_tflite` returns them.
 
     Raises:
         KeyError: a tensor is missing.

@@ -145,9 +145,9 @@ class Lpips(nn.Module):
         """Load a backbone and its linear layers.
 
         Args:
-            backbone: network whose features are compared.
-            half: keep the kernels in bfloat16, to which autocast would convert them anew in
-                every call; for training under autocast only.
+            backbone: Network whose features are compared.
+            half: Whether to keep the kernels in bfloat16, to which autocast would convert them anew
+                in every call; for training under autocast only.
 
         Raises:
             FileNotFoundError: see `weights_folder`.

@@ -16,10 +16,10 @@ class FaceRecord:
     """One row of the manifest.
 
     Attributes:
-        path: of the image.
-        source: name of the collection it comes from.
-        person: id; the same person has the same id.
-        synthetic: whether a generator made the face.
+        path: Path of the image.
+        source: Name of the collection that the image comes from.
+        person: Identifier of the person; images of one person have the same.
+        synthetic: Whether a generator made the face.
         landmarks: (5, 2) float64 pixels, in the template's order.
 
     """

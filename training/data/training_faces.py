@@ -35,10 +35,10 @@ class TrainingFaces:
         """Load the split's images (about 1 GB for 3,000 crops of 320 px).
 
         Args:
-            root: folder with MANIFEST.tsv.
-            split: which part of it.
-            device: on which the faces are to lie.
-            exclude: list of file names to leave out, see `read_names`.
+            root: Folder with MANIFEST.tsv.
+            split: Name of the split in the manifest.
+            device: Device that the faces lie on.
+            exclude: Path of a list of file names to leave out, see `read_names`.
 
         Raises:
             FileNotFoundError: the manifest or the list is missing.
@@ -73,9 +73,9 @@ class TrainingFaces:
         """Cut augmented faces.
 
         Args:
-            rng: source of randomness.
-            indices: which faces, B of them.
-            crop: side of the random window inside the 256 px crop.
+            rng: Source of randomness.
+            indices: Indices of the faces, B of them.
+            crop: Side of the random window inside the 256 px crop.
 
         Returns:
             (B, 3, crop, crop) float32 RGB in 0..1 and the (B, 1, crop, crop)

@@ -29,8 +29,8 @@ class Call:
     """One group of steps that are applied together.
 
     Attributes:
-        members: places in the batch.
-        steps: the step of each.
+        members: Places in the batch.
+        steps: Step of each member.
 
     """
 
@@ -95,7 +95,7 @@ class DegradationBatch:
         """Take the plans.
 
         Args:
-            plans: one for each image, in the order of the batch.
+            plans: Plan of each image, in the order of the batch.
 
         """
         self.plans = tuple(plans)

@@ -21,8 +21,8 @@ class Case:
     """One face as a model gets it.
 
     Attributes:
-        number: place in the list of its set, from 0.
-        file: name of the image.
+        number: Index of the face in the list of its set, from 0.
+        file: Name of the image.
         degraded: (256, 256, 3) uint8 BGR.
         truth: (256, 256, 3) uint8 BGR, or None where nobody knows it.
 
@@ -38,9 +38,9 @@ class CaseSet:
     """The faces of one set; every face always gets the same degradation.
 
     Attributes:
-        name: one of `SETS`, `REAL` or `CLEAN`.
-        seed: of the degradations: face i of a set gets (seed, the set's number, i).
-        records: the faces, in the order of their file names.
+        name: Name of the set: one of `SETS`, `REAL` or `CLEAN`.
+        seed: Seed of the degradations: face i of a set gets (seed, the set's number, i).
+        records: Faces in the order of their file names.
 
     """
 
@@ -48,9 +48,9 @@ class CaseSet:
         """Read the list.
 
         Args:
-            data: folder with MANIFEST.tsv.
-            name: see the class.
-            seed: see the class.
+            data: Folder with MANIFEST.tsv.
+            name: Name of the set: one of `SETS`, `REAL` or `CLEAN`.
+            seed: Seed of the degradations.
 
         Raises:
             FileNotFoundError: no manifest, or no list of real faces.

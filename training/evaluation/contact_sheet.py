@@ -20,10 +20,10 @@ def contact_sheet(
     """Lay images out in rows under a line of titles.
 
     Args:
-        rows: equally long rows of (H, W, 3) uint8 BGR images.
-        titles: of the columns.
-        tile: side of each picture in pixels.
-        captions: one for each row, written above it; none if empty.
+        rows: Equally long rows of (H, W, 3) uint8 BGR images.
+        titles: Titles of the columns.
+        tile: Side of each picture in pixels.
+        captions: Caption of each row, written above the row; empty for none.
 
     Returns:
         The sheet, uint8 BGR.
@@ -52,7 +52,7 @@ def side_by_side(sheets: Sequence[NDArray[np.uint8]], gap: int = 12) -> NDArray[
 
     Args:
         sheets: (H, W, 3) uint8 BGR, one at least.
-        gap: white columns between two of them.
+        gap: White columns between two of them.
 
     """
     height = max(len(sheet) for sheet in sheets)

@@ -17,9 +17,9 @@ def project_files(module: str, root: Path, packages: Sequence[str] = PACKAGES) -
     conditions too.
 
     Args:
-        module: dotted name, for instance 'training.evaluation.work'.
-        root: folder that holds the packages.
-        packages: top-level packages of the project.
+        module: Dotted name, for instance 'training.evaluation.work'.
+        root: Folder that holds the packages.
+        packages: Top-level packages of the project.
 
     Returns:
         The files' paths, sorted.

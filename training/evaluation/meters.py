@@ -43,9 +43,9 @@ class Readings:
     """What was measured on one face.
 
     Attributes:
-        number: place in the list of its set.
-        file: name of the image.
-        values: figures by stage ('0', '1'..., 'truth') and metric.
+        number: Index of the face in the list of its set.
+        file: Name of the image.
+        values: Figures by stage ('0', '1'..., 'truth') and metric.
         features: (1280,) float16 features by stage, for distances between whole sets.
 
     """
@@ -114,11 +114,12 @@ class Meters:
         """Measure the stages of one face and add the figures to its readings.
 
         Args:
-            readings: of the face; what is measured is decided by its number.
+            readings: Readings of the face, to which the figures are added; the number decides what
+                is measured.
             stages: (256, 256, 3) uint8 BGR by name ('0', '1'...).
-            truth: the undegraded face, or None: then identity is compared with stage '0'
-                and what needs a truth is left out.
-            coverage: which metrics on which stages.
+            truth: Undegraded face, or None: then identity is compared with stage '0' and what needs
+                a truth is left out.
+            coverage: Metrics to measure, by stage.
 
         """
         pictures = dict(stages)

@@ -38,9 +38,9 @@ class Share:
     """On which images a group of metrics is measured.
 
     Attributes:
-        cycles: stages k; 0 is the degraded input.
+        cycles: Stages k; 0 is the degraded input.
         every: 1 takes everyone, n every n-th person of the list.
-        truth: whether the undegraded face is measured as well.
+        truth: Whether the undegraded face is measured as well.
 
     """
 
@@ -122,10 +122,10 @@ def coverage_for(name: str, main: bool, input_measured: bool) -> Coverage | None
     """Say what is measured of a model on a set.
 
     Args:
-        name: of the set.
-        main: whether it is the main model.
-        input_measured: whether the main model's coverage measures the degraded input already:
-            it is the same for every model.
+        name: Name of the set.
+        main: Whether the model is the main model.
+        input_measured: Whether the main model's coverage measures the degraded input already: it is
+            the same for every model.
 
     Returns:
         The coverage, or None if the model does not see the set.

@@ -41,14 +41,14 @@ class Request:
     """What a run is to measure.
 
     Attributes:
-        data: folder with MANIFEST.tsv.
+        data: Folder with MANIFEST.tsv.
         models: ONNX files of the tables.
-        main: the name (stem) of the model that everything is measured of.
-        without_ccfp: an ONNX file trained without CCFP, for the fixed point's curves only.
-        sets: names of sets.
-        cycles: the largest k of the tables.
-        limit: first faces only, 0 = all.
-        cache: folder of measured chunks.
+        main: Name (stem) of the model that everything is measured of.
+        without_ccfp: Path of an ONNX file trained without CCFP, for the fixed point's curves only.
+        sets: Names of sets.
+        cycles: Largest k of the tables.
+        limit: Number of faces, from the first on; 0 for all.
+        cache: Folder of measured chunks.
 
     """
 
@@ -117,8 +117,8 @@ def do_units(units: Sequence[Unit], jobs: int, threads: int) -> int:
     """Do what the cache does not hold yet.
 
     Args:
-        units: of the run.
-        jobs: processes.
+        units: Units of the run.
+        jobs: Number of processes.
         threads: CPU threads of each.
 
     Returns:

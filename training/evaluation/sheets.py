@@ -26,8 +26,8 @@ def ranked(faces: Sequence[Readings], stage: str) -> dict[str, list[int]]:
     """Choose the worst, the median and the best faces by LPIPS, by nothing else.
 
     Args:
-        faces: with LPIPS at the stage.
-        stage: k as a string.
+        faces: Readings with LPIPS at the stage.
+        stage: Cycle k as a string.
 
     Returns:
         Numbers of faces, `EACH` of each kind or as many as there are.
@@ -50,12 +50,12 @@ def draw_ranked(
     """Draw 8 worst, 8 median and 8 best faces: before, k = 1, 2, 3, truth.
 
     Args:
-        data: folder with MANIFEST.tsv.
+        data: Folder with MANIFEST.tsv.
         model: ONNX file.
-        name: of a set with a truth.
-        faces: what was measured of it.
-        cycles: the largest k that was measured.
-        path: of the JPEG file.
+        name: Name of a set with a truth.
+        faces: Readings of the set's faces.
+        cycles: Largest k that was measured.
+        path: Path of the JPEG file.
 
     """
     cases, runner = CaseSet(data, name), CycleRunner(model)
@@ -81,11 +81,11 @@ def draw_real(data: Path, model: Path, count: int, cycles: int, path: Path) -> N
     """Draw real faces, evenly spread over the list: before, k = 1, 2, 3.
 
     Args:
-        data: folder with the real faces.
+        data: Folder with the real faces.
         model: ONNX file.
-        count: faces of the list that were measured.
-        cycles: the largest k.
-        path: of the JPEG file.
+        count: Number of faces that were measured, from the first of the list on.
+        cycles: Largest k that was measured.
+        path: Path of the JPEG file.
 
     """
     cases, runner = CaseSet(data, REAL), CycleRunner(model)
@@ -104,10 +104,10 @@ def draw_clean(data: Path, model: Path, count: int, path: Path) -> None:
     """Draw undegraded faces and what 1, 4 and 16 cycles make of them.
 
     Args:
-        data: folder with MANIFEST.tsv.
+        data: Folder with MANIFEST.tsv.
         model: ONNX file.
-        count: faces of the list that were measured.
-        path: of the JPEG file.
+        count: Number of faces that were measured, from the first of the list on.
+        path: Path of the JPEG file.
 
     """
     cases, runner = CaseSet(data, CLEAN), CycleRunner(model)

@@ -33,13 +33,13 @@ class Unit:
 
     Attributes:
         kind: `QUALITY` or `FIXED_POINT`.
-        model: path of the ONNX file.
-        data: folder with MANIFEST.tsv.
-        name: of the set.
-        numbers: of the faces.
-        cycles: the largest k.
-        coverage: what is measured; of no meaning for the fixed point.
-        result: the cache's file.
+        model: Path of the ONNX file.
+        data: Folder with MANIFEST.tsv.
+        name: Name of the set.
+        numbers: Numbers of the faces.
+        cycles: Largest k.
+        coverage: Metrics to measure; of no meaning for the fixed point.
+        result: Path of the cache's file.
 
     """
 
@@ -68,16 +68,16 @@ def result_path(
     """Name the cache's file by everything that its figures depend on.
 
     Args:
-        folder: the cache.
+        folder: Folder of the cache.
         kind: `QUALITY` or `FIXED_POINT`.
-        model: path of the ONNX file.
-        model_sha256: hash of its content.
-        cases: the set, whose seed, faces and landmarks count.
-        numbers: of the faces.
-        cycles: the largest k.
-        coverage: what is measured.
-        code: hash of the code that measures, see `cache.code_sha256`.
-        weights: hash of every metric's weight file, see `Meters.weights`.
+        model: Path of the ONNX file.
+        model_sha256: Hash of the ONNX file's content.
+        cases: Set of test faces, whose seed, faces and landmarks count.
+        numbers: Numbers of the faces.
+        cycles: Largest k.
+        coverage: Metrics to measure.
+        code: Hash of the code that measures, see `cache.code_sha256`.
+        weights: Hash of every metric's weight file, see `Meters.weights`.
 
     """
     import onnxruntime

@@ -34,7 +34,7 @@ def filmed(face: NDArray[np.uint8], seed: int) -> list[NDArray[np.uint8]]:
 
     Args:
         face: (H, W, 3) uint8 BGR; the last picture is this one.
-        seed: of the movement, 1 px standard deviation a picture in each direction.
+        seed: Seed of the movement, whose standard deviation is 1 px a picture in each direction.
 
     Returns:
         `LENGTH` pictures like it.

@@ -49,15 +49,15 @@ def make_card(
     """Describe one exported file.
 
     Args:
-        path: of the ONNX file.
-        title: what people call the network, for instance 'CFRNet'.
+        path: Path of the ONNX file.
+        title: Name of the network for people, for instance 'CFRNet'.
         precision: 'fp32' or 'int8'.
         io: 'uint8' or 'float', see `IO_FORMATS`.
-        size: side of the square face in pixels.
-        parameters: of the network.
-        macs: multiply-accumulate operations of one cycle.
-        training: of which run the weights are.
-        data: see `data_sources`.
+        size: Side of the square face in pixels.
+        parameters: Number of parameters of the network.
+        macs: Number of multiply-accumulate operations of one cycle.
+        training: Facts about the run that the weights are from.
+        data: Sources of the faces, see `data_sources`.
 
     Returns:
         The card, without figures (`metrics` is empty).
@@ -93,7 +93,7 @@ def data_sources(root: Path) -> dict[str, list[str]]:
     """Say on whose faces a run was trained and measured.
 
     Args:
-        root: folder with MANIFEST.tsv; its column `licence` is optional.
+        root: Folder with MANIFEST.tsv; its column `licence` is optional.
 
     Returns:
         `data` and `evaluation_data`, a line for every source and licence of the splits
@@ -128,10 +128,10 @@ def metrics_of(results: Mapping[str, Any], sha256: str) -> dict[str, Any]:
     """Pick the figures of one file out of the evaluation's results.
 
     Args:
-        results: content of `docs/results.json`: under `models`, of each its `sha256` and its
-            `sets`; of a set the number of `faces`, and under `k` by cycle and metric a
-            number, or a mapping with the `mean`.
-        sha256: of the ONNX file.
+        results: Content of `docs/results.json`: under `models`, of each its `sha256` and its
+            `sets`; of a set the number of `faces`, and under `k` by cycle and metric a number, or a
+            mapping with the `mean`.
+        sha256: Hash of the ONNX file.
 
     Returns:
         `results` (where they are from), `seed`, `manifest_sha256`, and by set `faces` and
@@ -173,8 +173,8 @@ def write_metrics(card_path: Path, results: Mapping[str, Any]) -> None:
     """Write the figures measured on a file into its card.
 
     Args:
-        card_path: the JSON file beside the ONNX file.
-        results: see `metrics_of`.
+        card_path: Path of the JSON file beside the ONNX file.
+        results: Content of `docs/results.json`, see `metrics_of`.
 
     Raises:
         ValueError: the results are of another file than the one that lies beside the card.

@@ -35,7 +35,7 @@ def render_page(cards: Sequence[Mapping[str, Any]]) -> str:
     """Return the Markdown page of some cards.
 
     Args:
-        cards: as `card.make_card` makes them; parts that a card lacks are left out.
+        cards: Cards as `card.make_card` makes them; parts that a card lacks are left out.
 
     """
     parts = [_HEAD + '\n'.join(_row(card) for card in cards)]

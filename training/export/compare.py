@@ -26,8 +26,8 @@ class Comparison:
     """Compares quantised models with one reference.
 
     Attributes:
-        faces: how many faces.
-        cycles: largest k measured.
+        faces: Number of faces.
+        cycles: Largest k that is measured.
 
     """
 
@@ -38,9 +38,9 @@ class Comparison:
 
         Args:
             reference: FP32 model with a card.
-            faces: of the validation split.
-            cycles: largest k.
-            threads: of ONNX Runtime.
+            faces: Faces of the validation split.
+            cycles: Largest k that is measured.
+            threads: Number of ONNX Runtime's threads.
 
         """
         self.faces, self.cycles, self._threads = len(faces), cycles, threads
@@ -55,7 +55,7 @@ class Comparison:
         """Compare one model with the reference.
 
         Args:
-            quantised: model with a card.
+            quantised: Path of a quantised model with a card.
 
         Returns:
             Per k = 1.. (lists): `psnr_change_db` and `lpips_change`, means over faces of

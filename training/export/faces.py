@@ -36,10 +36,10 @@ def degraded_faces(data: Path, split: str, count: int, seed: int) -> list[Degrad
     """Draw faces of a split and degrade each once.
 
     Args:
-        data: folder with MANIFEST.tsv.
-        split: of the manifest.
-        count: of faces, without repetition; all where the split has fewer.
-        seed: of the choice and of the degradations.
+        data: Folder with MANIFEST.tsv.
+        split: Name of the split in the manifest.
+        count: Number of faces, without repetition; all where the split has fewer.
+        seed: Seed of the choice and of the degradations.
 
     Returns:
         The faces, in the order drawn.

@@ -28,9 +28,9 @@ def write_onnx(module: nn.Module, example: Tensor, path: Path) -> None:
     """Write a module that maps one tensor to one of the same shape.
 
     Args:
-        module: in evaluation mode.
-        example: an input; its shape and type become the model's.
-        path: of the ONNX file.
+        module: Module in evaluation mode.
+        example: Example of an input; its shape and type become the model's.
+        path: Path of the ONNX file.
 
     """
     program = torch.onnx.export(

@@ -35,9 +35,9 @@ class Critics:
 
     Attributes:
         lpips: VGG16's perceptual distance.
-        judge: the discriminator.
-        identity: those that embed faces, by their names in `LossWeights.identity_critics`;
-            every one that weighs more than 0 there, or none, which leaves the term out.
+        judge: Discriminator.
+        identity: Networks that embed faces, by their names in `LossWeights.identity_critics`; every
+            one that weighs more than 0 there, or none, which leaves the term out.
 
     """
 
@@ -54,14 +54,14 @@ class Batch:
         degraded: (B, 3, H, W) x, RGB in 0..1.
         truth: (B, 3, H, W) t.
         components: (B, 1, H, W) map of the facial components, 0..1.
-        plans: the B degradations that made x from t.
-        cycles: k.
-        seen: how many of the batch, from its end, LPIPS measures.
-        extra: how many, from its start, the terms that cost one more pass see.
-        depth: how many applications come before the idempotence terms.
-        window: top, left and side of the square that LPIPS sees.
+        plans: The B degradations that made x from t.
+        cycles: Number of cycles k.
+        seen: Number of faces, from the end of the batch, that LPIPS measures.
+        extra: Number of faces, from the start of the batch, that the terms with one more pass see.
+        depth: Number of applications that come before the idempotence terms.
+        window: Top, left and side of the square that LPIPS sees, in pixels.
         noise: (extra, 3, H, W) noise of the idempotence terms, or None.
-        view: how the identity term looks at the faces.
+        view: View in which the identity term embeds the faces.
 
     """
 
@@ -166,10 +166,10 @@ def ccfp_loss(
     """Compute the whole loss of one batch.
 
     Args:
-        network: the restorer; called with ``clip=False``.
-        batch: what it sees.
-        weights: of the terms.
-        critics: the networks that judge; a term whose network is absent is left out.
+        network: Restorer; called with ``clip=False``.
+        batch: Batch that the restorer sees.
+        weights: Weights of the terms.
+        critics: Networks that judge; a term whose network is absent is left out.
 
     Returns:
         The scalar loss, the value of each term, and the outputs y_1..y_k.

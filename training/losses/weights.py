@@ -13,50 +13,51 @@ class LossWeights:
     """Weights of the terms; a weight of 0 switches its term off.
 
     Attributes:
-        detached: so many first outputs reach the next cycle without a gradient, so that what
+        detached: Number of first outputs that reach the next cycle without a gradient, so that what
             later cycles are judged by does not shape them: y_1 stays the best guess in pixels.
         pixel: Charbonnier distance of each cycle, first cycle first; the last
             value holds for all later cycles.
         perceptual: LPIPS (VGG16) distance of each cycle, likewise.
-        adversarial: of each cycle, likewise; the discriminator judges the last cycle
-            that weighs more than 0.
-        matching: distance of the discriminator's features, for the same cycle.
-        features: distance of each cycle, likewise, in the middle band (`middle_band`), where the
-            features lie that tell people apart. Sharper cycles drift there while they win likeness
-            in the band above, which this leaves alone.
-        identity: distance of face embeddings, on whole crops only; 1 is that of two people.
-        identity_critics: weight in it of each network that embeds faces, by its name, see
-            `training.critics.identity_weights.NAMES`. One that weighs 0 is not loaded.
-        identity_everywhere: whether every cycle's output counts in it, each as much, or the
-            last one's alone.
-        identity_views: spread of the views (`face_view.View`) in which faces are embedded, drawn
-            anew each step: standard deviation of the enlargement, and of the shift as a share
-            of the face's side. 0 = always the network's own alignment.
-        gradient: share that the distance of the image gradients has in the pixel term of each
-            cycle, likewise. Errors of brightness hardly count there, noise and blur do.
-        light: extra weight of hardly spoilt faces in the pixel terms, see `balance`.
-        tone: weight of the distance of the 16x16 px means in each pixel term, the same
-            for every face: brightness and colour, with the noise averaged out.
-        chroma: distance of what is left of each pixel when its mean over the colours is taken
-            away, of every cycle alike. What judges likeness hardly minds eyes that turn blue in
-            an infrared face.
-        component: extra weight on eyes, nose and mouth, of the pixel terms and of the
+        adversarial: Weight of the adversarial term of each cycle, first cycle first; the
+            discriminator judges the last cycle that weighs more than 0.
+        matching: Weight of the distance of the discriminator's features, for the same cycle.
+        features: Weight of the distance of each cycle, first cycle first, in the middle band
+            (`middle_band`), where the features lie that tell people apart. Sharper cycles drift
+            there while they win likeness in the band above, which this term leaves alone.
+        identity: Weight of the distance of face embeddings, on whole crops only; 1 is the distance
+            of two people.
+        identity_critics: Share in the identity term of each network that embeds faces, by its name,
+            see `training.critics.identity_weights.NAMES`. A network that weighs 0 is not loaded.
+        identity_everywhere: Whether every cycle's output counts in the identity term, each as much,
+            or the last one's alone.
+        identity_views: Spread of the views (`face_view.View`) in which faces are embedded, drawn
+            anew each step: standard deviation of the enlargement, and of the shift as a share of
+            the face's side. 0 for the network's own alignment always.
+        gradient: Share that the distance of the image gradients has in the pixel term of each
+            cycle, first cycle first. Errors of brightness hardly count there, noise and blur do.
+        light: Extra weight of hardly spoilt faces in the pixel terms, see `balance`.
+        tone: Weight of the distance of the 16x16 px means in each pixel term, the same for every
+            face: brightness and colour, with the noise averaged out.
+        chroma: Weight of the distance of what is left of each pixel when its mean over the colours
+            is taken away, of every cycle alike. What judges likeness hardly minds eyes that turn
+            blue in an infrared face.
+        component: Extra weight of eyes, nose and mouth in the pixel terms and in those of the
             discriminator.
-        idempotence_clean: f(t) = t.
-        idempotence_restored: f(y_k) = y_k.
-        idempotence_from: cycle from which on y_k must stay. Before it the next cycle is
-            supposed to change something: to hold y_1 would be to forbid y_2 to be better.
-        idempotence_depth: up to so many more applications, drawn by chance and without
-            gradient, come before the one that the idempotence terms judge.
-        idempotence_noise: standard deviation, on a scale of 0..1, of the white noise that comes
-            on top of those applications: what eight bits add must be drawn back too. Without it
-            a clean face drifted 1 dB further in INT8 than in FP32, in 16 cycles.
+        idempotence_clean: Weight of f(t) = t.
+        idempotence_restored: Weight of f(y_k) = y_k.
+        idempotence_from: Cycle from which on y_k must stay. Before it the next cycle is supposed to
+            change something: to hold y_1 would be to forbid y_2 to be better.
+        idempotence_depth: Largest number of further applications, drawn by chance and without
+            gradient, that come before the one that the idempotence terms judge.
+        idempotence_noise: Standard deviation, on a scale of 0..1, of the white noise that comes on
+            top of those applications: what eight bits add must be drawn back too. Without it a
+            clean face drifted 1 dB further in INT8 than in FP32, in 16 cycles.
         redegradation: D(y_k) = x.
-        redegradation_restored: f(D(y_k)) = y_k.
-        activation: mean excess of the stages' activations over `activation_limit`.
-            Left alone, bright faces reached activations of thousands where dark ones
-            stayed below one, which no 8-bit scale can hold.
-        activation_limit: magnitude up to which an activation costs nothing.
+        redegradation_restored: Weight of f(D(y_k)) = y_k.
+        activation: Weight of the mean excess of the stages' activations over `activation_limit`.
+            Left alone, bright faces reached activations of thousands where dark ones stayed below
+            one, which no 8-bit scale can hold.
+        activation_limit: Magnitude up to which an activation costs nothing.
 
     Raises:
         ValueError: identity critics that `check_critics` refuses.

@@ -22,7 +22,7 @@ class FaceFinder:
     every clean validation crop, so a missing face is the degradation's doing.
 
     Attributes:
-        sha256: hash of the detector's file.
+        sha256: Hash of the detector's file.
 
     """
 

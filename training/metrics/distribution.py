@@ -82,7 +82,7 @@ class EfficientNetFeatures(nn.Module):
     """Pooled features of EfficientNet-Lite0, frozen weights.
 
     Attributes:
-        sha256: hash of the weight file.
+        sha256: Hash of the weight file.
 
     """
 
@@ -137,11 +137,11 @@ def kid(
     Args:
         features_a: (N, D).
         features_b: (M, D).
-        seed: of the subsets.
-        subsets: number of subsets, 1 or more.
-        subset_size: images of each set in a subset; fewer where a set is smaller. The
-            paper takes 1,000; a set of a few hundred needs fewer, or all subsets are
-            the same and their deviation says nothing.
+        seed: Seed of the subsets.
+        subsets: Number of subsets, 1 or more.
+        subset_size: Number of images of each set in a subset; fewer where a set is smaller. The
+            paper takes 1,000; a set of a few hundred needs fewer, or all subsets are the same and
+            their deviation says nothing.
 
     Returns:
         Mean and standard deviation over the subsets.

@@ -32,8 +32,8 @@ class Dists(nn.Module):
     The published figures are for images whose shorter side is 256 px.
 
     Attributes:
-        sha256: hash of the file of channel weights.
-        backbone_sha256: hash of VGG16's file.
+        sha256: Hash of the file of channel weights.
+        backbone_sha256: Hash of VGG16's file.
 
     """
 
@@ -41,10 +41,10 @@ class Dists(nn.Module):
         """Load VGG16 and the channel weights.
 
         Args:
-            bfloat16: run VGG16 from its second convolution on in bfloat16. About half
-                the time on processors with such arithmetic; moves single distances by
-                less than 0.001 (0.0003 at most over 48 degraded faces), means by
-                less. In bfloat16 the first convolution alone would cost 0.001.
+            bfloat16: Whether to run VGG16 from its second convolution on in bfloat16. This takes
+                about half the time on processors with such arithmetic; it moves single distances by
+                less than 0.001 (0.0003 at most over 48 degraded faces), means by less. In bfloat16
+                the first convolution alone would cost 0.001.
 
         Raises:
             FileNotFoundError: a package with weights is missing.

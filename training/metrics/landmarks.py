@@ -47,7 +47,7 @@ class MeshResult:
     Attributes:
         points: (468, 2) float32 x, y in pixels of the crop (0 is the centre of the
             first pixel); meaningless where there is no face.
-        presence: how sure the network is that there is a face, 0..1.
+        presence: Probability, 0..1, that the network gives to there being a face.
 
     """
 
@@ -64,7 +64,7 @@ class FaceMesh:
     """Fits the mesh to faces aligned to `cfrnet_ros.vision.restoration.align.DEFAULT_TEMPLATE`.
 
     Attributes:
-        sha256: hash of the network's file.
+        sha256: Hash of the network's file.
 
     """
 

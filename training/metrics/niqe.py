@@ -44,7 +44,7 @@ class Niqe:
     image sizes only.
 
     Attributes:
-        sha256: hash of the model's file.
+        sha256: Hash of the model's file.
 
     """
 

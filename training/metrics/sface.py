@@ -44,7 +44,7 @@ class SFace:
     """Embeds faces that are aligned to `cfrnet_ros.vision.restoration.align.DEFAULT_TEMPLATE`.
 
     Attributes:
-        sha256: hash of the network's file.
+        sha256: Hash of the network's file.
 
     """
 

@@ -22,11 +22,11 @@ def make_batch(
     """Draw the batch of a step; it depends on the seed, the step and the process alone.
 
     Args:
-        faces: the training faces.
-        now: the configuration of this step (see `RunConfig.at`).
-        step: number of the step, from 0.
-        rank: number of the process: each has faces of its own, but all the same k, so
-            that none waits for another.
+        faces: Training faces.
+        now: Configuration of this step (see `RunConfig.at`).
+        step: Number of the step, from 0.
+        rank: Number of the process: each has faces of its own, but all the same k, so that none
+            waits for another.
 
     Returns:
         The batch, on the faces' device, and whether its windows are whole crops.
@@ -92,9 +92,9 @@ class BatchSource:
         """Start the thread.
 
         Args:
-            faces: the training faces.
-            config: of the run.
-            rank: number of this process.
+            faces: Training faces.
+            config: Configuration of the run.
+            rank: Number of this process.
 
         """
         self._faces, self._config, self._rank = faces, config, rank
@@ -105,8 +105,8 @@ class BatchSource:
         """Return the batch of a step and begin with that of the next.
 
         Args:
-            step: number of the step, which decides what is drawn.
-            clock: step by which the schedules go (see `Trainer.clock`).
+            step: Number of the step, which decides what is drawn.
+            clock: Step by which the schedules go (see `Trainer.clock`).
 
         """
         now = self._config.at(clock)

@@ -72,8 +72,8 @@ def read_run(run: Path, option: str) -> dict[str, Any]:
     """Return what the checkpoint in a run's folder holds; its config has the keys of today.
 
     Args:
-        run: the folder.
-        option: of the command line that named it, for the message.
+        run: Folder of the run.
+        option: Option of the command line that named the folder, for the message.
 
     Raises:
         FileNotFoundError: the run has no checkpoint.

@@ -23,35 +23,35 @@ class RunConfig:
     """Everything that decides what a run does.
 
     Attributes:
-        seed: of initialisation, augmentation and degradation.
-        steps: optimiser steps of the whole run.
-        time_budget_s: seconds of training, over all resumptions, in which the run is to
-            be over: where the machine is too slow for `steps` the schedules are driven
-            by the time instead. 0 = never.
-        start_from: checkpoint of another run whose weights this one begins with, or ''.
-        exclude: list of training images to leave out, beside the configs, or ''.
-        pixels: pixels a batch; the batch is as large as they allow.
-        crop: side of the training window.
-        whole_every: each so many steps the windows are whole 256 px crops, on which the
-            identity term is measured too. 0 = never.
-        cycles: probabilities of drawing k = 1, 2, 3...; they need not add up to 1.
+        seed: Seed of initialisation, augmentation and degradation.
+        steps: Number of optimiser steps of the whole run.
+        time_budget_s: Seconds of training, over all resumptions, in which the run is to be over:
+            where the machine is too slow for `steps` the schedules are driven by the time instead.
+            0 for never.
+        start_from: Checkpoint of another run whose weights this one begins with, or ''.
+        exclude: List of training images to leave out, beside the configs, or ''.
+        pixels: Number of pixels in a batch; the batch is as large as they allow.
+        crop: Side of the training window in pixels.
+        whole_every: Every n-th step uses whole 256 px crops instead of windows, on which the
+            identity term is measured too; 0 for never.
+        cycles: Probabilities of drawing k = 1, 2, 3...; they need not add up to 1.
         learning_rate: ((step, value), ...), joined by straight lines in log value.
-        betas: of Adam.
-        warmup_steps: steps of linear warm-up.
-        ema: decay of the averaged weights, which are the ones shipped.
-        shares: weights of the degradation sets.
-        clean_share: share of undegraded inputs.
-        perceptual_share: part of a batch on which the VGG16 distance is measured; it is
-            by far the dearest term.
-        extra_share: part of a batch that the extra passes of CCFP see.
-        extra_every: each so many steps there are such passes.
-        network: layout.
-        loss: weights of the terms.
-        discriminator_rate: learning rate of the discriminator, as a share of the network's.
+        betas: Decay rates of Adam's two moments.
+        warmup_steps: Number of steps of linear warm-up.
+        ema: Decay of the averaged weights, which are the ones shipped.
+        shares: Weights of the degradation sets.
+        clean_share: Share of undegraded inputs.
+        perceptual_share: Part of a batch on which the VGG16 distance is measured, by far the most
+            expensive term.
+        extra_share: Part of a batch that the extra passes of CCFP see.
+        extra_every: Every n-th step has such passes.
+        network: Layout of the network.
+        loss: Weights of the terms.
+        discriminator_rate: Learning rate of the discriminator, as a share of the network's.
         stages: ((step, changes), ...): from that step on, what `changes` names is as it
             says. Its keys are fields of this class; those of `loss` are named inside it.
-        checkpoint_every_s: seconds between checkpoints.
-        validate_every_s: seconds between validations.
+        checkpoint_every_s: Seconds between checkpoints.
+        validate_every_s: Seconds between validations.
         precision: 'auto' (bfloat16 on a GPU and on a CPU with instructions for it, float32
             elsewhere), 'bfloat16' or 'float32'.
 

@@ -27,8 +27,8 @@ class Precision:
     """A precision, and why it was chosen.
 
     Attributes:
-        bfloat16: whether networks run under autocast to bfloat16; float32 otherwise.
-        reason: end of a sentence, for logs.
+        bfloat16: Whether networks run under autocast to bfloat16; float32 otherwise.
+        reason: Reason as the end of a sentence, for logs.
 
     """
 
@@ -61,9 +61,9 @@ def choose_precision(wanted: str, device: torch.device, flags: Collection[str]) 
     """Decide in which precision a run computes.
 
     Args:
-        wanted: one of `CHOICES`; 'auto' decides by the device.
-        device: on which the networks run.
-        flags: names of the instruction sets that the CPU has, see `cpu_flags`.
+        wanted: Precision that the config asks for, one of `CHOICES`; 'auto' decides by the device.
+        device: Device that the networks run on.
+        flags: Names of the instruction sets that the CPU has, see `cpu_flags`.
 
     Raises:
         ValueError: `wanted` is not one of `CHOICES`.
@@ -86,7 +86,7 @@ def cpu_flags(listing: Path = Path('/proc/cpuinfo')) -> frozenset[str]:
     PyTorch knows them (2.13 does); for a version that does not, Linux lists them.
 
     Args:
-        listing: see `listed_flags`.
+        listing: Path of the file that lists them, see `listed_flags`.
 
     """
     import torch
@@ -101,8 +101,8 @@ def listed_flags(listing: Path) -> frozenset[str]:
     """Return the flags of the first core in a listing; none if there is no such file.
 
     Args:
-        listing: file like Linux's ``/proc/cpuinfo``, with a line ``flags`` (x86) or ``Features``
-            (Arm) for each core.
+        listing: Path of a file like Linux's ``/proc/cpuinfo``, with a line ``flags`` (x86) or
+            ``Features`` (Arm) for each core.
 
     """
     try:

@@ -22,8 +22,8 @@ class Processes:
     """Which of a run's processes this is.
 
     Attributes:
-        rank: number of this process, from 0; the first one writes checkpoints and logs.
-        count: of processes.
+        rank: Number of this process, from 0; the first one writes checkpoints and logs.
+        count: Number of processes.
 
     """
 
@@ -61,9 +61,10 @@ def run_in_processes(count: int, device: str, work: Callable[[Processes, str], N
     """Do the work of a run in so many processes, or here if it is one.
 
     Args:
-        count: of processes.
+        count: Number of processes.
         device: 'cpu', or 'cuda', of which process i takes 'cuda:i'.
-        work: called with which of the processes it is, and its device; can be pickled.
+        work: Function that is called with which of the processes it is, and its device; can be
+            pickled.
 
     Raises:
         ValueError: fewer than one process, or more than there are GPUs.

@@ -20,8 +20,8 @@ class RunLog:
         """Go on with the files in a run's folder, or begin them.
 
         Args:
-            folder: of the run.
-            events: whether to write TensorBoard's events, which need its package.
+            folder: Folder of the run.
+            events: Whether to write TensorBoard's events, which need its package.
 
         """
         self._train: TextIO = (folder / 'train.csv').open('a', newline='', encoding='utf-8')

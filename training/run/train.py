@@ -38,9 +38,9 @@ def run(trainer: Trainer, data: Path, stop_after_s: float) -> None:
     """Train until the run is done or stopped; the first of its processes logs and validates.
 
     Args:
-        trainer: of the run.
-        data: folder with MANIFEST.tsv.
-        stop_after_s: seconds after which to stop, 0 = no limit.
+        trainer: Trainer of the run.
+        data: Folder with MANIFEST.tsv.
+        stop_after_s: Seconds after which to stop; 0 for no limit.
 
     """
     config, processes = trainer.config, trainer.processes

@@ -42,13 +42,13 @@ class Trainer:
         """Load the data and the run's last checkpoint, if there is one.
 
         Args:
-            config: of the run.
-            data: folder with MANIFEST.tsv.
-            out: the run's folder, made if need be.
+            config: Configuration of the run.
+            data: Folder with MANIFEST.tsv.
+            out: Folder of the run, made if need be.
             device: 'cpu', 'cuda', 'cuda:1'...
-            processes: this one among those that share the run; None = it is alone.
-            by_time: the schedules go by the time alone, and the run ends when `time_budget_s`
-                is spent, however many steps it has done by then.
+            processes: Place of this process among those that share the run; None if it is alone.
+            by_time: Whether the schedules go by the time alone; the run then ends when
+                `time_budget_s` is spent, however many steps it has done by then.
 
         Raises:
             FileNotFoundError: data, the weights of a critic that the run needs, or the

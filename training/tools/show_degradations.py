@@ -59,8 +59,8 @@ def sheet(face: NDArray[np.uint8], across: int = 6, seed: int = 0) -> NDArray[np
 
     Args:
         face: (256, 256, 3) uint8 BGR.
-        across: pictures a row.
-        seed: of the draws.
+        across: Number of pictures in a row.
+        seed: Seed of the draws.
 
     Returns:
         The sheet, uint8 BGR.

@@ -28,10 +28,10 @@ class Contestant:
     """One layout: its weights, and the time that training it has cost.
 
     Attributes:
-        step: optimiser steps done.
-        seconds: of computing spent in them, batches not counted; see `clock`.
-        history: rows of step, seconds and the figures of one look at the averaged weights.
-        provenance: hashes of the data and the code that trained it.
+        step: Number of optimiser steps done.
+        seconds: Seconds of computing spent in those steps, batches not counted; see `clock`.
+        history: Rows of step, seconds and the figures of one look at the averaged weights.
+        provenance: Hashes of the data and of the code that trained the layout.
 
     """
 
@@ -134,13 +134,13 @@ def train_all(
     """Train the layouts in turns, a step each; resumes what a kill has left.
 
     Args:
-        layouts: names.
-        config: the training that each gets; its `network` is not used.
-        data: folder with MANIFEST.tsv.
-        out: folder of the checkpoints, made if need be.
-        device: that trains.
-        look: measures averaged weights, for `Contestant.history`.
-        look_every: steps between two looks.
+        layouts: Names of the layouts.
+        config: Configuration of the training that each layout gets; its `network` is not used.
+        data: Folder with MANIFEST.tsv.
+        out: Folder of the checkpoints, made if need be.
+        device: Device that trains.
+        look: Function that measures averaged weights, for `Contestant.history`.
+        look_every: Number of steps between two looks.
 
     Returns:
         The trained layouts.

@@ -12,7 +12,7 @@ def front(costs: Mapping[str, Sequence[float]]) -> list[str]:
     """Return the names that are not dominated, in the order given.
 
     Args:
-        costs: by name, figures of which less is better; as many for each name.
+        costs: Figures by name, of which less is better; as many for each name.
 
     Returns:
         Those for which no other is at least as good in every figure and better in one.
@@ -33,8 +33,8 @@ def at_seconds(history: Sequence[Mapping[str, float]], seconds: float) -> dict[s
     """Return what a layout had reached after so much training, between two looks by a line.
 
     Args:
-        history: rows with `step`, `seconds` and figures, in order.
-        seconds: of training; before the first or after the last row, that row is given.
+        history: Rows with `step`, `seconds` and figures, in order.
+        seconds: Seconds of training; before the first or after the last row, that row is given.
 
     Returns:
         The figures, and the `step`.

@@ -31,10 +31,10 @@ def export(
     """Write ``<layout>_fp32.onnx`` and ``<layout>_int8.onnx``.
 
     Args:
-        network: trained.
-        layout: its name.
-        folder: to write to.
-        faces: of the training split, which calibrate the INT8 model.
+        network: Trained network.
+        layout: Name of the layout.
+        folder: Folder that the files are written to.
+        faces: Faces of the training split, which calibrate the INT8 model.
 
     Returns:
         The two files, by precision. Like those that ship, the INT8 one takes and gives
@@ -76,7 +76,7 @@ def time_all(files: Mapping[str, Mapping[str, Path]], rounds: int) -> dict[str, 
 
     Args:
         files: ONNX files by layout and precision.
-        rounds: how often each file runs.
+        rounds: Number of runs of each file.
 
     Returns:
         By layout and precision, `median_ms` and `min_ms`.

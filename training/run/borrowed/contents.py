@@ -54,8 +54,8 @@ def faces(data: Path, exclude: str) -> Iterator[Entry]:
     """Yield the training faces as WebP, and the manifest as it is.
 
     Args:
-        data: folder with MANIFEST.tsv.
-        exclude: list of images to leave out, see `RunConfig`.
+        data: Folder with MANIFEST.tsv.
+        exclude: List of images to leave out, see `RunConfig`.
 
     Raises:
         FileNotFoundError: the manifest or the list is missing.
@@ -125,9 +125,9 @@ def start(run: Path | None, config: RunConfig) -> Iterator[Entry]:
     """Yield the checkpoint that the borrowed run begins with, at its step 0.
 
     Args:
-        run: folder of the run to go on from: its averaged weights, its discriminator if it has
-            one. None = random weights.
-        config: of the borrowed run.
+        run: Folder of the run to go on from: its averaged weights, its discriminator if it has one.
+            None for random weights.
+        config: Configuration of the borrowed run.
 
     Raises:
         FileNotFoundError: the run has no checkpoint.

@@ -28,10 +28,10 @@ def pack(
 
     Args:
         config: YAML file of the borrowed run; its schedules will go by the time alone.
-        data: folder with MANIFEST.tsv.
-        out: folder to be made.
-        run: folder of the run to go on from, None = random weights.
-        limit_bytes: size of a part, at most.
+        data: Folder with MANIFEST.tsv.
+        out: Folder to be made.
+        run: Folder of the run to go on from; None for random weights.
+        limit_bytes: Largest size of a part in bytes.
 
     Returns:
         The files' paths.

@@ -40,10 +40,10 @@ def leave(
     """Write what goes home, whole: a kill leaves what was there before, or both.
 
     Args:
-        state: checkpoint, as `Trainer.state` returns it.
-        run: folder with the run's log.
-        out: folder to be made, or to be replaced.
-        limit_bytes: size of a file, at most.
+        state: Checkpoint, as `Trainer.state` returns it.
+        run: Folder with the run's log.
+        out: Folder to be made, or to be replaced.
+        limit_bytes: Largest size of a file in bytes.
 
     Returns:
         The files' paths.
@@ -80,7 +80,7 @@ def read(folder: Path) -> tuple[dict[str, Any], dict[str, bytes]]:
     """Read what came back.
 
     Args:
-        folder: as `leave` wrote it.
+        folder: Folder that `leave` wrote.
 
     Returns:
         The checkpoint, without the network's optimiser, and the content of each of `LOGS`.
@@ -108,8 +108,8 @@ def make_run(results: Path, out: Path) -> Path:
     """Write the checkpoint and the log of a run; return the checkpoint's path.
 
     Args:
-        results: folder that came back.
-        out: the run's folder, made if need be.
+        results: Folder that came back.
+        out: Folder of the run, made if need be.
 
     Raises:
         FileExistsError: the run has a checkpoint.

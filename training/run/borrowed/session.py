@@ -27,9 +27,9 @@ def train_for(work: Path, out: Path, seconds: float, device: str | None = None) 
     first (SIGTERM, SIGINT) leaves the last state.
 
     Args:
-        work: folder of the parts put together.
-        out: folder of what goes home.
-        seconds: of training, over all starts.
+        work: Folder of the parts put together.
+        out: Folder of what goes home.
+        seconds: Seconds of training, over all starts.
         device: 'cpu', 'cuda'...; None = a GPU where there is one.
 
     """

@@ -18,9 +18,9 @@ class Sliced(io.RawIOBase):
         """Begin.
 
         Args:
-            folder: existing folder to write into.
-            name: of the file.
-            limit_bytes: size of a slice, at most.
+            folder: Folder to write into, which exists.
+            name: Name of the file.
+            limit_bytes: Largest size of a slice in bytes.
 
         Raises:
             ValueError: the limit is below one byte.

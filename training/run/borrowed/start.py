@@ -28,8 +28,8 @@ def check_slices(slices: Sequence[Mapping[str, Any]], folder: Path) -> list[Path
     """Return the paths of a sliced file's slices in their order.
 
     Args:
-        slices: of each slice its `file` and its `sha256`.
-        folder: that holds them.
+        slices: Slices, of each its `file` and its `sha256`.
+        folder: Folder that holds the slices.
 
     Raises:
         ValueError: a slice is missing or damaged; all such slices are named.
@@ -73,8 +73,8 @@ def unpack(parts: Path, work: Path) -> None:
     """Put the parts together in a folder, unless that was done before.
 
     Args:
-        parts: folder with the parts and their listing.
-        work: folder to be made.
+        parts: Folder with the parts and their listing.
+        work: Folder to be made.
 
     Raises:
         FileNotFoundError: the listing is missing.
