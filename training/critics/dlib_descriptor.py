@@ -103,8 +103,8 @@ class FaceDescriptor(nn.Module):
                 place where that command puts it.
 
         Raises:
-            FileNotFoundError: the file is missing.
-            RuntimeError: the file holds another network's weights.
+            FileNotFoundError: The file is missing.
+            RuntimeError: The file holds another network's weights.
 
         """
         super().__init__()

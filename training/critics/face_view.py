@@ -82,7 +82,7 @@ class FaceView(nn.Module):
             (B, 3, side, side) float32 faces.
 
         Raises:
-            ValueError: another shape.
+            ValueError: The crop has another shape.
 
         """
         if crop.ndim != 4 or crop.shape[1:] != (3, CROP_SIZE, CROP_SIZE):

@@ -24,8 +24,8 @@ def check_critics(critics: Mapping[str, float], identity: float) -> None:
         identity: Weight of the whole term.
 
     Raises:
-        ValueError: a name that is not in `NAMES`, a weight that is no number or below 0, or a
-            term that is on without any critic that weighs more than 0.
+        ValueError: A name is not in `NAMES`, a weight is no number or below 0, or the term is on
+            without any critic that weighs more than 0.
 
     """
     if not isinstance(critics, Mapping):
@@ -73,7 +73,7 @@ def name_critics(loss: Mapping[str, Any]) -> dict[str, Any]:
         loss: Section `loss` of a config, as YAML or JSON hold it.
 
     Raises:
-        ValueError: both keys are there, or the list has another length than 1 or 2.
+        ValueError: Both keys are there, or the list has another length than 1 or 2.
 
     """
     named = dict(loss)

@@ -61,7 +61,7 @@ def identity_file(name: str, path: Path | None = None) -> Path:
         path: Path of the file, if it lies elsewhere than where that command puts it.
 
     Raises:
-        FileNotFoundError: it has not been fetched.
+        FileNotFoundError: The file has not been fetched.
 
     """
     if path is not None:
@@ -80,7 +80,7 @@ def load_arrays(network: nn.Module, path: Path) -> None:
     """Give a network the weights of a file of `identity_file`, and the memory format it likes.
 
     Raises:
-        RuntimeError: the file holds another network's weights.
+        RuntimeError: The file holds another network's weights.
 
     """
     with np.load(path, allow_pickle=False) as arrays:
@@ -197,8 +197,8 @@ class IdentityEmbedding(nn.Module):
                 place where that command puts it.
 
         Raises:
-            FileNotFoundError: the file is missing.
-            RuntimeError: the file holds another network's weights.
+            FileNotFoundError: The file is missing.
+            RuntimeError: The file holds another network's weights.
 
         """
         super().__init__()
@@ -219,7 +219,7 @@ class IdentityEmbedding(nn.Module):
             (B, 192) float32 embeddings of length 1.
 
         Raises:
-            ValueError: another shape.
+            ValueError: The crop has another shape.
 
         """
         return F.normalize(self.network(self.face(crop, view)).float(), dim=1)

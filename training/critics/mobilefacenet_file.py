@@ -34,8 +34,8 @@ def read_tflite(path: Path) -> dict[str, Array]:
     """Return the tensors of a TFLite file by name.
 
     Raises:
-        FileNotFoundError: no such file.
-        ValueError: not the file that this was written for.
+        FileNotFoundError: The file is missing.
+        ValueError: The file is not the one that this was written for.
 
     """
     check_file(path, SHA256, f'{TFLITE} of {PACKAGE}')
@@ -66,7 +66,7 @@ def convert(tensors: dict[str, Array]) -> dict[str, Array]:
         tensors: Tensors by name, as `read_tflite` returns them.
 
     Raises:
-        KeyError: a tensor is missing.
+        KeyError: A tensor is missing.
 
     """
     top = 'MobileFaceNet'
@@ -142,7 +142,7 @@ def install(tflite: Path, target: Path) -> Path:
     """Convert a MobileFaceNet file and put both forms into a folder; return the arrays' path.
 
     Raises:
-        FileNotFoundError, ValueError: see `read_tflite`.
+        FileNotFoundError, ValueError: See `read_tflite`.
 
     """
     write_state(convert(read_tflite(tflite)), MobileFaceNet(), target / FILE)

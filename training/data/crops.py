@@ -22,7 +22,7 @@ def load_image(path: Path) -> NDArray[np.uint8]:
     """Read an image as (H, W, 3) uint8 BGR.
 
     Raises:
-        ValueError: it cannot be decoded.
+        ValueError: The image cannot be decoded.
 
     """
     image = cv2.imread(str(path), cv2.IMREAD_COLOR)

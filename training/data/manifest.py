@@ -35,8 +35,8 @@ def read_manifest(root: Path, split: str) -> list[FaceRecord]:
     """Read one split of ``MANIFEST.tsv``, sorted by file name.
 
     Raises:
-        FileNotFoundError: no manifest under root.
-        ValueError: the split is empty.
+        FileNotFoundError: The manifest is missing.
+        ValueError: The split is empty.
 
     """
     manifest = root / 'MANIFEST.tsv'
@@ -66,7 +66,7 @@ def read_names(path: Path) -> set[str]:
     """Read a list of file names, one a line; lines that begin with # say why.
 
     Raises:
-        FileNotFoundError: there is no such list.
+        FileNotFoundError: The list is missing.
 
     """
     if not path.is_file():

@@ -41,8 +41,8 @@ class TrainingFaces:
             exclude: Path of a list of file names to leave out, see `read_names`.
 
         Raises:
-            FileNotFoundError: the manifest or the list is missing.
-            ValueError: no face is left, or an image cannot be decoded.
+            FileNotFoundError: The manifest or the list is missing.
+            ValueError: No face is left, or an image cannot be decoded.
 
         """
         left_out = read_names(exclude) if exclude else set()

@@ -122,7 +122,7 @@ class DegradationBatch:
             The same shape, type, device and range; differentiable.
 
         Raises:
-            ValueError: the shape does not fit.
+            ValueError: The shape does not fit.
 
         """
         self._check(images)
@@ -139,7 +139,7 @@ class DegradationBatch:
             The same shape: the images, grey where no colour is left to be restored.
 
         Raises:
-            ValueError: the shape does not fit.
+            ValueError: The shape does not fit.
 
         """
         self._check(images)

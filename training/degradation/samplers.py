@@ -181,7 +181,7 @@ def sample(rng: np.random.Generator, shares: Mapping[str, float]) -> Degradation
         shares: Weight of each set, by its name in `SAMPLERS`.
 
     Raises:
-        KeyError: a name that is not in `SAMPLERS`.
+        KeyError: A name is not in `SAMPLERS`.
 
     """
     names = list(shares)

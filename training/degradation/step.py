@@ -67,7 +67,7 @@ def check(condition: bool, message: str) -> None:
     """Refuse a parameter.
 
     Raises:
-        ValueError: the condition does not hold.
+        ValueError: The condition does not hold.
 
     """
     if not condition:

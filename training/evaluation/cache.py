@@ -27,7 +27,7 @@ def code_sha256(root: Path = _ROOT) -> str:
         root: Folder that holds the project's packages.
 
     Raises:
-        FileNotFoundError: an imported module of the project has no file.
+        FileNotFoundError: An imported module of the project has no file.
 
     """
     digest = hashlib.sha256()

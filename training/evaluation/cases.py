@@ -53,8 +53,8 @@ class CaseSet:
             seed: Seed of the degradations.
 
         Raises:
-            FileNotFoundError: no manifest, or no list of real faces.
-            ValueError: there is no such set, or nobody in it.
+            FileNotFoundError: The manifest, or the list of real faces, is missing.
+            ValueError: There is no such set, or it has no face.
 
         """
         if name not in (*SETS, REAL, CLEAN):

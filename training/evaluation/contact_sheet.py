@@ -29,7 +29,7 @@ def contact_sheet(
         The sheet, uint8 BGR.
 
     Raises:
-        ValueError: the numbers of titles, captions and pictures do not fit together.
+        ValueError: The numbers of titles, captions and pictures do not fit together.
 
     """
     if any(len(row) != len(titles) for row in rows):

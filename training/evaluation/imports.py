@@ -25,7 +25,7 @@ def project_files(module: str, root: Path, packages: Sequence[str] = PACKAGES) -
         The files' paths, sorted.
 
     Raises:
-        FileNotFoundError: the module, or one that is imported from it, has no file under `root`.
+        FileNotFoundError: The module, or one that is imported from it, has no file under `root`.
 
     """
     # With this one folder on its path the finder meets the project's modules alone.

@@ -66,11 +66,11 @@ def list_units(request: Request) -> list[Unit]:
     """List every unit of a run, whether it was done before or not.
 
     Raises:
-        FileNotFoundError: see `CaseSet`; a metric's weights, or a file of the code that
-            measures, is missing.
-        ImportError: what runs a metric's network is missing.
-        ValueError: see `CaseSet`.
-        ModelError: a model's file or card is missing or damaged.
+        FileNotFoundError: The manifest, the list of real faces, a metric's weights, or a file of
+            the code that measures, is missing.
+        ImportError: A library that runs a metric's network is missing.
+        ValueError: There is no such set, or it has no face.
+        ModelError: A model's file or card is missing or damaged.
 
     """
     names = {*request.sets, SETS[0], CLEAN}
@@ -154,7 +154,7 @@ def read_results(units: Sequence[Unit]) -> tuple[dict[Task, list[Readings]], dic
         that each model took, whenever that was.
 
     Raises:
-        RuntimeError: a unit has not been done.
+        RuntimeError: A unit has not been done.
 
     """
     faces: dict[Task, list[Readings]] = {}

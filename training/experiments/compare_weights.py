@@ -117,7 +117,7 @@ def read_weights(path: Path) -> nn.Module:
     """Return the network of a run's folder (its averaged weights) or of a shipped FP32 file.
 
     Raises:
-        FileNotFoundError, ValueError: see `load_run` and `read_model`.
+        FileNotFoundError, ValueError: See `load_run` and `read_model`.
 
     """
     return load_run(path)[0] if path.is_dir() else read_model(path)[0]

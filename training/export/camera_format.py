@@ -62,7 +62,7 @@ def fold(network: nn.Module, scale: float = 1.0, size: int = 256) -> nn.Module:
         The folded copy, in evaluation mode.
 
     Raises:
-        ValueError: the network is not built like that, so that the folded copy differs.
+        ValueError: The network is not built like that, so that the folded copy differs.
 
     """
     folded = copy.deepcopy(network).eval()

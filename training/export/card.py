@@ -138,7 +138,7 @@ def metrics_of(results: Mapping[str, Any], sha256: str) -> dict[str, Any]:
         `k`: by cycle ('0' is the degraded input) and metric the mean to `DIGITS` digits.
 
     Raises:
-        ValueError: the results are of other files.
+        ValueError: The results are of other files.
 
     """
     for model in results['models'].values():
@@ -177,7 +177,7 @@ def write_metrics(card_path: Path, results: Mapping[str, Any]) -> None:
         results: Content of `docs/results.json`, see `metrics_of`.
 
     Raises:
-        ValueError: the results are of another file than the one that lies beside the card.
+        ValueError: The results are of another file than the one that lies beside the card.
 
     """
     card = json.loads(card_path.read_text(encoding='utf-8'))

@@ -45,8 +45,8 @@ def degraded_faces(data: Path, split: str, count: int, seed: int) -> list[Degrad
         The faces, in the order drawn.
 
     Raises:
-        FileNotFoundError: no manifest.
-        ValueError: the split is empty, or the count below 1.
+        FileNotFoundError: The manifest is missing.
+        ValueError: The split is empty, or the count is below 1.
 
     """
     if count < 1:

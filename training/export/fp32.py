@@ -73,7 +73,7 @@ def check_against_pytorch(
         level (0.00196) of it is rounding.
 
     Raises:
-        RuntimeError: it is above `TOLERANCE`, beyond rounding.
+        RuntimeError: The difference is above `TOLERANCE`, beyond rounding.
 
     """
     session = ort.InferenceSession(str(path), providers=['CPUExecutionProvider'])

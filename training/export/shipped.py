@@ -31,8 +31,8 @@ def read_model(path: Path) -> tuple[nn.Module, dict[str, Any]]:
         of today.
 
     Raises:
-        FileNotFoundError: model or card are missing.
-        ValueError: it is not the FP32 file of a run, or of another layout than its card's.
+        FileNotFoundError: Model or card are missing.
+        ValueError: The file is not the FP32 file of a run, or holds another layout than its card's.
 
     """
     for wanted in (path, path.with_suffix('.json')):

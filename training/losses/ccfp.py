@@ -175,7 +175,7 @@ def ccfp_loss(
         The scalar loss, the value of each term, and the outputs y_1..y_k.
 
     Raises:
-        KeyError: some identity critics are there, but not all that weigh more than 0.
+        KeyError: Some identity critics are there, but not all that weigh more than 0.
 
     """
     terms: dict[str, Tensor] = {}

@@ -60,7 +60,7 @@ class LossWeights:
         activation_limit: Magnitude up to which an activation costs nothing.
 
     Raises:
-        ValueError: identity critics that `check_critics` refuses.
+        ValueError: The identity critics are such that `check_critics` refuses them.
 
     """
 

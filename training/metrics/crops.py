@@ -13,7 +13,7 @@ def check_crop(crop_bgr: NDArray[np.uint8]) -> None:
     """Refuse what is not a crop.
 
     Raises:
-        ValueError: not (256, 256, 3) uint8.
+        ValueError: The crop is not (256, 256, 3) uint8.
 
     """
     wanted = (CROP_SIZE, CROP_SIZE, 3)

@@ -33,7 +33,7 @@ class FaceFinder:
             threads: CPU threads, 0 for ONNX Runtime's own choice.
 
         Raises:
-            FileNotFoundError: the package that holds the detector is missing.
+            FileNotFoundError: The package that holds the detector is missing.
 
         """
         try:
@@ -56,7 +56,7 @@ class FaceFinder:
             crop_bgr: (256, 256, 3) uint8 aligned crop.
 
         Raises:
-            ValueError: another shape or type.
+            ValueError: The crop has another shape or type.
 
         """
         check_crop(crop_bgr)

@@ -90,7 +90,7 @@ class EfficientNetFeatures(nn.Module):
         """Load the network.
 
         Raises:
-            FileNotFoundError: the package that holds the weights is missing.
+            FileNotFoundError: The package that holds the weights is missing.
 
         """
         super().__init__()
@@ -147,8 +147,8 @@ def kid(
         Mean and standard deviation over the subsets.
 
     Raises:
-        ValueError: shapes do not match, a set has fewer than two images, or `subsets`
-            or `subset_size` is too small.
+        ValueError: Shapes do not match, a set has fewer than two images, or `subsets` or
+            `subset_size` is too small.
 
     """
     a = np.asarray(features_a, dtype=np.float64)

@@ -47,8 +47,8 @@ class Dists(nn.Module):
                 the first convolution alone would cost 0.001.
 
         Raises:
-            FileNotFoundError: a package with weights is missing.
-            ValueError: the file of channel weights is not DISTS's.
+            FileNotFoundError: A package with weights is missing.
+            ValueError: The file of channel weights is not DISTS's.
 
         """
         super().__init__()

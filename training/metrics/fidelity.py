@@ -49,7 +49,7 @@ def ms_ssim(first: Tensor, second: Tensor) -> Tensor:
         second: Images of the same shape.
 
     Raises:
-        ValueError: the images are too small for the window at the fifth scale.
+        ValueError: The images are too small for the window at the fifth scale.
 
     """
     last = len(MS_SSIM_WEIGHTS) - 1

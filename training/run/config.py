@@ -56,7 +56,7 @@ class RunConfig:
             elsewhere), 'bfloat16' or 'float32'.
 
     Raises:
-        ValueError: unknown precision.
+        ValueError: The precision is unknown.
 
     """
 
@@ -176,8 +176,9 @@ def load_config(path: Path) -> RunConfig:
     """Read a run's YAML file.
 
     Raises:
-        ValueError: unknown keys or precision, stages without or out of order, or identity
-            critics that mean nothing, at the start or in a stage; named in the message.
+        ValueError: Keys or the precision are unknown, stages are without a first step or out of
+            order, or identity critics mean nothing, at the start or in a stage; the message names
+            which.
 
     """
     values = dict(yaml.safe_load(path.read_text(encoding='utf-8')) or {})
@@ -208,7 +209,7 @@ def modernise(values: Mapping[str, Any]) -> dict[str, Any]:
         values: JSON object made of a `RunConfig`, of this code or of an older one.
 
     Raises:
-        ValueError: see `name_critics`.
+        ValueError: A section `loss` is such that `name_critics` refuses it.
 
     """
     modern = dict(values)

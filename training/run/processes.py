@@ -67,7 +67,7 @@ def run_in_processes(count: int, device: str, work: Callable[[Processes, str], N
             pickled.
 
     Raises:
-        ValueError: fewer than one process, or more than there are GPUs.
+        ValueError: The count is below 1, or above the number of GPUs.
 
     """
     if count < 1:

@@ -51,8 +51,8 @@ class Trainer:
                 `time_budget_s` is spent, however many steps it has done by then.
 
         Raises:
-            FileNotFoundError: data, the weights of a critic that the run needs, or the
-                checkpoint that it starts from are missing.
+            FileNotFoundError: Data, the weights of a critic that the run needs, or the checkpoint
+                that it starts from are missing.
 
         """
         torch.manual_seed(config.seed)

@@ -29,7 +29,7 @@ def read(path: Path) -> list[dict[str, Any]]:
     that the last one saw, by the figures of the degraded input.
 
     Raises:
-        FileNotFoundError: there is no such file.
+        FileNotFoundError: The file is missing.
 
     """
     rows: dict[int, dict[str, Any]] = {}

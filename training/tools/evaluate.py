@@ -72,8 +72,8 @@ def make_request(args: argparse.Namespace) -> tuple[Request, bool]:
     """Return what is to be measured, and whether that is the whole.
 
     Raises:
-        FileNotFoundError: no models, or no such model.
-        ValueError: two models would have one name.
+        FileNotFoundError: There are no models, or there is no model of a given name.
+        ValueError: Two models would have one name.
 
     """
     present = {path.stem: path for path in sorted(args.models.glob('*.onnx'))}

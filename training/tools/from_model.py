@@ -19,8 +19,8 @@ def read_judge(run: Path) -> dict[str, Any]:
     """Return a run's discriminator and its optimiser, as a checkpoint holds them.
 
     Raises:
-        FileNotFoundError: the run has no checkpoint.
-        ValueError: its checkpoint holds no discriminator.
+        FileNotFoundError: The run has no checkpoint.
+        ValueError: The checkpoint of the run holds no discriminator.
 
     """
     state = read_run(run, '--judge')

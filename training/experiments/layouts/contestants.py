@@ -95,7 +95,7 @@ class Contestant:
         """Go on from ``<layout>.pt``, if there is one.
 
         Raises:
-            ValueError: it was trained by another configuration.
+            ValueError: The checkpoint was trained by another configuration.
 
         """
         path = folder / f'{self.layout}.pt'

@@ -58,8 +58,8 @@ def faces(data: Path, exclude: str) -> Iterator[Entry]:
         exclude: List of images to leave out, see `RunConfig`.
 
     Raises:
-        FileNotFoundError: the manifest or the list is missing.
-        ValueError: an image cannot be decoded.
+        FileNotFoundError: The manifest or the list is missing.
+        ValueError: An image cannot be decoded.
 
     """
     left_out = read_names(CONFIGS / exclude) if exclude else set()
@@ -81,8 +81,8 @@ def critics(config: RunConfig) -> Iterator[Entry]:
     """Yield the frozen networks that the config asks for at any step, in half precision.
 
     Raises:
-        FileNotFoundError: the weights of one of them are missing.
-        ValueError: a weight is beyond the range of half precision.
+        FileNotFoundError: The weights of one of the networks are missing.
+        ValueError: A weight is beyond the range of half precision.
 
     """
     phases = [config, *(config.at(begin) for begin, _ in config.stages)]
@@ -130,9 +130,9 @@ def start(run: Path | None, config: RunConfig) -> Iterator[Entry]:
         config: Configuration of the borrowed run.
 
     Raises:
-        FileNotFoundError: the run has no checkpoint.
-        ValueError: its weights are of another layout, or no run was given where the config asks
-            for one.
+        FileNotFoundError: The run has no checkpoint.
+        ValueError: The run's weights are of another layout, or no run was given where the config
+            asks for one.
 
     """
     if run is None:

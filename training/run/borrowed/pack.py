@@ -37,8 +37,8 @@ def pack(
         The files' paths.
 
     Raises:
-        FileNotFoundError: config, faces, the run's checkpoint or a critic's weights are missing.
-        ValueError: the folder holds files already, the config is wrong or does not fit the run, or
+        FileNotFoundError: Config, faces, the run's checkpoint or a critic's weights are missing.
+        ValueError: The folder holds files already, the config is wrong or does not fit the run, or
             an image or a critic cannot be packed.
 
     """

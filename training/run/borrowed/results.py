@@ -86,8 +86,8 @@ def read(folder: Path) -> tuple[dict[str, Any], dict[str, bytes]]:
         The checkpoint, without the network's optimiser, and the content of each of `LOGS`.
 
     Raises:
-        FileNotFoundError: the folder has no list of the files.
-        ValueError: a file is missing or damaged.
+        FileNotFoundError: The folder has no list of the files.
+        ValueError: A file is missing or damaged.
 
     """
     if not (folder / FACTS).is_file():
@@ -112,9 +112,9 @@ def make_run(results: Path, out: Path) -> Path:
         out: Folder of the run, made if need be.
 
     Raises:
-        FileExistsError: the run has a checkpoint.
-        FileNotFoundError: the folder is not one that came back.
-        ValueError: a file in it is missing or damaged.
+        FileExistsError: The run has a checkpoint.
+        FileNotFoundError: The folder is not one that came back.
+        ValueError: A file in the folder is missing or damaged.
 
     """
     target = out / CHECKPOINT

@@ -23,7 +23,7 @@ class Sliced(io.RawIOBase):
             limit_bytes: Largest size of a slice in bytes.
 
         Raises:
-            ValueError: the limit is below one byte.
+            ValueError: The limit is below one byte.
 
         """
         if limit_bytes < 1:

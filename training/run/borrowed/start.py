@@ -32,7 +32,7 @@ def check_slices(slices: Sequence[Mapping[str, Any]], folder: Path) -> list[Path
         folder: Folder that holds the slices.
 
     Raises:
-        ValueError: a slice is missing or damaged; all such slices are named.
+        ValueError: A slice is missing or damaged; all such slices are named.
 
     """
     wrong = []
@@ -77,8 +77,8 @@ def unpack(parts: Path, work: Path) -> None:
         work: Folder to be made.
 
     Raises:
-        FileNotFoundError: the listing is missing.
-        ValueError: a part is missing or damaged, or the folder holds something else.
+        FileNotFoundError: The listing is missing.
+        ValueError: A part is missing or damaged, or the folder holds something else.
 
     """
     if not (parts / LISTING).is_file():
