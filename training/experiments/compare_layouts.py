@@ -9,8 +9,8 @@ from __future__ import annotations
 import argparse
 import json
 import platform
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
@@ -28,6 +28,7 @@ from training.experiments.layouts.quality import (
     by_set,
     paired_difference,
 )
+from training.experiments.layouts.report import EqualTime, LayoutFigures, Report
 from training.experiments.layouts.speed import agreement, export, time_all
 from training.export.faces import degraded_faces
 from training.networks.build import count_macs, count_parameters
@@ -47,9 +48,8 @@ def main() -> None:
     args = _arguments()
     page, figures = args.docs / 'layouts.md', args.docs / 'layouts.json'
     if args.only_page:
-        report = json.loads(figures.read_text(encoding='utf-8'))
-        report['kept'] = _kept(args.kept) or report['kept']
-        _write(report, figures, page)
+        report = Report.read(json.loads(figures.read_text(encoding='utf-8')))
+        _write(replace(report, kept=_kept(args.kept) or report.kept), figures, page)
         return
     if args.threads > 0:
         torch.set_num_threads(args.threads)
@@ -70,10 +70,10 @@ def main() -> None:
     _write(report, figures, page)
 
 
-def _write(report: dict[str, Any], figures: Path, page: Path) -> None:
-    figures.write_text(json.dumps(report, indent=1) + '\n', encoding='utf-8')
+def _write(report: Report, figures: Path, page: Path) -> None:
+    figures.write_text(json.dumps(report.as_json(), indent=1) + '\n', encoding='utf-8')
     page.write_text(render(report), encoding='utf-8')
-    print(f'wrote {figures} and {page.name}; front: {", ".join(report["front"])}')
+    print(f'wrote {figures} and {page.name}; front: {", ".join(report.front)}')
 
 
 def _kept(path: Path | None) -> str:
@@ -86,7 +86,7 @@ def _figures(
     contestants: list[Contestant],
     values: dict[str, NDArray[np.float64]],
     sets: list[str],
-) -> dict[str, Any]:
+) -> Report:
     reference = args.layouts[0]
     calibration = degraded_faces(args.data, 'train', CALIBRATION_FACES, SEEDS[0])
     compared = degraded_faces(args.data, 'val', AGREEMENT_FACES, SEEDS[1])
@@ -99,63 +99,63 @@ def _figures(
     first_steps = next((s for s, new in config.stages if 'cycles' in new), config.steps)
     spent = {c.layout: at_seconds_of_step(c.history, first_steps) for c in contestants}
     fastest = min(spent, key=lambda name: spent[name])
-    rows: dict[str, Any] = {}
+    rows: dict[str, LayoutFigures] = {}
     for c in contestants:
         own = values[c.layout]
         quality = by_set(own, sets)
-        rows[c.layout] = {
-            'parameters': count_parameters(c.network),
-            'gmac': round(count_macs(c.average, SIZE) / 1e9, 3),
-            'speed': speed[c.layout],
-            'int8_time_ratio': round(
-                speed[c.layout]['int8']['median_ms'] / speed[reference]['int8']['median_ms'], 3
+        rows[c.layout] = LayoutFigures(
+            parameters=count_parameters(c.network),
+            gmac=round(count_macs(c.average, SIZE) / 1e9, 3),
+            speed=speed[c.layout],
+            int8_time_ratio=round(
+                speed[c.layout]['int8'].median_ms / speed[reference]['int8'].median_ms, 3
             ),
-            'int8_to_fp32_db': agreement(files[c.layout], compared),
-            'quality': quality,
-            'mean': {
+            int8_to_fp32_db=agreement(files[c.layout], compared),
+            quality=quality,
+            mean={
                 metric: [round(mean_over_sets(quality, metric, k), 4) for k in range(1, CYCLES + 1)]
                 for metric in METRICS
             },
-            'against_reference': {
+            against_reference={
                 metric: paired_difference(
                     own[:, i, FRONT_CYCLES], values[reference][:, i, FRONT_CYCLES]
                 )
                 for i, metric in enumerate(METRICS)
             },
-            'train_seconds': round(c.seconds, 1),
-            'step_ms': round(1e3 * spent[c.layout] / first_steps, 1),
-            'at_equal_time': at_seconds(c.history, spent[fastest]),
-            'history': c.history,
-        }
+            train_seconds=round(c.seconds, 1),
+            step_ms=round(1e3 * spent[c.layout] / first_steps, 1),
+            at_equal_time=at_seconds(c.history, spent[fastest]),
+            history=c.history,
+        )
     costs = {
         name: (
-            row['speed']['int8']['median_ms'],
-            -row['mean']['psnr'][FRONT_CYCLES - 1],
-            row['mean']['lpips'][FRONT_CYCLES - 1],
+            row.speed['int8'].median_ms,
+            -row.mean['psnr'][FRONT_CYCLES - 1],
+            row.mean['lpips'][FRONT_CYCLES - 1],
         )
         for name, row in rows.items()
     }
     given = by_set(values[reference], sets)
-    return {
-        'seed': config.seed,
-        'steps': config.steps,
-        'first_steps': first_steps,
-        'faces': len(sets),
-        'reference': reference,
-        'front_cycles': FRONT_CYCLES,
-        'front': front(costs),
-        'input': {metric: round(mean_over_sets(given, metric, 0), 4) for metric in METRICS},
-        'rounds': args.rounds,
-        'machine': args.machine,
-        'provenance': contestants[0].provenance,
-        'equal_time': {
-            'seconds': round(spent[fastest], 1),
-            'fastest': fastest,
-            'faces': min(args.look_faces, len(sets)),
-        },
-        'kept': _kept(args.kept),
-        'layouts': rows,
-    }
+    return Report(
+        seed=config.seed,
+        steps=config.steps,
+        first_steps=first_steps,
+        faces=len(sets),
+        reference=reference,
+        front_cycles=FRONT_CYCLES,
+        front=front(costs),
+        input={metric: round(mean_over_sets(given, metric, 0), 4) for metric in METRICS},
+        rounds=args.rounds,
+        machine=args.machine,
+        provenance=contestants[0].provenance,
+        equal_time=EqualTime(
+            seconds=round(spent[fastest], 1),
+            fastest=fastest,
+            faces=min(args.look_faces, len(sets)),
+        ),
+        kept=_kept(args.kept),
+        layouts=rows,
+    )
 
 
 def at_seconds_of_step(history: list[dict[str, float]], step: int) -> float:

@@ -13,7 +13,13 @@ torch = pytest.importorskip('torch', reason='training needs PyTorch: make test-t
 
 from training.critics.perceptual import weights_folder  # noqa: E402
 from training.experiments.layouts.front import at_seconds, front, mean_over_sets  # noqa: E402
-from training.experiments.layouts.quality import by_set, paired_difference  # noqa: E402
+from training.experiments.layouts.layouts_page import render  # noqa: E402
+from training.experiments.layouts.quality import (  # noqa: E402
+    PairedDifference,
+    by_set,
+    paired_difference,
+)
+from training.experiments.layouts.report import Report  # noqa: E402
 from training.run.config import load_config  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -57,10 +63,10 @@ def test_a_difference_on_the_same_faces_is_surer_than_the_faces_are_alike() -> N
     rng = np.random.default_rng(0)
     reference = rng.normal(25.0, 5.0, 60)
     figure = paired_difference(reference + 0.3 + rng.normal(0.0, 0.1, 60), reference)
-    assert figure['low'] < figure['mean'] < figure['high']
-    assert figure['mean'] == pytest.approx(0.3, abs=0.05)
-    assert figure['low'] > 0.2
-    assert paired_difference(reference, reference) == {'mean': 0.0, 'low': 0.0, 'high': 0.0}
+    assert figure.low < figure.mean < figure.high
+    assert figure.mean == pytest.approx(0.3, abs=0.05)
+    assert figure.low > 0.2
+    assert paired_difference(reference, reference) == PairedDifference(0.0, 0.0, 0.0)
 
 
 def test_the_shipped_comparison_trains_with_one_cycle_and_then_with_two() -> None:
@@ -73,6 +79,13 @@ def test_the_shipped_comparison_trains_with_one_cycle_and_then_with_two() -> Non
     assert begin == pytest.approx(config.steps * 2 / 3, rel=0.02)
     assert config.rate(begin) == config.rate(0)
     assert config.rate(config.steps) < 0.1 * config.rate(0)
+
+
+def test_the_committed_page_is_made_of_the_committed_figures() -> None:
+    text = (ROOT / 'docs' / 'layouts.json').read_text(encoding='utf-8')
+    report = Report.read(json.loads(text))
+    assert json.dumps(report.as_json(), indent=1) + '\n' == text
+    assert render(report) == (ROOT / 'docs' / 'layouts.md').read_text(encoding='utf-8')
 
 
 @pytest.mark.slow

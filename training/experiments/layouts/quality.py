@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,22 @@ METRICS = ('psnr', 'lpips')
 
 #: Seed of the degradations and of the bootstrap.
 SEED = 7
+
+
+@dataclass(frozen=True)
+class PairedDifference:
+    """Difference between two networks on the same faces.
+
+    Attributes:
+        mean: Mean over the faces.
+        low: Lower end of its 95% confidence interval.
+        high: Upper end of its 95% confidence interval.
+
+    """
+
+    mean: float
+    low: float
+    high: float
 
 
 class LayoutFaces:
@@ -85,8 +102,8 @@ def by_set(values: NDArray[np.float64], sets: list[str]) -> dict[str, dict[str, 
 
 def paired_difference(
     values: NDArray[np.float64], reference: NDArray[np.float64]
-) -> dict[str, float]:
-    """Return the mean difference over faces and its 95% interval, as layouts.json holds it.
+) -> PairedDifference:
+    """Return the mean difference over faces and its 95% interval.
 
     Args:
         values: (faces,) figures of one network.
@@ -95,8 +112,4 @@ def paired_difference(
     """
     contrast = bootstrap.difference(values, reference, SEED)
     low, high = contrast.ci95
-    return {
-        'mean': round(contrast.value, 4),
-        'low': round(low, 4),
-        'high': round(high, 4),
-    }
+    return PairedDifference(round(contrast.value, 4), round(low, 4), round(high, 4))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,20 @@ from training.networks.parts import Restorer
 
 #: Faces on which each FP32 file is checked against PyTorch.
 CHECKED_FACES = 2
+
+
+@dataclass(frozen=True)
+class CycleTime:
+    """Times of one cycle over the rounds.
+
+    Attributes:
+        median_ms: Median in milliseconds.
+        min_ms: Shortest in milliseconds.
+
+    """
+
+    median_ms: float
+    min_ms: float
 
 
 def export(
@@ -68,7 +83,9 @@ def agreement(files: Mapping[str, Path], faces: list[DegradedFace]) -> float:
     return round(float(-10.0 * np.log10(np.mean(squares))), 1)
 
 
-def time_all(files: Mapping[str, Mapping[str, Path]], rounds: int) -> dict[str, dict[str, Any]]:
+def time_all(
+    files: Mapping[str, Mapping[str, Path]], rounds: int
+) -> dict[str, dict[str, CycleTime]]:
     """Time one cycle of every file in turn, on one thread.
 
     The time is that which the thread spends computing, not what passes: other programs
@@ -79,7 +96,7 @@ def time_all(files: Mapping[str, Mapping[str, Path]], rounds: int) -> dict[str, 
         rounds: Number of runs of each file.
 
     Returns:
-        By layout and precision, `median_ms` and `min_ms`.
+        Times by layout and precision.
 
     """
     runs = {
@@ -94,12 +111,11 @@ def time_all(files: Mapping[str, Mapping[str, Path]], rounds: int) -> dict[str, 
             session.run([OUTPUT], {INPUT: example})
             if turn > 0:  # the first allocates
                 times[name].append((time.thread_time() - begin) * 1e3)
-    figures: dict[str, dict[str, Any]] = {}
+    figures: dict[str, dict[str, CycleTime]] = {}
     for (layout, precision), values in times.items():
-        figures.setdefault(layout, {})[precision] = {
-            'median_ms': round(float(np.median(values)), 2),
-            'min_ms': round(min(values), 2),
-        }
+        figures.setdefault(layout, {})[precision] = CycleTime(
+            round(float(np.median(values)), 2), round(min(values), 2)
+        )
     return figures
 
 
