@@ -20,7 +20,7 @@ from cfrnet_ros.node import detections
 from cfrnet_ros.node.camera_info import CameraInfoHolder, camera_info_topic
 from cfrnet_ros.node.diagnostics import View, build_statuses
 from cfrnet_ros.node.engine import Engine, load_engine
-from cfrnet_ros.node.image_conversion import ImageDecoder, ImageError
+from cfrnet_ros.node.images.decoder import ImageDecoder, ImageError
 from cfrnet_ros.node.mailbox import Mailbox
 from cfrnet_ros.node.monitor import Monitor
 from cfrnet_ros.node.outputs import Outputs

@@ -8,7 +8,7 @@ import pytest
 from numpy.typing import NDArray
 from sensor_msgs.msg import CompressedImage, Image
 
-from cfrnet_ros.node.image_conversion import CAUSES, ImageDecoder, ImageError, to_image_msg
+from cfrnet_ros.node.images.decoder import CAUSES, ImageDecoder, ImageError, to_image_msg
 
 WIDTH, HEIGHT = 24, 16
 
