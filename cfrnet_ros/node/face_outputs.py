@@ -17,7 +17,7 @@ from std_msgs.msg import Header
 from cfrnet_ros.node import detections
 from cfrnet_ros.node.camera_info import CameraInfoHolder, crop_camera_info
 from cfrnet_ros.node.face_report import to_status_msg
-from cfrnet_ros.node.images.decoder import to_image_msg
+from cfrnet_ros.node.images.messages import to_image_msg
 from cfrnet_ros.node.qos import FACE_DEPTH, output_qos
 from cfrnet_ros.vision.types import RestoredFace
 from cfrnet_ros.vision.views.crop_geometry import corners_in_frame

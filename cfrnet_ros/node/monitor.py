@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from threading import Lock
 
 from cfrnet_ros.node.face_report import FaceValue
-from cfrnet_ros.node.images.decoder import CAUSES
+from cfrnet_ros.node.images.errors import CAUSES
 from cfrnet_ros.node.latency import EventWindow, LatencyWindow, Percentiles
 from cfrnet_ros.vision.quality.face_quality import REASONS
 
@@ -181,7 +181,7 @@ class Monitor:
         """Count a taken frame as rejected.
 
         Args:
-            cause: one of `images.decoder.CAUSES`.
+            cause: one of `images.errors.CAUSES`.
             failure: for a fault of the engine, not of the frame, what happened.
 
         """

@@ -17,7 +17,7 @@ from std_msgs.msg import Header
 from cfrnet_ros.node.camera_info import CameraInfoHolder
 from cfrnet_ros.node.face_outputs import FaceOutputs
 from cfrnet_ros.node.frame_report import to_frame_msg
-from cfrnet_ros.node.images.decoder import to_image_msg
+from cfrnet_ros.node.images.messages import to_image_msg
 from cfrnet_ros.node.qos import FACE_DEPTH, output_qos
 from cfrnet_ros.node.rep155 import Rep155Outputs
 from cfrnet_ros.vision.types import RestoredFace

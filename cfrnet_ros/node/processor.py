@@ -13,7 +13,8 @@ from sensor_msgs.msg import CompressedImage, Image
 
 from cfrnet_ros.node.engine import Engine, pipeline_settings
 from cfrnet_ros.node.face_report import face_values
-from cfrnet_ros.node.images.decoder import INTERNAL, ImageDecoder, ImageError
+from cfrnet_ros.node.images.decoder import ImageDecoder
+from cfrnet_ros.node.images.errors import INTERNAL, ImageError
 from cfrnet_ros.node.monitor import Monitor, Output
 from cfrnet_ros.node.outputs import Outputs
 from cfrnet_ros.node.parameters import Settings

@@ -20,7 +20,8 @@ from cfrnet_ros.node import detections
 from cfrnet_ros.node.camera_info import CameraInfoHolder, camera_info_topic
 from cfrnet_ros.node.diagnostics import View, build_statuses
 from cfrnet_ros.node.engine import Engine, load_engine
-from cfrnet_ros.node.images.decoder import ImageDecoder, ImageError
+from cfrnet_ros.node.images.decoder import ImageDecoder
+from cfrnet_ros.node.images.errors import ImageError
 from cfrnet_ros.node.mailbox import Mailbox
 from cfrnet_ros.node.monitor import Monitor
 from cfrnet_ros.node.outputs import Outputs
