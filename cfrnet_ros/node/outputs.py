@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 from diagnostic_msgs.msg import DiagnosticArray
 from numpy.typing import NDArray
 from rclpy.lifecycle import LifecycleNode
-from rclpy.qos_overriding_options import QoSOverridingOptions
 from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 
@@ -18,7 +16,8 @@ from cfrnet_ros.node.camera_info import CameraInfoHolder
 from cfrnet_ros.node.face_outputs import FaceOutputs
 from cfrnet_ros.node.frame_report import to_frame_msg
 from cfrnet_ros.node.images.messages import to_image_msg
-from cfrnet_ros.node.qos import FACE_DEPTH, output_qos
+from cfrnet_ros.node.publishers import create_output
+from cfrnet_ros.node.qos import FACE_DEPTH
 from cfrnet_ros.node.rep155 import Rep155Outputs
 from cfrnet_ros.vision.types import RestoredFace
 from cfrnet_ros.vision.views.compositor import blend_faces
@@ -41,9 +40,9 @@ class Outputs:
         self._node = node
         self._faces = FaceOutputs(node, camera)
         self._rep155 = Rep155Outputs(node) if rep155 else None
-        self._restored = self._create(Image, RESTORED_TOPIC)
-        self._debug = self._create(Image, DEBUG_TOPIC)
-        self._frame_status = self._create(DiagnosticArray, FRAME_STATUS_TOPIC, FACE_DEPTH)
+        self._restored = create_output(node, Image, RESTORED_TOPIC)
+        self._debug = create_output(node, Image, DEBUG_TOPIC)
+        self._frame_status = create_output(node, DiagnosticArray, FRAME_STATUS_TOPIC, FACE_DEPTH)
         self._name = node.get_fully_qualified_name().lstrip('/')
 
     def destroy(self) -> None:
@@ -131,11 +130,3 @@ class Outputs:
             self._restored.publish(to_image_msg(restored, header))
         if debug is not None:
             self._debug.publish(to_image_msg(debug, header))
-
-    def _create(self, msg_type: Any, topic: str, depth: int = 1) -> Any:
-        return self._node.create_lifecycle_publisher(
-            msg_type,
-            topic,
-            output_qos(depth),
-            qos_overriding_options=QoSOverridingOptions.with_default_policies(),
-        )
