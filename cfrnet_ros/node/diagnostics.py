@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
 
 from cfrnet_ros.node.engine import Engine
-from cfrnet_ros.node.face_report import value_text
+from cfrnet_ros.node.face_report import face_values, value_text
 from cfrnet_ros.node.monitor import Report
 from cfrnet_ros.node.parameters import Settings
+from cfrnet_ros.vision.stages import Stage
 
 #: An age above this is no latency but another clock.
 FOREIGN_CLOCK_MS = 3600e3
@@ -98,6 +99,7 @@ def _status(
 
 def _input(view: View) -> DiagnosticStatus:
     report, settings = view.report, view.settings
+    counts = report.counts
     verdict = _Verdict()
     if view.active:
         silent_s = report.active_s if report.since_image_s is None else report.since_image_s
@@ -115,12 +117,12 @@ def _input(view: View) -> DiagnosticStatus:
         'transport': settings.image_transport,
         'publishers': view.publishers,
         'rate/input_hz': report.input_hz,
-        'frames/received': report.received,
-        'frames/processed': report.processed,
-        'frames/dropped': report.dropped,
-        'frames/rejected': sum(report.rejected.values()),
-        **{f'frames/rejected/{cause}': n for cause, n in report.rejected.items()},
-        'frames/in_flight': report.in_flight,
+        'frames/received': counts.received,
+        'frames/processed': counts.processed,
+        'frames/dropped': counts.dropped,
+        'frames/rejected': sum(counts.rejected.values()),
+        **{f'frames/rejected/{cause}': n for cause, n in counts.rejected.items()},
+        'frames/in_flight': counts.in_flight,
         'drop_share': report.drop_share,
         'since_image_s': report.since_image_s,
         'window_s': settings.diagnostics_window_s,
@@ -130,8 +132,9 @@ def _input(view: View) -> DiagnosticStatus:
 
 def _restoration(view: View) -> DiagnosticStatus:
     report, settings = view.report, view.settings
+    counts = report.counts
     verdict = _Verdict()
-    age = report.latency.get('age')
+    age = report.latency.get(Stage.AGE)
     if view.active:
         # Without images nobody can be seen: that is the input's error.
         watching = (
@@ -157,24 +160,24 @@ def _restoration(view: View) -> DiagnosticStatus:
         'cycles/asked': settings.cycles if last is None else last.cycles_asked,
         'cycles/allowed': settings.cycles if last is None else last.cycles_allowed,
         'cycles/used': 0 if last is None else last.cycles_used,
-        'faces/passed_on': report.faces_passed,
-        'faces/restored': report.faces_restored,
-        'faces/reused': report.faces_reused,
-        'faces/unrestored': sum(report.faces_refused.values()),
-        **{f'faces/unrestored/{reason}': n for reason, n in report.faces_refused.items()},
+        'faces/passed_on': counts.faces,
+        'faces/restored': counts.restored,
+        'faces/reused': counts.reused,
+        'faces/unrestored': sum(counts.refused.values()),
+        **{f'faces/unrestored/{reason}': n for reason, n in counts.refused.items()},
         'since_face_s': report.since_face_s,
-        'frames_without_usable_stamp': report.age_unusable,
+        'frames_without_usable_stamp': counts.age_unusable,
         'window_s': settings.diagnostics_window_s,
     }
     for number, residual in enumerate(() if last is None else last.residuals, start=1):
         values[f'residual/cycle_{number}'] = f'{residual:.5f}'
-    for place, face in enumerate(() if last is None else last.face_values, start=1):
-        values |= {f'face_{place}/{key}': value for key, value in face.items()}
+    for place, face in enumerate(() if last is None else last.faces, start=1):
+        values |= {f'face_{place}/{key}': value for key, value in face_values(face).items()}
     for stage, times in report.latency.items():
-        values[f'latency/{stage}/p50_ms'] = times.p50
-        values[f'latency/{stage}/p95_ms'] = times.p95
-        values[f'latency/{stage}/p99_ms'] = times.p99
-        values[f'latency/{stage}/max_ms'] = times.max
+        values[f'latency/{stage.value}/p50_ms'] = times.p50
+        values[f'latency/{stage.value}/p95_ms'] = times.p95
+        values[f'latency/{stage.value}/p99_ms'] = times.p99
+        values[f'latency/{stage.value}/max_ms'] = times.max
     fine = 'waiting for images'
     if report.since_processed_s is not None:
         fine = f'{report.output_hz:.1f} Hz'

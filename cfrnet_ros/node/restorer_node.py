@@ -277,7 +277,7 @@ class RestorerNode(LifecycleNode):
             self._log.warn(error.cause, f'frame rejected ({error.cause}): {error}')
             return
         self._monitor.queued()
-        if self._mailbox.put(Frame(msg, time.monotonic(), self._generation)) is not None:
+        if self._mailbox.put(Frame(msg, time.perf_counter(), self._generation)) is not None:
             self._monitor.replaced()
 
     def _on_time_jump(self, jump: TimeJump) -> None:

@@ -9,13 +9,21 @@ from node_harness import values_of
 
 from cfrnet_ros.node.diagnostics import View, build_statuses
 from cfrnet_ros.node.engine import load_engine
-from cfrnet_ros.node.monitor import Monitor, Output
+from cfrnet_ros.node.monitor import Monitor
 from cfrnet_ros.node.parameters import SPECS, Settings
+from cfrnet_ros.vision.frame_record import FrameRecord
+from cfrnet_ros.vision.stages import Stage
 
 OK, WARN, ERROR = DiagnosticStatus.OK, DiagnosticStatus.WARN, DiagnosticStatus.ERROR
-OUTPUT = Output(
-    stages_ms={'decode': 1.0, 'restore_cycle_10': 3.0, 'restore_cycle_2': 2.0},
-    faces=1,
+RECORD = FrameRecord(
+    stages_ms={
+        Stage.AGE: 20.0,
+        Stage.RESTORE_CYCLE_8: 3.0,
+        Stage.RESTORE_CYCLE_2: 2.0,
+        Stage.QUALITY: 2.0,
+        Stage.DECODE: 1.0,
+    },
+    passed_on=1,
     cycles_asked=2,
     cycles_used=2,
     residuals=(0.2, 0.1),
@@ -31,7 +39,7 @@ def view(halving_model: Path) -> View:
     monitor.activated()
     monitor.queued()
     monitor.taken()
-    monitor.processed(OUTPUT, age_ms=20.0)
+    monitor.processed(RECORD)
     return View(
         node_name='cabin/cfrnet',
         hardware_id='camera_1',
@@ -60,14 +68,14 @@ def test_healthy_node_is_ok_and_named(view: View) -> None:
     ]
     assert all(status.hardware_id == 'camera_1' and status.message for status in statuses)
     keys = list(values_of(statuses[0]))
-    order = [f'latency/{stage}/p50_ms' for stage in ('decode', 'restore_cycle_2')]
-    order += ['latency/restore_cycle_10/p50_ms', 'latency/age/p50_ms']
+    stages = ('decode', 'quality', 'restore_cycle_2', 'restore_cycle_8', 'age')
+    order = [f'latency/{stage}/p50_ms' for stage in stages]
     assert sorted(order, key=keys.index) == order
 
 
 def test_each_trouble_has_its_level_and_names_itself(view: View) -> None:
     report = view.report
-    old = replace(report.latency['age'], p95=301.0)
+    old = replace(report.latency[Stage.AGE], p95=301.0)
     troubles: list[tuple[View, int, bytes, str]] = [
         (replace(view, report=replace(report, since_image_s=2.5)), 1, ERROR, '/cam'),
         (replace(view, report=replace(report, drop_share=0.9)), 1, WARN, '90%'),
@@ -78,9 +86,9 @@ def test_each_trouble_has_its_level_and_names_itself(view: View) -> None:
             '3 corrupt',
         ),
         (replace(view, report=replace(report, since_face_s=6.0)), 0, WARN, 'no face'),
-        (replace(view, report=replace(report, latency={'age': old})), 0, WARN, '301 ms'),
+        (replace(view, report=replace(report, latency={Stage.AGE: old})), 0, WARN, '301 ms'),
         (
-            replace(view, report=replace(report, latency={'age': replace(old, p95=1e8)})),
+            replace(view, report=replace(report, latency={Stage.AGE: replace(old, p95=1e8)})),
             0,
             WARN,
             'use_sim_time',
