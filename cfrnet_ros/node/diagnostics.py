@@ -33,7 +33,8 @@ class View:
         settings: parameters at this moment.
         report: numbers at this moment.
         engine: None while nothing is loaded.
-        configure_error: why the last configure failed, '' if it did not.
+        transition_error: What the last lifecycle transition did not reach, and why, such as
+            'not configured: no such model'; '' if it did not fail.
 
     """
 
@@ -45,7 +46,7 @@ class View:
     settings: Settings
     report: Report
     engine: Engine | None
-    configure_error: str
+    transition_error: str
 
     @property
     def active(self) -> bool:
@@ -189,8 +190,8 @@ def _restoration(view: View) -> DiagnosticStatus:
 def _engine(view: View) -> DiagnosticStatus:
     report, engine = view.report, view.engine
     verdict = _Verdict()
-    if view.configure_error:
-        verdict.error(f'not configured: {view.configure_error}')
+    if view.transition_error:
+        verdict.error(view.transition_error)
     if report.failure is not None:
         verdict.error(f'processing fails: {report.failure}')
     if view.active and report.busy_s > STUCK_S:

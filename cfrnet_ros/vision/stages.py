@@ -24,7 +24,7 @@ class Stage(Enum):
     ALIGN = 'align'
     #: Measuring faces, before and after restoration.
     QUALITY = 'quality'
-    # As many as `restorer.MAX_CYCLES`; each is the sum over the faces.
+    # As many as `MAX_CYCLES`; each is the sum over the faces.
     RESTORE_CYCLE_1 = 'restore_cycle_1'
     RESTORE_CYCLE_2 = 'restore_cycle_2'
     RESTORE_CYCLE_3 = 'restore_cycle_3'

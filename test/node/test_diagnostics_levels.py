@@ -49,7 +49,7 @@ def view(halving_model: Path) -> View:
         settings=settings,
         report=monitor.report(10.0),
         engine=load_engine(settings),
-        configure_error='',
+        transition_error='',
     )
 
 
@@ -95,7 +95,7 @@ def test_each_trouble_has_its_level_and_names_itself(view: View) -> None:
         ),
         (replace(view, report=replace(report, failure='NaN')), 2, ERROR, 'NaN'),
         (replace(view, report=replace(report, busy_s=30.0)), 2, WARN, '30 s'),
-        (replace(view, configure_error='no file'), 2, ERROR, 'no file'),
+        (replace(view, transition_error='not configured: no file'), 2, ERROR, 'no file'),
     ]
     for troubled, index, level, part in troubles:
         status = build_statuses(troubled)[index]

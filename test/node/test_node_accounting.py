@@ -51,7 +51,8 @@ def test_worker_goes_on_after_an_item_that_raises() -> None:
     assert done.wait(30)
     assert crashed == [(1, 'one')]
     mailbox.close()
-    assert worker.join(30)
+    worker.thread.join(30)
+    assert not worker.thread.is_alive()
 
 
 def test_percentiles_are_of_the_window_only() -> None:
