@@ -1,6 +1,7 @@
 # make demo   plays a bag through the real node and writes demo/report.html
 # make test   every test
 # make lint   style and types
+# make parameters   rewrites config/dms.yaml and the README's tables from the declared parameters
 # make train, export, evaluate   FACES=folder with MANIFEST.tsv; see training/README.md
 # Everything runs in .venv, which the first run makes from the pinned requirements.
 
@@ -27,7 +28,7 @@ RUNTIME := requirements/runtime.txt requirements/ros.txt requirements/demo.txt
 DEV := requirements/dev.txt
 
 .PHONY: demo test test-training train export evaluate benchmark lint format venv venv-training
-.PHONY: clean clean-venv benchmark-blinks
+.PHONY: clean clean-venv benchmark-blinks parameters
 
 demo: venv
 	@$(PY) -m demo.run_demo $(DEMO_ARGS)
@@ -61,6 +62,9 @@ benchmark: venv
 # Rewrites docs/eyelids.md's tables and plot.
 benchmark-blinks: venv
 	@$(PY) -m benchmarks.blink_detection
+
+parameters: venv
+	@$(PY) -m cfrnet_ros.node.parameters.document
 
 lint: venv
 	@$(PY) -m ruff check .

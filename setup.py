@@ -63,6 +63,7 @@ setup(
             'ros-kilted-lifecycle-msgs>=2.3',
             'cv-bridge>=1.13.0.post0',
         ],
+        # As package.xml has it where CFRNET_REPLAY is 1, and cfrnet_ros/replay/command.py.
         'replay': [
             'rosbags>=0.10',
             'tqdm>=4.66',
@@ -84,9 +85,9 @@ setup(
     entry_points={
         'console_scripts': [
             'restorer = cfrnet_ros.node.main:main',
-            'cfrnet-replay = cfrnet_ros.replay.main:main',
+            'cfrnet-replay = cfrnet_ros.replay.command:main',
             # The name before; scripts may use it.
-            'cfrnet_replay = cfrnet_ros.replay.main:main',
+            'cfrnet_replay = cfrnet_ros.replay.command:main',
         ],
     },
 )

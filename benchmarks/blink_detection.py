@@ -41,7 +41,7 @@ from cfrnet_ros.vision.pipeline import FacePipeline
 from cfrnet_ros.vision.restoration.align import warp_crop
 from cfrnet_ros.vision.restoration.exposure import expose_face, face_exposure_gain
 from cfrnet_ros.vision.restoration.restorer import Restorer
-from cfrnet_ros.vision.restoration.temporal import DEFAULT_SMOOTHING, TemporalSmoother
+from cfrnet_ros.vision.restoration.temporal import TemporalSmoother
 from cfrnet_ros.vision.settings import PipelineSettings
 from cfrnet_ros.vision.tracking.tracker import FaceTracker
 from cfrnet_ros.vision.types import RestoredFace
@@ -50,6 +50,8 @@ from examples.eyelids.eye_landmarks import EyeLandmarker
 
 ROOT = Path(__file__).resolve().parent.parent
 SECONDS = 24.0
+#: Share of flicker held back from restored crops unless told otherwise: the node's own.
+DEFAULT_SMOOTHING = PipelineSettings.temporal_smoothing
 SEEDS = (1, 2)
 #: Of the blur that stands for doing something simple instead, in pixels of the crop.
 BLUR_PX = 2.0
@@ -109,6 +111,8 @@ def record(
     landmarker = EyeLandmarker()
     smoothers = {origin: TemporalSmoother() for origin in ORIGINS if origin.startswith('k')}
     script = write_script(seed, seconds)
+    # The smoothing is applied below, to each number of cycles by itself.
+    alone = PipelineSettings(cycles=1, max_faces=1, temporal_smoothing=0.0)
     times: list[float] = []
     truth: list[float] = []
     ratios: dict[str, list[float]] = {origin: [] for origin in ORIGINS}
@@ -116,7 +120,7 @@ def record(
         seen = shot.seen
         if seen.ndim == 2:
             seen = np.asarray(cv2.cvtColor(seen, cv2.COLOR_GRAY2BGR), np.uint8)
-        faces = pipeline.process(seen, PipelineSettings(cycles=1), shot.time_s).faces
+        faces = pipeline.process(seen, alone, shot.time_s).faces
         times.append(shot.time_s)
         truth.append(shot.openness)
         crops = _versions(faces[0], shot.clean, restorer) if faces else {}

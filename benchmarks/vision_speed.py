@@ -78,7 +78,7 @@ def main() -> None:
     detector = YuNetDetector(None, choice, 480, args.threads)
     vga, hd = camera_frame(640, 480), camera_frame(1280, 720)
     pipeline = FacePipeline(detector, restorers['int8'], FaceTracker())
-    one = PipelineSettings(cycles=1, detection_interval=1)
+    one = PipelineSettings(cycles=1, max_faces=1, detection_interval=1, temporal_smoothing=0.0)
     found = {name: pipeline.process(frame, one).faces for name, frame in (('vga', vga), ('hd', hd))}
     if not all(found.values()):
         raise SystemExit('no face was found in the benchmark frame: nothing to measure')
@@ -93,7 +93,7 @@ def main() -> None:
     variants['blend_640x480'] = lambda: blend_faces(vga, found['vga'])
     variants['blend_1280x720'] = lambda: blend_faces(hd, found['hd'])
     # What a frame takes from pixels to the frame with its face blended back, as in the node.
-    whole = PipelineSettings(cycles=2, detection_interval=3)
+    whole = PipelineSettings(cycles=2, max_faces=1, detection_interval=3, temporal_smoothing=0.0)
     for name, frame in (('640x480', vga), ('1280x720', hd)):
         own = FacePipeline(detector, restorers['int8'], FaceTracker())
         variants[f'frame_{name}_k2'] = lambda p=own, f=frame: blend_faces(  # type: ignore[misc]

@@ -15,20 +15,30 @@ from launch_ros.actions import Node
 from launch_ros.parameter_descriptions import ParameterValue
 from launch_ros.substitutions import FindPackageShare
 
+from cfrnet_ros.node.parameters.settings import PARAMETERS
 from launch import LaunchContext, LaunchDescription
 
 BOOLEANS = ['true', 'false']
 
-#: Parameters of the node that the command line may override, with their types. An empty
-#: argument leaves the params file's value.
-OVERRIDES: dict[str, type] = {
-    'image_transport': str,
-    'cycles': int,
-    'provider': str,
-    'model': str,
-    'detector_model': str,
-    'autostart': bool,
-}
+#: Parameters of the node that the command line may override. An empty argument leaves the
+#: params file's value.
+OVERRIDES = ('image_transport', 'cycles', 'provider', 'model', 'detector_model', 'autostart')
+
+
+def override(name: str) -> DeclareLaunchArgument:
+    """Make the argument that overrides a parameter, as the node declares that one."""
+    declared = PARAMETERS[name]
+    choices, low, high = list(declared.choices), declared.low, declared.high
+    if isinstance(declared.default, bool):
+        choices = BOOLEANS
+    elif isinstance(declared.default, int) and low is not None and high is not None:
+        choices = [str(n) for n in range(int(low), int(high) + 1, declared.step)]
+    return DeclareLaunchArgument(
+        name,
+        default_value='',
+        choices=['', *choices] if choices else None,
+        description=f'{declared.description} Empty: as in params_file.',
+    )
 
 
 def declare_arguments() -> list[DeclareLaunchArgument]:
@@ -51,42 +61,7 @@ def declare_arguments() -> list[DeclareLaunchArgument]:
             default_value=PathJoinSubstitution([FindPackageShare('cfrnet_ros'), 'config/dms.yaml']),
             description='YAML file with the parameters, keyed /**.',
         ),
-        DeclareLaunchArgument(
-            'image_transport',
-            default_value='',
-            choices=['', 'raw', 'compressed'],
-            description="'raw' or 'compressed'; empty: as in params_file.",
-        ),
-        DeclareLaunchArgument(
-            'cycles',
-            default_value='',
-            choices=['', *map(str, range(1, 9))],
-            description='How often the restorer is applied, 1 to 8; empty: as in params_file.',
-        ),
-        DeclareLaunchArgument(
-            'provider',
-            default_value='',
-            description='Execution providers in order of preference, such as openvino,cpu; empty:'
-            ' as in params_file.',
-        ),
-        DeclareLaunchArgument(
-            'model',
-            default_value='',
-            description=(
-                'auto, fp32, int8, plain or the path of an ONNX file; empty: as in params_file.'
-            ),
-        ),
-        DeclareLaunchArgument(
-            'detector_model',
-            default_value='',
-            description='Path of a YuNet ONNX file; empty: as in params_file.',
-        ),
-        DeclareLaunchArgument(
-            'autostart',
-            default_value='',
-            choices=['', *BOOLEANS],
-            description='Whether the node activates itself; empty: as in params_file.',
-        ),
+        *map(override, OVERRIDES),
         DeclareLaunchArgument(
             'use_sim_time',
             default_value='false',
@@ -113,8 +88,8 @@ def declare_arguments() -> list[DeclareLaunchArgument]:
 def make_node(context: LaunchContext) -> list[Node]:
     """Describe the node: the params file first, then only what was really given."""
     given: dict[str, Any] = {
-        name: ParameterValue(LaunchConfiguration(name), value_type=kind)
-        for name, kind in OVERRIDES.items()
+        name: ParameterValue(LaunchConfiguration(name), value_type=type(PARAMETERS[name].default))
+        for name in OVERRIDES
         if LaunchConfiguration(name).perform(context) != ''
     }
     given['use_sim_time'] = ParameterValue(LaunchConfiguration('use_sim_time'), value_type=bool)

@@ -1,6 +1,8 @@
 """Play a bag into the restorer.
 
 ros2 launch cfrnet_ros replay.launch.py bag:=/data/drive_01 image:=/dms/image_raw cycles:=3
+
+It needs ros2bag, which `CFRNET_REPLAY=1 rosdep install ...` installs with the rest of the replay.
 """
 
 from __future__ import annotations

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import subprocess
 from pathlib import Path
@@ -11,16 +12,32 @@ from typing import Any
 import torch
 from torch import nn
 
+from training.config import modernise
 from training.data import manifest_sha256
 
 CHECKPOINT = 'checkpoint.pt'
 
 
+#: File beside the package that names the commit of code that was packed (`training.pack`).
+CODE_VERSION = 'code_version.txt'
+
+
 def code_version() -> str:
     """Return the commit of the code that trains, with a mark if it was changed."""
-    run = subprocess.run(
-        ['git', 'describe', '--always', '--dirty'], capture_output=True, text=True, check=False
-    )
+    root = Path(__file__).resolve().parents[1]
+    if (root / CODE_VERSION).is_file():
+        return (root / CODE_VERSION).read_text(encoding='utf-8').strip()
+    try:
+        run = subprocess.run(
+            ['git', 'describe', '--always', '--dirty'],
+            cwd=root,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    except FileNotFoundError:
+        # No git on this machine.
+        return 'unknown'
     return run.stdout.strip() or 'unknown'
 
 
@@ -50,7 +67,7 @@ def save_atomically(state: dict[str, Any], path: Path) -> None:
 
 
 def read_run(run: Path, option: str) -> dict[str, Any]:
-    """Return what the checkpoint in a run's folder holds.
+    """Return what the checkpoint in a run's folder holds; its config has the keys of today.
 
     Args:
         run: the folder.
@@ -64,6 +81,8 @@ def read_run(run: Path, option: str) -> dict[str, Any]:
     if not path.is_file():
         raise FileNotFoundError(f"there is no '{path}'; give {option} the folder of a trained run")
     state: dict[str, Any] = torch.load(path, map_location='cpu', weights_only=True)
+    if 'config' in state:
+        state['config'] = json.dumps(modernise(json.loads(state['config'])))
     return state
 
 

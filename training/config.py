@@ -5,14 +5,17 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from training.losses import LossWeights
+from training.identity_critics import name_critics
+from training.loss_weights import LossWeights
 from training.network import NetworkConfig
+from training.precision import check_precision
 
 
 @dataclass(frozen=True)
@@ -49,6 +52,11 @@ class RunConfig:
             says. Its keys are fields of this class; those of `loss` are named inside it.
         checkpoint_every_s: seconds between checkpoints.
         validate_every_s: seconds between validations.
+        precision: 'auto' (bfloat16 on a GPU and on a CPU with instructions for it, float32
+            elsewhere), 'bfloat16' or 'float32'.
+
+    Raises:
+        ValueError: unknown precision.
 
     """
 
@@ -76,6 +84,11 @@ class RunConfig:
     stages: tuple[tuple[int, dict[str, Any]], ...] = ()
     checkpoint_every_s: float = 60.0
     validate_every_s: float = 600.0
+    precision: str = 'auto'
+
+    def __post_init__(self) -> None:
+        """Reject what no run can do."""
+        check_precision(self.precision)
 
     def at(self, step: int) -> RunConfig:
         """Return the configuration that holds at a step: this one with its stages applied."""
@@ -108,6 +121,7 @@ _FIXED = {
     'start_from',
     'exclude',
     'network',
+    'precision',
     'stages',
     'learning_rate',
 }
@@ -127,6 +141,10 @@ def _known(kind: type[Any], values: dict[str, Any], where: str) -> dict[str, Any
 
 def _loss(values: dict[str, Any], where: str) -> dict[str, Any]:
     """Return the weights of a config's section; one number for all cycles may stand for a list."""
+    try:
+        values = name_critics(values)
+    except ValueError as error:
+        raise ValueError(f'{where}: {error}') from error
     known = _known(LossWeights, values, where)
     by_cycle = {f.name for f in dataclasses.fields(LossWeights) if isinstance(f.default, tuple)}
     return {
@@ -158,7 +176,8 @@ def load_config(path: Path) -> RunConfig:
     """Read a run's YAML file.
 
     Raises:
-        ValueError: unknown keys, or stages without or out of order; named in the message.
+        ValueError: unknown keys or precision, stages without or out of order, or identity
+            critics that mean nothing, at the start or in a stage; named in the message.
 
     """
     values = dict(yaml.safe_load(path.read_text(encoding='utf-8')) or {})
@@ -167,6 +186,39 @@ def load_config(path: Path) -> RunConfig:
     if 'network' in values:
         network = _known(NetworkConfig, values['network'], f'{path}: network')
         values['network'] = NetworkConfig(**network)
-    if 'loss' in values:
-        values['loss'] = LossWeights(**_loss(values['loss'], f'{path}: loss'))
-    return RunConfig(**values, stages=stages)
+    where = f'{path}: loss'
+    loss = _loss(values.pop('loss', {}), where)
+    try:
+        weights = LossWeights(**loss)
+        where = str(path)
+        config = RunConfig(**values, loss=weights, stages=stages)
+        for begin, _ in stages:
+            # A run of hours must not end at the stage that says something impossible.
+            where = f'{path}: stage {begin}'
+            config.at(begin)
+    except ValueError as error:
+        raise ValueError(f'{where}: {error}') from error
+    return config
+
+
+def modernise(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a config as checkpoints and model cards hold it, with the keys of today.
+
+    Args:
+        values: JSON object made of a `RunConfig`, of this code or of an older one.
+
+    Raises:
+        ValueError: see `name_critics`.
+
+    """
+    modern = dict(values)
+    if 'loss' in modern:
+        modern['loss'] = name_critics(modern['loss'])
+    if 'stages' in modern:
+        modern['stages'] = [
+            [begin, {**changes, 'loss': name_critics(changes['loss'])}]
+            if 'loss' in changes
+            else [begin, changes]
+            for begin, changes in modern['stages']
+        ]
+    return modern

@@ -18,6 +18,7 @@ from onnx import numpy_helper
 from torch import nn
 
 from training.checkpoint import CHECKPOINT, read_run, save_atomically
+from training.config import modernise
 from training.export.camera_format import fold
 from training.network import NetworkConfig, build_network
 
@@ -32,7 +33,8 @@ def read_model(path: Path) -> tuple[nn.Module, dict[str, Any]]:
         path: ONNX file with its model card (same name, .json) beside it.
 
     Returns:
-        The network, RGB in 0..1, in evaluation mode, and the card.
+        The network, RGB in 0..1, in evaluation mode, and the card, whose config has the keys
+        of today.
 
     Raises:
         FileNotFoundError: model or card are missing.
@@ -45,6 +47,7 @@ def read_model(path: Path) -> tuple[nn.Module, dict[str, Any]]:
     card = json.loads(path.with_suffix('.json').read_text(encoding='utf-8'))
     if card.get('precision') != 'fp32' or 'config' not in card.get('training', {}):
         raise ValueError(f"'{path}' is not the FP32 file of a training run; give that one")
+    card['training']['config'] = modernise(card['training']['config'])
     network = build_network(NetworkConfig.read(card['training']['config']['network']))
     initializers = onnx.load(path).graph.initializer
     weights = {

@@ -22,7 +22,8 @@ from torch.nn import functional as F
 
 Backbone = Literal['alex', 'vgg']
 
-_FILES: dict[str, tuple[str, str]] = {
+#: Of each backbone the file in `weights_folder` and the name of its layers in it.
+WEIGHT_FILES: dict[str, tuple[str, str]] = {
     'alex': ('alexnet.ckpt', 'AlexNet_0'),
     'vgg': ('vgg16.ckpt', 'VGG16_0'),
 }
@@ -35,6 +36,7 @@ _VGG_POOLS = (2, 4, 7, 10)
 class _ArraysOnly(pickle.Unpickler):
     _ALLOWED: ClassVar = {
         ('numpy.core.multiarray', '_reconstruct'),
+        ('numpy._core.multiarray', '_reconstruct'),
         ('numpy', 'ndarray'),
         ('numpy', 'dtype'),
     }
@@ -60,15 +62,22 @@ def weights_folder() -> Path:
     return Path(next(iter(spec.submodule_search_locations))) / 'weights'
 
 
-def _read(backbone: Backbone) -> dict[str, Any]:
-    path = weights_folder() / _FILES[backbone][0]
+def read_weights(backbone: Backbone) -> dict[str, Any]:
+    """Return the tree of arrays in a backbone's weight file: layers by name, their arrays by name.
+
+    Raises:
+        FileNotFoundError: see `weights_folder`.
+        pickle.UnpicklingError: the file holds something else than arrays.
+
+    """
+    path = weights_folder() / WEIGHT_FILES[backbone][0]
     with path.open('rb') as stream:
         return cast('dict[str, Any]', _ArraysOnly(stream).load())
 
 
 def weights_sha256(backbone: Backbone) -> str:
     """Return the hash of the weight file, to be recorded beside figures."""
-    return hashlib.sha256((weights_folder() / _FILES[backbone][0]).read_bytes()).hexdigest()
+    return hashlib.sha256((weights_folder() / WEIGHT_FILES[backbone][0]).read_bytes()).hexdigest()
 
 
 class _UnitDistance(torch.autograd.Function):
@@ -146,22 +155,25 @@ class Lpips(nn.Module):
         """
         super().__init__()
         self.backbone = backbone
-        tree = _read(backbone)
-        convs: dict[str, dict[str, NDArray[np.float32]]] = tree[_FILES[backbone][1]]
+        # Weights that were packed are in half precision (`training.pack`).
+        tree = read_weights(backbone)
+        convs: dict[str, dict[str, NDArray[np.float32]]] = tree[WEIGHT_FILES[backbone][1]]
         self.kernels = nn.ParameterList()
         self.biases = nn.ParameterList()
         for index in range(len(convs)):
             entry = convs[f'Conv_{index}']
-            kernel = np.ascontiguousarray(np.transpose(entry['kernel'], (3, 2, 0, 1)))
+            kernel = np.ascontiguousarray(np.transpose(entry['kernel'], (3, 2, 0, 1)), np.float32)
             self.kernels.append(nn.Parameter(torch.from_numpy(kernel)))
-            self.biases.append(nn.Parameter(torch.from_numpy(np.array(entry['bias']))))
+            self.biases.append(nn.Parameter(torch.from_numpy(np.array(entry['bias'], np.float32))))
         if half:
             self.kernels.to(torch.bfloat16)
             self.biases.to(torch.bfloat16)
         self.linear = nn.ParameterList()
         for index in range(5):
             row = tree[f'NetLinLayer_{index}']['Conv_0']['kernel'].reshape(1, -1, 1, 1)
-            self.linear.append(nn.Parameter(torch.from_numpy(np.ascontiguousarray(row))))
+            self.linear.append(
+                nn.Parameter(torch.from_numpy(np.ascontiguousarray(row, np.float32)))
+            )
         # The reference's ScalingLayer, for inputs in -1..1.
         self.register_buffer('shift', torch.tensor([-0.030, -0.088, -0.188]).view(1, 3, 1, 1))
         self.register_buffer('scale', torch.tensor([0.458, 0.448, 0.450]).view(1, 3, 1, 1))

@@ -9,259 +9,82 @@ cores or GPUs.
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import functools
-import json
-import math
 import time
 from pathlib import Path
-from typing import Any
 
 import cv2
 import torch
-from torch import Tensor
 from tqdm import tqdm
 
-from training.batches import BatchSource
-from training.checkpoint import CHECKPOINT, load_weights, provenance, save_atomically
-from training.config import RunConfig, load_config
-from training.data import TrainingFaces
-from training.descriptor import FaceDescriptor
-from training.discriminator import PatchDiscriminator, judge_loss
-from training.identity import IdentityEmbedding
-from training.losses import ActivationRange, Batch, Critics, ccfp_loss
-from training.network import build_network, count_parameters
-from training.perceptual import Lpips
+from training.config import load_config
 from training.processes import Processes, run_in_processes
 from training.runlog import RunLog
+from training.trainer import Trainer
 from training.validation import Validation
 
-CONFIGS = Path(__file__).parent / 'configs'
+
+def validate(trainer: Trainer, validation: Validation, log: RunLog) -> None:
+    """Measure the averaged weights, log them and draw the sheet."""
+    figures, sheet = validation.measure(trainer.average)
+    cv2.imwrite(str(trainer.out / f'sheet_{trainer.step:07d}.jpg'), sheet)
+    log.validation(trainer.step, trainer.elapsed, figures)
+    tqdm.write(
+        f'step {trainer.step}: ' + ' '.join(f'{n}={v:.4f}' for n, v in sorted(figures.items()))
+    )
 
 
-class Trainer:
-    """One run: its state, and how to go on with it."""
+def run(trainer: Trainer, data: Path, stop_after_s: float) -> None:
+    """Train until the run is done or stopped; the first of its processes logs and validates.
 
-    def __init__(
-        self,
-        config: RunConfig,
-        data: Path,
-        out: Path,
-        device: str,
-        processes: Processes | None = None,
-    ) -> None:
-        """Load the data and the run's last checkpoint, if there is one.
+    Args:
+        trainer: of the run.
+        data: folder with MANIFEST.tsv.
+        stop_after_s: seconds after which to stop, 0 = no limit.
 
-        Args:
-            config: of the run.
-            data: folder with MANIFEST.tsv.
-            out: the run's folder, made if need be.
-            device: 'cpu', 'cuda', 'cuda:1'...
-            processes: this one among those that share the run; None = it is alone.
-
-        Raises:
-            FileNotFoundError: data, the weights of a critic that the run needs, or the
-                checkpoint that it starts from are missing.
-
-        """
-        torch.manual_seed(config.seed)
-        self.config, self.out = config, out
-        self.processes = processes or Processes()
-        self.device = torch.device(device)
-        out.mkdir(parents=True, exist_ok=True)
-        left_out = CONFIGS / config.exclude if config.exclude else None
-        faces = TrainingFaces(data, device=self.device, exclude=left_out)
-        self.source = BatchSource(faces, config, self.processes.rank)
-        self.validation = Validation(data, self.device)
-        # Channels last is what bfloat16 convolutions are fast with, on either device.
-        layout = torch.channels_last
-        self.network = build_network(config.network).to(self.device, memory_format=layout)
-        self.average = build_network(config.network).to(self.device).requires_grad_(False)
-        self.judge = PatchDiscriminator().to(self.device, memory_format=layout)
-        if config.start_from:
-            load_weights(self.network, Path(config.start_from))
-        self.average.load_state_dict(self.network.state_dict())
-        self.ranges = ActivationRange(
-            self.network, self.network.stages, config.loss.activation_limit
-        )
-        self.optimiser = _adam(self.network, config)
-        self.judge_optimiser = _adam(self.judge, config)
-        self._lpips: Lpips | None = None
-        self._identity: list[IdentityEmbedding | FaceDescriptor] = []
-        self.step, self.elapsed = 0, 0.0
-        if (out / CHECKPOINT).is_file():
-            self._resume(out / CHECKPOINT)
-        # Taken once, at the start: files that are edited later are not what trains.
-        self.provenance = provenance(data)
-
-    def _resume(self, path: Path) -> None:
-        state = torch.load(path, map_location='cpu', weights_only=True)
-        self.network.load_state_dict(state['network'])
-        self.average.load_state_dict(state['average'])
-        # Made of a shipped model (`training.from_model`), a checkpoint has weights alone.
-        if 'optimiser' in state:
-            self.optimiser.load_state_dict(state['optimiser'])
-        self.step, self.elapsed = int(state['step']), float(state['elapsed'])
-        if 'judge' in state:
-            self.judge.load_state_dict(state['judge'])
-            self.judge_optimiser.load_state_dict(state['judge_optimiser'])
-
-    @property
-    def clock(self) -> int:
-        """The step by which the schedules go: that of the run, or later if time is short."""
-        config = self.config
-        if config.time_budget_s <= 0:
-            return self.step
-        return max(self.step, int(config.steps * self.elapsed / config.time_budget_s))
-
-    def _rate(self, warmup: int) -> float:
-        return self.config.rate(self.clock) * min(1.0, (self.step + 1) / max(1, warmup))
-
-    def _critics(self, now: RunConfig, whole: bool) -> Critics:
-        """Load what this step needs; a run without a term needs no weights for it."""
-        if max(now.loss.perceptual) > 0 and self._lpips is None:
-            self._lpips = Lpips('vgg', half=True).to(self.device)
-        embeddings = sum(share > 0 for share in now.loss.identity_shares)
-        if now.loss.identity > 0:
-            for make in (IdentityEmbedding, FaceDescriptor)[len(self._identity) : embeddings]:
-                self._identity.append(make().to(self.device))
-        return Critics(
-            lpips=self._lpips if max(now.loss.perceptual) > 0 else None,
-            judge=self.judge if max(now.loss.adversarial) > 0 else None,
-            identity=tuple(self._identity) if whole and now.loss.identity > 0 else (),
-        )
-
-    def train_step(self) -> dict[str, float]:
-        """Do one optimiser step; return its loss terms."""
-        now = self.config.at(self.clock)
-        batch, whole = self.source.take(self.step, self.clock)
-        rate = self._rate(now.warmup_steps)
-        _set_rate(self.optimiser, rate)
-        self.ranges.limit = now.loss.activation_limit
-        with torch.autocast(self.device.type, dtype=torch.bfloat16):
-            loss, terms, outputs = ccfp_loss(
-                self.network, batch, now.loss, self._critics(now, whole)
-            )
-        excess = self.ranges.take()
-        terms['activation'] = now.loss.activation * float(excess.detach())
-        loss = loss + now.loss.activation * excess
-        self.optimiser.zero_grad(set_to_none=True)
-        loss.backward()
-        self.processes.average_gradients(self.network.parameters())
-        norm = float(torch.nn.utils.clip_grad_norm_(self.network.parameters(), 1.0))
-        self.step += 1
-        if not math.isfinite(norm):
-            # Rare overflow in half precision: skipping one step loses nothing.
-            return {'skipped': 1.0}
-        self.optimiser.step()
-        judged = now.loss.judged_cycle(batch.cycles)
-        if judged:
-            terms.update(self._train_judge(now, batch, outputs[judged - 1], rate))
-        decay = min(now.ema, (1 + self.step) / (10 + self.step))
-        with torch.no_grad():
-            torch._foreach_lerp_(
-                list(self.average.parameters()), list(self.network.parameters()), 1.0 - decay
-            )
-        return {
-            'loss': float(loss.detach()),
-            'lr': rate,
-            'gradient_norm': norm,
-            f'k{batch.cycles}': 1.0,
-            **terms,
-        }
-
-    def _train_judge(
-        self, now: RunConfig, batch: Batch, output: Tensor, rate: float
-    ) -> dict[str, float]:
-        _set_rate(self.judge_optimiser, rate * now.discriminator_rate)
-        with torch.autocast(self.device.type, dtype=torch.bfloat16):
-            loss, right = judge_loss(
-                self.judge,
-                batch.truth,
-                output.detach().clamp(0.0, 1.0),
-                1.0 + now.loss.component * batch.components,
-            )
-        self.judge_optimiser.zero_grad(set_to_none=True)
-        loss.backward()
-        self.processes.average_gradients(self.judge.parameters())
-        norm = float(torch.nn.utils.clip_grad_norm_(self.judge.parameters(), 1.0))
-        if math.isfinite(norm):
-            self.judge_optimiser.step()
-        return {'judge': float(loss.detach()), 'judge_right': right}
-
-    def save(self) -> None:
-        """Write the checkpoint."""
-        state: dict[str, Any] = {
-            'network': self.network.state_dict(),
-            'average': self.average.state_dict(),
-            'optimiser': self.optimiser.state_dict(),
-            'judge': self.judge.state_dict(),
-            'judge_optimiser': self.judge_optimiser.state_dict(),
-            'step': self.step,
-            'elapsed': self.elapsed,
-            'device': self.device.type,
-            'config': json.dumps(dataclasses.asdict(self.config)),
-            **self.provenance,
-            'parameters': count_parameters(self.network),
-        }
-        save_atomically(state, self.out / CHECKPOINT)
-
-    def validate(self, log: RunLog) -> None:
-        """Measure the averaged weights, log them and draw the sheet."""
-        figures, sheet = self.validation.measure(self.average)
-        cv2.imwrite(str(self.out / f'sheet_{self.step:07d}.jpg'), sheet)
-        log.validation(self.step, self.elapsed, figures)
-        tqdm.write(
-            f'step {self.step}: ' + ' '.join(f'{n}={v:.4f}' for n, v in sorted(figures.items()))
-        )
-
-    def run(self, stop_after_s: float) -> None:
-        """Train until the run is done or stop_after_s seconds have passed (0 = no limit)."""
-        begin = last = saved = validated = time.monotonic()
-        # The others compute; one of them writes.
-        log = RunLog(self.out) if self.processes.first else None
-        bar = tqdm(
-            total=self.config.steps,
-            initial=self.clock,
-            unit='step',
-            smoothing=0.05,
-            disable=log is None,
-        )
-        while self.clock < self.config.steps:
-            terms = self.train_step()
-            now = time.monotonic()
-            # Schedules that go by the clock must go by one clock.
-            self.elapsed = self.processes.agree(self.elapsed + now - last, self.device)
-            last = now
-            if log is not None:
-                log.step(self.step, self.elapsed, terms)
-                bar.update(self.clock - bar.n)
-                bar.set_postfix(log.brief(), refresh=False)
-                if now - saved > self.config.checkpoint_every_s:
-                    self.save()
-                    saved = now
-                if now - validated > self.config.validate_every_s:
-                    self.save()
-                    self.validate(log)
-                    # Validation is not training: it must not eat the time budget.
-                    validated = last = time.monotonic()
-            if 0 < stop_after_s < self.processes.agree(time.monotonic() - begin, self.device):
-                break
-        self.source.close()
-        if log is not None:
-            self.save()
-            self.validate(log)
-            log.close()
-        bar.close()
-
-
-def _adam(network: torch.nn.Module, config: RunConfig) -> torch.optim.Adam:
-    return torch.optim.Adam(network.parameters(), lr=1e-3, betas=config.betas)
-
-
-def _set_rate(optimiser: torch.optim.Optimizer, rate: float) -> None:
-    for group in optimiser.param_groups:
-        group['lr'] = rate
+    """
+    config, processes = trainer.config, trainer.processes
+    # The others compute; one of them writes.
+    log = validation = None
+    if processes.first:
+        log, validation = RunLog(trainer.out), Validation(data, trainer.device)
+        machine = f'trains on {trainer.device} in {trainer.precision}'
+        log.note(trainer.step, trainer.elapsed, machine)
+        tqdm.write(machine)
+    begin = last = saved = validated = time.monotonic()
+    bar = tqdm(
+        total=config.steps,
+        initial=trainer.clock,
+        unit='step',
+        smoothing=0.05,
+        disable=log is None,
+    )
+    while trainer.clock < config.steps:
+        terms = trainer.train_step()
+        now = time.monotonic()
+        # Schedules that go by the clock must go by one clock.
+        trainer.elapsed = processes.agree(trainer.elapsed + now - last, trainer.device)
+        last = now
+        if log is not None and validation is not None:
+            log.step(trainer.step, trainer.elapsed, terms)
+            bar.update(trainer.clock - bar.n)
+            bar.set_postfix(log.brief(), refresh=False)
+            if now - saved > config.checkpoint_every_s:
+                trainer.save()
+                saved = now
+            if now - validated > config.validate_every_s:
+                trainer.save()
+                validate(trainer, validation, log)
+                # Validation is not training: it must not eat the time budget.
+                validated = last = time.monotonic()
+        if 0 < stop_after_s < processes.agree(time.monotonic() - begin, trainer.device):
+            break
+    trainer.source.close()
+    if log is not None and validation is not None:
+        trainer.save()
+        validate(trainer, validation, log)
+        log.close()
+    bar.close()
 
 
 def main() -> None:
@@ -290,7 +113,7 @@ def _train(args: argparse.Namespace, processes: Processes, device: str) -> None:
         torch.set_num_threads(max(1, torch.get_num_threads() // processes.count))
     cv2.setNumThreads(1)
     trainer = Trainer(load_config(args.config), args.data, args.out, device, processes)
-    trainer.run(args.stop_after)
+    run(trainer, args.data, args.stop_after)
 
 
 if __name__ == '__main__':

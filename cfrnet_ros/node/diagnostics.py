@@ -10,6 +10,7 @@ from cfrnet_ros.node.engine import Engine
 from cfrnet_ros.node.face_report import face_values, value_text
 from cfrnet_ros.node.monitor import Report
 from cfrnet_ros.node.parameters import Settings
+from cfrnet_ros.vision.engine.cpu import cpu_kind
 from cfrnet_ros.vision.stages import Stage
 
 #: An age above this is no latency but another clock.
@@ -210,6 +211,10 @@ def _engine(view: View) -> DiagnosticStatus:
                     f'{part} runs on {session.used} instead of {session.requested}:'
                     f' {session.reason}'
                 )
+        for rejected in engine.rejected:
+            verdict.warn(f'self-test: {rejected}')
+        if engine.self_test.failed:
+            verdict.warn(f'self-test {engine.self_test}')
         values |= {
             'provider/requested': engine.restorer.requested,
             'provider/used': engine.restorer.used,
@@ -224,6 +229,21 @@ def _engine(view: View) -> DiagnosticStatus:
             'model/size': engine.card.size,
             'model/iterative': engine.card.iterative,
             'model/sha256': engine.card.sha256,
+            'cpu': cpu_kind(),
+            **_self_test_values(engine),
         }
         fine = f'{engine.card.name} on {engine.restorer.used}'
     return _status(view, 'engine', verdict, fine, values)
+
+
+def _self_test_values(engine: Engine) -> dict[str, object]:
+    test = engine.self_test
+    return {
+        'self_test/verdict': test.verdict,
+        'self_test/reason': test.reason,
+        **{f'self_test/k{k}_db': f'{value:.1f}' for k, value in test.decibels},
+        'self_test/limit_db': f'{test.limit_db:.1f}',
+        'self_test/worst_pixel_levels': test.worst_levels,
+        'self_test/cycle_ms': f'{test.cycle_ms:.1f}',
+        'self_test/rejected': '; '.join(engine.rejected),
+    }

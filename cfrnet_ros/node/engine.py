@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from cfrnet_ros.node.parameters import Settings
 from cfrnet_ros.vision.detection.detector import YuNetDetector
 from cfrnet_ros.vision.engine.model_card import ModelCard
-from cfrnet_ros.vision.engine.models import resolve_model
 from cfrnet_ros.vision.engine.providers import EngineSession, choose_providers, parse_options
 from cfrnet_ros.vision.pipeline import FacePipeline
 from cfrnet_ros.vision.quality.face_embedder import FaceEmbedder
-from cfrnet_ros.vision.restoration.restorer import Restorer
-from cfrnet_ros.vision.settings import PipelineSettings
+from cfrnet_ros.vision.restoration.self_test import SelfTest
+from cfrnet_ros.vision.restoration.trusted import load_trusted
 from cfrnet_ros.vision.tracking.tracker import FaceTracker
 
 #: Frame that the detector is warmed up with, in pixels; the camera's real size
@@ -24,12 +22,24 @@ WARM_UP_SIZE = (480, 640)
 
 @dataclass(frozen=True)
 class Engine:
-    """A warmed-up pipeline, and where it runs."""
+    """A warmed-up pipeline, and where it runs.
+
+    Attributes:
+        pipeline: The pipeline.
+        card: Card of the restorer's model.
+        restorer: Session of the restorer.
+        detector: Session of the detector.
+        self_test: Finding of the restorer's self-test.
+        rejected: Sentences on engines that failed their self-test before, see `TrustedRestorer`.
+
+    """
 
     pipeline: FacePipeline
     card: ModelCard
     restorer: EngineSession
     detector: EngineSession
+    self_test: SelfTest
+    rejected: tuple[str, ...]
 
 
 def load_engine(settings: Settings) -> Engine:
@@ -45,11 +55,12 @@ def load_engine(settings: Settings) -> Engine:
         strict=settings.strict_provider,
         options=parse_options(settings.provider_options),
     )
-    model = resolve_model(settings.model, choice.best)
-    restorer = Restorer(model, choice, settings.threads, settings.crop_size)
+    trusted = load_trusted(
+        settings.model, choice, settings.threads, settings.crop_size, settings.self_test
+    )
+    restorer = trusted.restorer
     detector_model = Path(settings.detector_model).expanduser() if settings.detector_model else None
     detector = YuNetDetector(detector_model, choice, settings.detector_input_size, settings.threads)
-    restorer.warm_up()
     detector.warm_up(*WARM_UP_SIZE)
 
     def load_embedder() -> FaceEmbedder:
@@ -60,12 +71,6 @@ def load_engine(settings: Settings) -> Engine:
         card=restorer.card,
         restorer=restorer.engine,
         detector=detector.engine,
+        self_test=trusted.test,
+        rejected=trusted.rejected,
     )
-
-
-def pipeline_settings(settings: Settings) -> PipelineSettings:
-    """Pick what the pipeline needs of one frame's parameters: they have the same names."""
-    values: dict[str, Any] = {
-        field.name: getattr(settings, field.name) for field in fields(PipelineSettings)
-    }
-    return PipelineSettings(**values)

@@ -9,7 +9,7 @@ from threading import Event, Lock
 from rclpy.clock import Clock
 from sensor_msgs.msg import CompressedImage, Image
 
-from cfrnet_ros.node.engine import Engine, pipeline_settings
+from cfrnet_ros.node.engine import Engine
 from cfrnet_ros.node.images.decoder import ImageDecoder
 from cfrnet_ros.node.images.errors import INTERNAL, ImageError
 from cfrnet_ros.node.monitor import Monitor
@@ -117,7 +117,7 @@ class FrameProcessor:
 
         # Without stamps the time of arrival has to do.
         time_s = stamp_ns / 1e9 if stamp_ns > 0 else frame.received_s
-        result = self._engine.pipeline.process(image, pipeline_settings(settings), time_s, clock)
+        result = self._engine.pipeline.process(image, settings.pipeline, time_s, clock)
 
         header, faces = frame.msg.header, result.faces
         with clock(Stage.PUBLISH), self._gate:

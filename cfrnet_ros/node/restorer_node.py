@@ -189,6 +189,10 @@ class RestorerNode(LifecycleNode):
                     f'{part}: provider {session.requested!r} was asked for, {session.used!r} is'
                     f' used: {session.reason}'
                 )
+        for rejected in engine.rejected:
+            self.get_logger().warning(f'self-test: {rejected}; another engine is used')
+        log = self.get_logger().warning if engine.self_test.failed else self.get_logger().info
+        log(f'self-test of {engine.card.name} on {engine.restorer.used} {engine.self_test}')
         self._flow = Flow(self, engine, lambda: self._params.settings, self._monitor, self._log)
         if not detections.available():
             self.get_logger().info('vision_msgs is not installed: ~/detections is not offered')

@@ -4,6 +4,6 @@ from __future__ import annotations
 
 import sys
 
-from cfrnet_ros.replay.main import main
+from cfrnet_ros.replay.command import main
 
 sys.exit(main())

@@ -15,6 +15,7 @@ from typing import Any
 import yaml
 from tqdm import tqdm
 
+from cfrnet_ros.node.parameters import PARAMETERS
 from cfrnet_ros.replay import regression_main
 from cfrnet_ros.replay.bag_reader import BagReader
 from cfrnet_ros.replay.errors import ReplayError
@@ -171,9 +172,18 @@ def _cycles(given: argparse.Namespace, parser: argparse.ArgumentParser) -> list[
     if given.bag is None and len(words) > 1 and not re.fullmatch(r'[\d,]+', words[-1]):
         given.bag = Path(words.pop())
     numbers = [part for word in words for part in word.split(',') if part]
-    if not numbers or not all(part.isdecimal() and 1 <= int(part) <= 8 for part in numbers):
-        parser.error(f'--cycles needs numbers from 1 to 8, as 1,2,3; got {" ".join(words)!r}')
-    return [int(part) for part in numbers]
+    declared = PARAMETERS['cycles']
+    try:
+        cycles = [int(part) for part in numbers]
+        for number in cycles:
+            declared.convert(number)
+    except ValueError:
+        cycles = []
+    if not cycles:
+        parser.error(
+            f'--cycles needs numbers from {declared.range_text}, as 1,2,3; got {" ".join(words)!r}'
+        )
+    return cycles
 
 
 def main(args: Sequence[str] | None = None) -> int:

@@ -10,6 +10,7 @@ from typing import Any
 
 import yaml
 
+from cfrnet_ros.node.parameters import PARAMETERS
 from cfrnet_ros.replay import lockstep
 from cfrnet_ros.replay.bag_reader import COMPRESSED, BagReader
 from cfrnet_ros.replay.errors import ReplayError
@@ -58,7 +59,8 @@ def run_replay(
 
     """
     if not plan.cycles:
-        raise ReplayError('no cycles to play with; give at least one number from 1 to 8')
+        allowed = PARAMETERS['cycles'].range_text
+        raise ReplayError(f'no cycles to play with; give at least one number from {allowed}')
     if plan.deterministic and plan.load is not None:
         raise ReplayError('a load spike shows in real time only: leave --deterministic away')
     for folder in {plan.recording, plan.measurements}:

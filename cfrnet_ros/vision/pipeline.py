@@ -211,7 +211,7 @@ class FacePipeline:
             return None
         with clock(Stage.QUALITY):
             quality = measure_face(face, crop)
-            reason = self._gate.judge(face.track_id, quality, settings.limits)
+            reason = self._gate.judge(face.track_id, quality, settings)
         return _Candidate(face, crop, affine, quality, reason)
 
     def _finish(

@@ -1,11 +1,14 @@
-"""What may change from frame to frame."""
+"""Settings of a frame: every parameter that concerns the picture, declared once.
+
+What each parameter means, and which values it can have, stands here alone; see `declaration`.
+Nothing of the wings is imported that loads ONNX Runtime: launch files read this as well.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from cfrnet_ros.vision.quality.face_quality import QualityLimits
-from cfrnet_ros.vision.restoration.restorer import MAX_CYCLES
+from cfrnet_ros.vision.declaration import convert_fields, parameter
 from cfrnet_ros.vision.tracking.face_choice import (
     CHOICES,
     LARGEST,
@@ -13,110 +16,198 @@ from cfrnet_ros.vision.tracking.face_choice import (
     Region,
     check_region,
 )
+from cfrnet_ros.vision.types import MAX_CYCLES
+
+
+def _check_identity(limit: float) -> None:
+    """Refuse to guard the identity where its network is not installed."""
+    if limit > 0:
+        # Imports ONNX Runtime.
+        from cfrnet_ros.vision.errors import VisionError
+        from cfrnet_ros.vision.quality.face_embedder import check_available
+
+        try:
+            check_available()
+        except VisionError as error:
+            raise ValueError(f'max_identity_drift cannot be above 0: {error}') from error
 
 
 @dataclass(frozen=True)
 class PipelineSettings:
     """Settings of one frame.
 
-    Attributes:
-        cycles: applications of the restorer, 1..8, at most where a budget or a tolerance
-            is set.
-        latency_budget_ms: time for the whole frame in milliseconds; cycles are given up
-            to keep it, down to one. 0 for no limit.
-        convergence_tolerance: a face is not restored further once a cycle changed it by
-            less than this (mean absolute change, 0..1 of the value range). 0 for never.
-        reuse_tolerance: a face whose crop changed less than this since it was restored
-            (see `reuse.RestorationCache.find`, grey values) keeps that restoration. 0 for
-            never.
-        temporal_smoothing: 0 for none, up to 1: how much of the change from frame to frame
-            is held back where the camera's picture changed less, see `temporal`.
-        max_faces: most faces passed on from a frame, 0 or above.
-        face_choice: 'largest' or 'driver', see `face_choice.choose_faces`.
-        roi: left, top, right, bottom as fractions of the frame; faces whose centre lies
-            outside are left out.
-        detection_threshold: lowest detection score, 0..1.
-        detection_interval: the detector runs on every n-th frame, 1 or above; between,
-            faces are followed by optical flow.
-        track_memory_s: seconds after which a lost face's track id is given up, 0..60.
-        landmark_smoothing: whether landmarks are filtered over time.
-        landmark_min_cutoff_hz: cut-off of that filter for a face at rest, above 0.
-        landmark_beta: Hz per face width a second that the cut-off rises by, 0 or above.
-        min_face_px: faces whose box's shorter side is below this are not restored, nor
-            are those that miss one of the next four; 0 or above.
-        min_brightness: least mean grey value of the face, 0..255; 0 for any.
-        max_yaw_deg: largest turn of the head, 0..180 degrees; 180 for any.
-        min_score_restore: least detection score, 0..1; 0 for any.
-        min_symmetry: least resemblance to the face's mirror image, -1..1; -1 for any.
-        max_identity_drift: restorations that take the face's embedding further away than
-            this are refused, 0..180 degrees; 0 for not looking.
-        crop_margin: above 1 the crop shows more of the surroundings, 0.5..3.
-
     Raises:
-        ValueError: a value is out of range.
+        ValueError: A value is not of the declared type or range; the text tells of all such
+            values.
 
     """
 
-    cycles: int = 2
-    latency_budget_ms: float = 0.0
-    convergence_tolerance: float = 0.0
-    reuse_tolerance: float = 0.0
-    temporal_smoothing: float = 0.0
-    max_faces: int = 1
-    face_choice: str = LARGEST
-    roi: Region = WHOLE_FRAME
-    detection_threshold: float = 0.6
-    detection_interval: int = 3
-    track_memory_s: float = 2.0
-    landmark_smoothing: bool = True
-    landmark_min_cutoff_hz: float = 1.0
-    landmark_beta: float = 8.0
-    min_face_px: int = 24
-    min_brightness: float = 5.0
-    max_yaw_deg: float = 60.0
-    min_score_restore: float = 0.0
-    min_symmetry: float = -1.0
-    max_identity_drift: float = 0.0
-    crop_margin: float = 1.0
+    cycles: int = parameter(
+        2,
+        'How often the restorer is applied, each time to its own output. More restores more and'
+        ' takes proportionally longer.',
+        dynamic=True,
+        low=1,
+        high=MAX_CYCLES,
+    )
+    latency_budget_ms: float = parameter(
+        0.0,
+        'Time for a frame, from decoding to the last message. Of `cycles` as many are applied as'
+        ' fit, at least 1; 0 for no limit.',
+        dynamic=True,
+        low=0,
+        high=60000,
+        unit='ms',
+    )
+    convergence_tolerance: float = parameter(
+        0.0,
+        'A face is not restored further once a cycle changed it by less than this (mean absolute'
+        ' change, as a fraction of the value range); 0 for never.',
+        dynamic=True,
+        low=0,
+        high=1,
+    )
+    reuse_tolerance: float = parameter(
+        0.0,
+        'A face keeps its restoration while no part of its crop changed by more than this; 0 for'
+        " never. Must be above the camera's noise to have an effect.",
+        dynamic=True,
+        low=0,
+        high=64,
+        unit='grey values',
+    )
+    temporal_smoothing: float = parameter(
+        0.4,
+        'Against flicker: where the camera sees no motion, a restored crop changes from frame to'
+        " frame by at most this share less than the camera's picture does; 0 for no smoothing.",
+        dynamic=True,
+        low=0,
+        high=1,
+    )
+    max_faces: int = parameter(
+        4,
+        'Most faces of a frame that are passed on, in the order of `face_choice`. 1 for the'
+        ' driver only.',
+        dynamic=True,
+        low=1,
+        high=64,
+    )
+    face_choice: str = parameter(
+        LARGEST,
+        "Which faces come first: 'largest', or 'driver', those nearest to the centre of `roi`.",
+        dynamic=True,
+        choices=CHOICES,
+    )
+    roi: Region = parameter(
+        WHOLE_FRAME,
+        'Left, top, right and bottom of the region of interest as fractions of the frame. Faces'
+        ' whose centre lies outside are left out.',
+        dynamic=True,
+        check=check_region,
+    )
+    detection_threshold: float = parameter(
+        0.6,
+        'Least detection score of a face.',
+        dynamic=True,
+        low=0.05,
+        high=1,
+    )
+    detection_interval: int = parameter(
+        3,
+        'The detector runs in every n-th processed frame, and faces are tracked between; 1 runs it'
+        ' in every frame.',
+        dynamic=True,
+        low=1,
+        high=100,
+    )
+    track_memory_s: float = parameter(
+        2.0,
+        'A face that is lost for no longer than this gets its track id back.',
+        dynamic=True,
+        low=0,
+        high=60,
+        unit='s',
+    )
+    landmark_smoothing: bool = parameter(
+        True,
+        'Filter the landmarks over time (one-euro filter), so that a still face gives a still'
+        ' crop.',
+        dynamic=True,
+    )
+    landmark_min_cutoff_hz: float = parameter(
+        1.0,
+        "The landmark filter's cut-off for a face at rest. Lower is steadier.",
+        dynamic=True,
+        low=0.01,
+        high=100,
+        unit='Hz',
+    )
+    landmark_beta: float = parameter(
+        8.0,
+        "How much the landmark filter's cut-off rises with the face's speed, in Hz per face width"
+        ' a second. Higher lags less behind motion.',
+        dynamic=True,
+        low=0,
+        high=1000,
+    )
+    min_face_px: int = parameter(
+        24,
+        'Faces whose box is smaller than this (shorter side) are passed on unrestored.',
+        dynamic=True,
+        low=4,
+        high=4096,
+        unit='px',
+    )
+    min_brightness: float = parameter(
+        5.0,
+        'Faces whose mean grey value is below this are passed on unrestored; 0 for none.',
+        dynamic=True,
+        low=0,
+        high=255,
+    )
+    max_yaw_deg: float = parameter(
+        60.0,
+        'Faces that are turned away by more than this (estimated from the landmarks) are passed'
+        ' on unrestored; 180 for none.',
+        dynamic=True,
+        low=0,
+        high=180,
+        unit='degrees',
+    )
+    min_score_restore: float = parameter(
+        0.0,
+        'Faces with a lower detection score than this are passed on unrestored; 0 for none.',
+        dynamic=True,
+        low=0,
+        high=1,
+    )
+    min_symmetry: float = parameter(
+        -1.0,
+        'Faces that resemble their mirror image less than this (correlation) count as covered and'
+        ' are passed on unrestored; -1 for none. Side light and turning lower it too.',
+        dynamic=True,
+        low=-1,
+        high=1,
+    )
+    max_identity_drift: float = parameter(
+        0.0,
+        'Restorations that move the face further than this from itself (angle between SFace'
+        ' embeddings) are refused, and the face is passed on unrestored; 0 for no check.',
+        dynamic=True,
+        low=0,
+        high=180,
+        unit='degrees',
+        check=_check_identity,
+    )
+    crop_margin: float = parameter(
+        1.0,
+        'Scale of the crop around the face. 1 is what the network was trained on; above 1 shows'
+        ' more of the surroundings.',
+        dynamic=True,
+        low=0.5,
+        high=3,
+    )
 
     def __post_init__(self) -> None:
-        """Check the ranges."""
-        for name, low, high in (
-            ('cycles', 1, MAX_CYCLES),
-            ('latency_budget_ms', 0, 1e6),
-            ('convergence_tolerance', 0, 1),
-            ('reuse_tolerance', 0, 255),
-            ('temporal_smoothing', 0, 1),
-            ('max_faces', 0, 1000),
-            ('detection_threshold', 0, 1),
-            ('detection_interval', 1, 1_000_000),
-            ('track_memory_s', 0, 60),
-            ('landmark_min_cutoff_hz', 0.001, 1000),
-            ('landmark_beta', 0, 1000),
-            ('min_face_px', 0, 1_000_000),
-            ('min_brightness', 0, 255),
-            ('max_yaw_deg', 0, 180),
-            ('min_score_restore', 0, 1),
-            ('min_symmetry', -1, 1),
-            ('max_identity_drift', 0, 180),
-            ('crop_margin', 0.5, 3),
-        ):
-            value = getattr(self, name)
-            if not low <= value <= high:
-                raise ValueError(f'{name} must be from {low} to {high}, got {value}')
-        if self.face_choice not in CHOICES:
-            raise ValueError(
-                f'face_choice must be {" or ".join(CHOICES)}, got {self.face_choice!r}'
-            )
-        check_region(self.roi)
-
-    @property
-    def limits(self) -> QualityLimits:
-        """What a face must have to be restored."""
-        return QualityLimits(
-            min_face_px=self.min_face_px,
-            min_brightness=self.min_brightness,
-            max_yaw_deg=self.max_yaw_deg,
-            min_score=self.min_score_restore,
-            min_symmetry=self.min_symmetry,
-        )
+        """Check and convert the values."""
+        convert_fields(self)

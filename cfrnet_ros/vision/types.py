@@ -7,6 +7,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+#: Most cycles of one restoration.
+MAX_CYCLES = 8
+
+#: What becomes of an engine that fails its self-test: another one is taken, it is used with a
+#: warning, or it is an error; or no engine is tested at all.
+FALLBACK, WARN, FAIL, OFF = SELF_TEST_MODES = ('fallback', 'warn', 'fail', 'off')
+
 
 @dataclass(frozen=True)
 class Face:

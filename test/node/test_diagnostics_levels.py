@@ -10,7 +10,7 @@ from node_harness import values_of
 from cfrnet_ros.node.diagnostics import View, build_statuses
 from cfrnet_ros.node.engine import load_engine
 from cfrnet_ros.node.monitor import Monitor
-from cfrnet_ros.node.parameters import SPECS, Settings
+from cfrnet_ros.node.parameters import Settings
 from cfrnet_ros.vision.frame_record import FrameRecord
 from cfrnet_ros.vision.stages import Stage
 
@@ -33,8 +33,7 @@ RECORD = FrameRecord(
 @pytest.fixture(scope='module')
 def view(halving_model: Path) -> View:
     """An active node with a really loaded engine and one processed frame."""
-    settings = Settings.from_values({spec.name: spec.default for spec in SPECS})
-    settings = replace(settings, model=str(halving_model))
+    settings = Settings(model=str(halving_model))
     monitor = Monitor()
     monitor.activated()
     monitor.queued()

@@ -37,7 +37,7 @@ from std_msgs.msg import Header
 from cfrnet_ros.node.diagnostics import View, build_statuses
 from cfrnet_ros.node.frame_report import to_frame_msg
 from cfrnet_ros.node.monitor import Monitor
-from cfrnet_ros.node.parameters import SPECS, Settings
+from cfrnet_ros.node.parameters import Settings
 from cfrnet_ros.replay.frames import PROCESSED, FrameRow
 from cfrnet_ros.replay.player import PlayedFrame
 from cfrnet_ros.replay.plots import colour_of
@@ -57,7 +57,7 @@ monitor.activated()
 monitor.queued()
 monitor.taken()
 monitor.processed(record)
-settings = Settings.from_values({spec.name: spec.default for spec in SPECS})
+settings = Settings()
 view = View('n', 'h', 'active', '/t', 1, settings, monitor.report(10.0), None, '')
 message = to_frame_msg('n', Header(), record)
 report = parse_frame(serialize_message(message))

@@ -27,7 +27,7 @@ from rclpy.qos import ReliabilityPolicy
 from ros_domains import next_domain
 from sensor_msgs.msg import Image
 
-from cfrnet_ros.node.parameters import SPECS
+from cfrnet_ros.node.parameters import PARAMETERS
 
 FACE, RESTORED, DEBUG = '/cfrnet/face/image', '/cfrnet/image_restored', '/cfrnet/image_debug'
 
@@ -131,10 +131,10 @@ def test_cycles_set_by_the_parameter_service_change_the_very_next_crops(
 
 
 def test_every_parameter_is_offered_with_description_and_range(live: Live) -> None:
-    descriptors = live.peer.describe([spec.name for spec in SPECS])
-    for spec, descriptor in zip(SPECS, descriptors, strict=True):
-        assert descriptor.description == spec.description
-        assert descriptor.read_only is not spec.dynamic
+    descriptors = live.peer.describe(list(PARAMETERS))
+    for declared, descriptor in zip(PARAMETERS.values(), descriptors, strict=True):
+        assert descriptor.description == declared.description
+        assert descriptor.read_only is not declared.dynamic
     by_name = {descriptor.name: descriptor for descriptor in descriptors}
     cycles = by_name['cycles'].integer_range[0]
     assert (cycles.from_value, cycles.to_value) == (1, 8)

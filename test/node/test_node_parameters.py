@@ -1,13 +1,24 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
+import rclpy
 import yaml
 from node_harness import ROOT
+from rclpy.context import Context
+from rclpy.node import Node
+from rclpy.parameter import Parameter
+from ros_domains import next_domain
 
-from cfrnet_ros.node.parameters import BY_NAME, SPECS, find_problems
+from cfrnet_ros.node.parameters import PARAMETERS, NodeParameters, Settings, document
+from cfrnet_ros.node.parameters.node_parameters import descriptor
+from cfrnet_ros.node.parameters.overrides import find_problems
+from cfrnet_ros.vision.declaration import declarations, parameter
+from cfrnet_ros.vision.settings import PipelineSettings
 
 
 def flatten(tree: dict[str, Any], prefix: str = '') -> dict[str, Any]:
@@ -20,13 +31,17 @@ def flatten(tree: dict[str, Any], prefix: str = '') -> dict[str, Any]:
     return flat
 
 
-def test_yaml_holds_every_default_in_its_type() -> None:
-    content = yaml.safe_load((ROOT / 'config' / 'dms.yaml').read_text())
+def read_params(text: str) -> dict[str, Any]:
+    content = yaml.safe_load(text)
     assert list(content) == ['/**']
-    given = flatten(content['/**']['ros__parameters'])
+    return flatten(content['/**']['ros__parameters'])
+
+
+def test_yaml_holds_every_default_in_its_type() -> None:
+    given = read_params((ROOT / 'config' / 'dms.yaml').read_text())
     expected = {
-        spec.name: list(spec.default) if isinstance(spec.default, tuple) else spec.default
-        for spec in SPECS
+        name: list(declared.default) if isinstance(declared.default, tuple) else declared.default
+        for name, declared in PARAMETERS.items()
     }
     assert given == expected
     assert {name: type(value) for name, value in given.items()} == {
@@ -35,21 +50,94 @@ def test_yaml_holds_every_default_in_its_type() -> None:
     assert find_problems(given)[1] == []
 
 
-def test_every_parameter_is_described_and_its_default_allowed() -> None:
-    for spec in SPECS:
-        descriptor = spec.descriptor()
-        assert descriptor.description.endswith('.'), spec.name
-        assert descriptor.read_only != spec.dynamic
-        assert spec.convert(spec.default) == spec.default
-        if isinstance(spec.default, (int, float)) and not isinstance(spec.default, bool):
-            assert descriptor.integer_range or descriptor.floating_point_range, spec.name
+def test_every_number_has_a_range_in_its_descriptor() -> None:
+    for name, declared in PARAMETERS.items():
+        found = descriptor(declared)
+        assert found.read_only != declared.dynamic
+        if isinstance(declared.default, (int, float)) and not isinstance(declared.default, bool):
+            assert found.integer_range or found.floating_point_range, name
 
 
-def test_numbers_may_be_typed_without_or_with_a_point() -> None:
-    assert find_problems({'crop_margin': 1, 'cycles': 3.0}) == (
-        {'crop_margin': 1.0, 'cycles': 3},
-        [],
+@dataclass(frozen=True)
+class OneMore(Settings):
+    """The node's settings and one line more."""
+
+    grain: float = parameter(0.5, 'Share of grain.', dynamic=True, low=0, high=2, unit='sigma')
+    voice: str = parameter('off', 'What it says.', choices=('off', 'loud'))
+    diagnostics_limit: float = parameter(1e-5, 'Limit.', low=0, high=1, level='diagnostics')
+
+
+ONE_MORE = declarations(OneMore)
+
+
+@pytest.fixture
+def node(request: pytest.FixtureRequest) -> Iterator[Node]:
+    """A real node; `request.param` holds its command line."""
+    context = Context()
+    arguments = ['--ros-args', *getattr(request, 'param', [])]
+    rclpy.init(args=arguments, context=context, domain_id=next_domain())
+    node = Node('bare', context=context, automatically_declare_parameters_from_overrides=True)
+    yield node
+    node.destroy_node()
+    rclpy.shutdown(context=context)
+
+
+def test_a_field_is_all_that_a_dynamic_parameter_needs(node: Node) -> None:
+    """Descriptor, snapshot, validation, params file and table follow from one line."""
+    params = NodeParameters(node, OneMore)
+    found = node.describe_parameter('grain')
+    assert found.description == 'Share of grain.'
+    assert found.additional_constraints == '0 to 2 sigma'
+    assert not found.read_only
+    assert (found.floating_point_range[0].from_value, found.floating_point_range[0].to_value) == (
+        0.0,
+        2.0,
     )
+    assert vars(params.settings)['grain'] == 0.5
+    assert node.set_parameters([Parameter('grain', value=2)])[0].successful
+    assert vars(params.settings)['grain'] == 2.0
+    assert not node.set_parameters([Parameter('grain', value=2.5)])[0].successful
+    assert vars(params.settings)['grain'] == 2.0
+
+    assert find_problems({'grain': 3}, ONE_MORE)[1] == [
+        'grain must be double, 0 to 2 sigma; got 3.0'
+    ]
+    assert "did you mean 'grain'" in find_problems({'grian': 1}, ONE_MORE)[1][0]
+    with pytest.raises(ValueError, match='grain must be double, 0 to 2 sigma; got nan'):
+        OneMore(grain=math.nan)
+
+    text = document.params_file(ONE_MORE)
+    assert '    # Share of grain. Range: 0 to 2 sigma.\n    grain: 0.5\n' in text
+    row = '| `grain` | double | `0.5` | 0 to 2 sigma | Share of grain. |\n'
+    assert row in document.table(ONE_MORE, dynamic=True)
+    assert row not in document.table(ONE_MORE, dynamic=False)
+
+
+def test_the_params_file_of_any_declaration_is_read_back_as_it_was_declared() -> None:
+    given = read_params(document.params_file(ONE_MORE))
+    assert given.keys() == ONE_MORE.keys()
+    assert OneMore(**{ONE_MORE[name].field: value for name, value in given.items()}) == OneMore()
+
+
+@pytest.mark.parametrize('node', [['-p', 'voice:=off']], indirect=True)
+def test_off_may_be_typed_without_quotes(node: Node) -> None:
+    """YAML, and so ROS 2's command line, reads it as false."""
+    params = NodeParameters(node, OneMore)
+    assert params.problems == []
+    assert vars(params.settings)['voice'] == 'off'
+
+
+def test_the_pipelines_settings_are_made_once_for_each_change(node: Node) -> None:
+    params = NodeParameters(node)
+    first = params.settings.pipeline
+    assert first == PipelineSettings()
+    assert params.settings.pipeline is first
+    assert node.set_parameters([Parameter('cycles', value=3)])[0].successful
+    assert params.settings.pipeline == PipelineSettings(cycles=3)
+    # What is remembered of faces is kept when something else is changed.
+    assert node.set_parameters([Parameter('diagnostics.window_s', value=5)])[0].successful
+    assert params.settings.diagnostics_window_s == 5.0
+    assert params.settings.pipeline == replace(first, cycles=3)
 
 
 @pytest.mark.parametrize(
@@ -90,4 +178,4 @@ def test_what_ros_itself_declares_is_let_through() -> None:
         'qos_overrides./image.subscription.depth': 5,
     }
     assert find_problems(given) == ({}, [])
-    assert not given.keys() & BY_NAME.keys()
+    assert not given.keys() & PARAMETERS.keys()

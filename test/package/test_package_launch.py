@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from launched import ROOT, launched, load, needs_launch
 
-from cfrnet_ros.node.parameters import BY_NAME
+from cfrnet_ros.node.parameters import PARAMETERS
 
 FILES = sorted((ROOT / 'launch').glob('*.launch.py'))
 
@@ -27,12 +27,15 @@ def test_every_argument_is_described(path: Path) -> None:
 
 
 @needs_launch
-def test_overrides_are_parameters_of_the_node_with_their_types() -> None:
+def test_arguments_that_override_parameters_say_what_the_node_declares() -> None:
     module = load(ROOT / 'launch/dms.launch.py')
-    for name, kind in module.OVERRIDES.items():
-        assert type(BY_NAME[name].default) is kind
-    arguments = {argument.name for argument in module.declare_arguments()}
-    assert set(module.OVERRIDES) <= arguments
+    arguments = {argument.name: argument for argument in module.declare_arguments()}
+    for name in module.OVERRIDES:
+        assert arguments[name].description.startswith(PARAMETERS[name].description)
+    assert arguments['cycles'].choices == ['', *'12345678']
+    assert arguments['image_transport'].choices == ['', 'raw', 'compressed']
+    assert arguments['autostart'].choices == ['', 'true', 'false']
+    assert arguments['model'].choices is None
 
 
 @needs_launch
@@ -50,5 +53,5 @@ def test_the_node_is_told_what_was_given(tmp_path: Path) -> None:
         topics = dict(ros.node.get_topic_names_and_types())
     assert found['cycles'] == 5
     assert found['use_sim_time'] is True
-    assert found['max_faces'] == BY_NAME['max_faces'].default
+    assert found['max_faces'] == PARAMETERS['max_faces'].default
     assert '/dms/image_raw' in topics

@@ -13,6 +13,8 @@ from xml.etree import ElementTree
 import pytest
 from packaging.requirements import Requirement
 
+from cfrnet_ros.replay.command import PACKAGES
+
 ROOT = Path(__file__).resolve().parents[2]
 
 #: rosdep's name of what is imported, where it is another one.
@@ -43,9 +45,18 @@ def imported(folder: str) -> Iterator[tuple[str, str]]:
                 yield name.partition('.')[0], str(path.relative_to(ROOT))
 
 
-def declared() -> set[str]:
+#: What package.xml installs only where somebody wants the replay.
+WITH_REPLAY = '$CFRNET_REPLAY == 1'
+
+
+def declared(condition: str | None = None) -> set[str]:
+    """Dependencies of package.xml under a condition; those without one by default."""
     tree = ElementTree.parse(ROOT / 'package.xml').getroot()
-    return {(e.text or '').strip() for e in tree if e.tag in ('exec_depend', 'depend')}
+    return {
+        (e.text or '').strip()
+        for e in tree
+        if e.tag in ('exec_depend', 'depend') and e.get('condition') == condition
+    }
 
 
 def setup_says(what: str) -> list[str]:
@@ -59,6 +70,26 @@ def setup_says(what: str) -> list[str]:
     return result.stdout.strip().splitlines()
 
 
+def required(folder: Path) -> dict[str, dict[str, Requirement]]:
+    """Read what setup.py requires: by extra, '' for always, and by the package's name."""
+    subprocess.run(
+        [sys.executable, 'setup.py', '--quiet', 'egg_info', '--egg-base', str(folder)],
+        cwd=ROOT,
+        check=True,
+        capture_output=True,
+    )
+    found: dict[str, dict[str, Requirement]] = {'': {}}
+    extra = ''
+    for line in next(folder.glob('*.egg-info/requires.txt')).read_text().splitlines():
+        if line.startswith('['):
+            extra = line.strip('[]')
+            found[extra] = {}
+        elif line:
+            wanted = Requirement(line)
+            found[extra][wanted.name.lower()] = wanted
+    return found
+
+
 @pytest.mark.parametrize('folder', ['cfrnet_ros', 'launch'])
 def test_every_import_is_a_declared_dependency(folder: str) -> None:
     known = declared() | NO_KEY | set(sys.stdlib_module_names) | {'cfrnet_ros', '__future__'}
@@ -66,8 +97,22 @@ def test_every_import_is_a_declared_dependency(folder: str) -> None:
         f'{name} in {path}'
         for name, path in imported(folder)
         if ROSDEP.get(name, name) not in known
+        # Only the replay may import what is installed for it alone.
+        and not (
+            path.startswith('cfrnet_ros/replay/') and ROSDEP.get(name) in declared(WITH_REPLAY)
+        )
     }
     assert not missing
+
+
+def test_the_extra_replay_is_the_same_for_rosdep_for_pip_and_for_the_command(
+    tmp_path: Path,
+) -> None:
+    tools = {key for key in declared(WITH_REPLAY) if key.startswith('python3-')}
+    assert tools == {ROSDEP[module] for module in PACKAGES}
+    assert set(required(tmp_path)['replay']) == set(PACKAGES.values())
+    imports = {name for name, _ in imported('cfrnet_ros/replay')}
+    assert imports >= PACKAGES.keys()
 
 
 def test_vision_imports_nothing_of_ros_and_nothing_points_back() -> None:
@@ -96,14 +141,7 @@ def test_the_version_of_package_xml_is_everywhere() -> None:
 
 
 def test_pins_lie_within_the_ranges_of_setup_py(tmp_path: Path) -> None:
-    subprocess.run(
-        [sys.executable, 'setup.py', '--quiet', 'egg_info', '--egg-base', str(tmp_path)],
-        cwd=ROOT,
-        check=True,
-        capture_output=True,
-    )
-    lines = next(tmp_path.glob('*.egg-info/requires.txt')).read_text().splitlines()
-    ranges = [Requirement(line) for line in lines if line and not line.startswith('[')]
+    ranges = [wanted for extra in required(tmp_path).values() for wanted in extra.values()]
     pins = [
         Requirement(line)
         for file in ('runtime', 'ros', 'demo', 'dev')

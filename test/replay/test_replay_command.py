@@ -7,6 +7,8 @@ import csv
 import json
 import os
 import re
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,13 +18,15 @@ import pytest
 from replays import Played, play
 from ros_domains import next_domain
 
-from cfrnet_ros.replay import plots, video
+from cfrnet_ros.replay import command, plots, video
 from cfrnet_ros.replay.frames import PROCESSED
 from cfrnet_ros.replay.load import LoadGenerator, LoadSpike
 from cfrnet_ros.replay.main import main
 from cfrnet_ros.replay.video import Video, h264_available
 from demo.bag_frames import IMAGE_TOPIC, TRUTH_TOPIC
 from demo.cases import FRAMES
+
+ROOT = Path(__file__).resolve().parents[2]
 
 GetPlayed = Callable[[str], Played]
 GetBag = Callable[[str], Path]
@@ -96,6 +100,26 @@ def test_wrong_arguments_end_with_two(
         main(args)
     assert ended.value.code == 2
     assert words in capsys.readouterr().err
+
+
+def test_without_its_packages_the_replay_says_what_to_install() -> None:
+    # -S: without site-packages.
+    result = subprocess.run(
+        [sys.executable, '-S', '-m', 'cfrnet_ros.replay', 'bag'],
+        cwd=ROOT, capture_output=True, text=True, timeout=60,
+    )  # fmt: skip
+    assert result.returncode == 1
+    assert 'not installed: jinja2, matplotlib, rosbags, tqdm, pyyaml' in result.stderr
+    assert 'CFRNET_REPLAY=1 rosdep install' in result.stderr
+    assert 'Traceback' not in result.stderr
+
+
+def test_only_what_is_missing_is_named(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(command.PACKAGES, 'no_such_module', 'no-such-package')
+    assert command.main(['--help']) == 1
+    assert 'pip install no-such-package\n' in capsys.readouterr().err
 
 
 def test_a_spike_that_is_cut_short_leaves_no_process() -> None:

@@ -26,18 +26,23 @@ from cfrnet_ros.vision.engine.model_card import load_card  # noqa: E402
 from cfrnet_ros.vision.engine.providers import choose_providers  # noqa: E402
 from cfrnet_ros.vision.restoration.exposure import expose_face  # noqa: E402
 from cfrnet_ros.vision.restoration.restorer import Restorer  # noqa: E402
+from cfrnet_ros.vision.restoration.self_test import run_self_test  # noqa: E402
 from training.data import expose, to_image, to_tensor  # noqa: E402
-from training.export.__main__ import choose  # noqa: E402
 from training.export.camera_format import BytePixels, FloatPlanes, fold  # noqa: E402
 from training.export.equalise import best_factors, equalise  # noqa: E402
 from training.export.faces import degraded_faces  # noqa: E402
 from training.export.fp32 import INPUT, OUTPUT, check_against_pytorch, write_onnx  # noqa: E402
+from training.export.int8 import choose  # noqa: E402
+from training.export.learning import Learning, learn  # noqa: E402
+from training.export.qdq_network import LARGEST_WEIGHT, QdqNetwork  # noqa: E402
 from training.export.quantise import (  # noqa: E402
     CYCLES,
     METHODS,
     bytes_at_the_ends,
     calibration_inputs,
+    chains_of,
     quantise,
+    write_quantised,
 )
 from training.network import LAYOUTS, NetworkConfig, build_network  # noqa: E402
 from training.perceptual import weights_folder  # noqa: E402
@@ -185,7 +190,7 @@ def test_int8_takes_and_gives_bytes_without_any_float_operator(
     floats = float_model(network, tmp_path / 'floats.onnx')
     path = tmp_path / 'int8.onnx'
     inputs = calibration_inputs(floats, of_any_brightness(crops[1:]), 'BGR')
-    quantise(floats, path, inputs, METHODS[method], True)
+    write_quantised(quantise(floats, inputs, METHODS[method]), path, True)
 
     options = ort.SessionOptions()
     options.optimized_model_filepath = str(tmp_path / 'optimised.onnx')
@@ -275,7 +280,7 @@ def test_equalised_channels_bring_int8_nearer(
     for path in (floats, tmp_path / 'equalised.onnx'):
         if path != floats:
             equalise(floats, path, inputs)
-        quantise(path, tmp_path / 'int8.onnx', inputs, METHODS['minmax'], True)
+        write_quantised(quantise(path, inputs, METHODS['minmax']), tmp_path / 'int8.onnx', True)
         nearness.append(cv2.PSNR(run(tmp_path / 'int8.onnx', crops[0]), expected))
     assert nearness[1] > nearness[0] + gain_db
 
@@ -301,7 +306,7 @@ def test_int8_with_float_planes(crops: Sequence[Image], tmp_path: Path) -> None:
     floats = float_model(network, tmp_path / 'floats.onnx', 'RGB')
     path = tmp_path / 'int8.onnx'
     inputs = calibration_inputs(floats, of_any_brightness(crops[1:]), 'RGB')
-    quantise(floats, path, inputs, METHODS['minmax'], False)
+    write_quantised(quantise(floats, inputs, METHODS['minmax']), path, False)
     session = ort.InferenceSession(str(path), providers=['CPUExecutionProvider'])
     output = session.run([OUTPUT], {INPUT: to_tensor(crops[0]).numpy()})[0]
     assert output.min() >= 0.0
@@ -346,6 +351,70 @@ def test_a_last_operator_in_float_is_rounded_and_clipped(tmp_path: Path) -> None
     crop = np.random.default_rng(0).integers(0, 256, (8, 8, 3), dtype=np.uint8)
     expected = np.minimum(np.rint(crop * 1.3), 255)
     assert np.abs(run(tmp_path / 'm.onnx', crop) - expected).max() <= 1
+
+
+def quantised(
+    network: nn.Module, crops: Sequence[Image], folder: Path
+) -> tuple[onnx.ModelProto, Path]:
+    floats = float_model(network, folder / 'floats.onnx')
+    inputs = calibration_inputs(floats, of_any_brightness(crops[1:]), 'BGR')
+    return quantise(floats, inputs, METHODS['minmax']), floats
+
+
+@pytest.mark.parametrize('layout', ['encoder_decoder', 'plain'])
+def test_the_simulation_of_eight_bits_gives_what_onnx_runtime_gives(
+    layout: str, crops: Sequence[Image], tmp_path: Path
+) -> None:
+    model, floats = quantised(network_of(layout), crops, tmp_path)
+    planes = np.ascontiguousarray(crops[0].transpose(2, 0, 1)[None].astype(np.float32) / 255)
+    session = ort.InferenceSession(model.SerializeToString(), providers=['CPUExecutionProvider'])
+    expected = session.run([OUTPUT], {INPUT: planes})[0]
+    with torch.no_grad():
+        simulated = QdqNetwork(model, onnx.load(str(floats)))(torch.from_numpy(planes)).numpy()
+        exact = session_of(floats).run([OUTPUT], {INPUT: planes})[0].clip(0.0, 1.0)
+    # A sum in the middle between two levels may be rounded either way, and what follows with it.
+    error, simulated_error = (np.mean((exact - v) ** 2) for v in (expected, simulated))
+    assert simulated_error == pytest.approx(error, rel=0.2)
+    assert np.mean((simulated - expected) ** 2) < error
+
+
+def session_of(path: Path) -> ort.InferenceSession:
+    return ort.InferenceSession(str(path), providers=['CPUExecutionProvider'])
+
+
+@pytest.mark.parametrize('layout', ['encoder_decoder', 'plain'])
+def test_learning_brings_int8_nearer_to_fp32_with_weights_of_7_bits(
+    layout: str, crops: Sequence[Image], tmp_path: Path
+) -> None:
+    network = network_of(layout)
+    model, floats = quantised(network, crops, tmp_path)
+    many = of_any_brightness(crops)
+    chains = chains_of(floats, many, 'BGR')
+    assert chains.shape == (len(many), 1 + CYCLES, 3, SIDE, SIDE)
+
+    def nearness() -> float:
+        write_quantised(model, tmp_path / 'int8.onnx', True)
+        pairs = [(run(tmp_path / 'int8.onnx', crop), bytes_of(network, crop)) for crop in many]
+        return float(np.mean([cv2.PSNR(given, wanted) for given, wanted in pairs]))
+
+    before = nearness()
+    learn(model, floats, chains, Learning(steps=40, batch=4))
+    assert nearness() > before + 0.5
+    weights = [numpy_helper.to_array(t) for t in model.graph.initializer]
+    largest = max(int(np.abs(w.astype(int)).max()) for w in weights if w.dtype == np.int8)
+    assert 50 < largest <= LARGEST_WEIGHT
+
+
+def test_an_operator_without_simulation_is_named() -> None:
+    graph = helper.make_graph(
+        [helper.make_node('Tanh', [INPUT], [OUTPUT])],
+        'test',
+        [helper.make_tensor_value_info(INPUT, TensorProto.FLOAT, [1, 3, 8, 8])],
+        [helper.make_tensor_value_info(OUTPUT, TensorProto.FLOAT, [1, 3, 8, 8])],
+    )
+    model = helper.make_model(graph)
+    with pytest.raises(ValueError, match=r'Tanh.*--learning-steps 0'):
+        QdqNetwork(model, model)
 
 
 def test_an_input_that_is_not_quantised_is_refused() -> None:
@@ -397,12 +466,12 @@ def untrained_run(folder: Path, layout: str) -> Path:
     return folder
 
 
-def export(
-    run_folder: Path, faces: Path, out: Path, *extra: str
-) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, '-m', 'training.export', '--run', str(run_folder)]
+def export(source: Path, faces: Path, out: Path, *extra: str) -> subprocess.CompletedProcess[str]:
+    option = '--model' if source.suffix == '.onnx' else '--run'
+    command = [sys.executable, '-m', 'training.export', option, str(source)]
     command += ['--data', str(faces), '--out', str(out), '--calibration', 'minmax']
-    command += ['--calibration-faces', '2', '--validation-faces', '2', *extra]
+    command += ['--calibration-faces', '2', '--validation-faces', '2']
+    command += ['--learning-steps', '2', '--learning-faces', '2', *extra]
     return subprocess.run(
         command, cwd=ROOT, timeout=300, capture_output=True, text=True, check=False
     )
@@ -434,11 +503,22 @@ def test_the_command_writes_both_files_their_cards_and_the_page(
         assert card.training['config']['seed'] == 9
         assert card.training['max_difference_from_pytorch'] < 0.0021
         assert card.extra['metrics'] == {}
-        restored[precision] = Restorer(path, choose_providers('cpu'), 1).restore(crop, 2).crop
+        restorer = Restorer(path, choose_providers('cpu'), 1)
+        restored[precision] = restorer.restore(crop, 2).crop
+        assert run_self_test(restorer).verdict == 'passed'
     against = card.training['int8_against_fp32']
     assert against['faces'] == 2
     assert cv2.PSNR(restored['fp32'], restored['int8']) > 30
     assert 'CFRNet plain 256 INT8' in (out / 'README.md').read_text()
+
+    # Quantised again, FP32 stays what it was.
+    shipped = out / 'cfrnet_plain_256_fp32.onnx'
+    again = export(shipped, faces, tmp_path / 'again', *extra)
+    assert again.returncode == 0, again.stderr
+    kept = tmp_path / 'again' / shipped.name
+    assert kept.read_bytes() == shipped.read_bytes()
+    assert load_card(kept).training['steps'] == 7
+    assert load_card(kept).golden['sha256'] == load_card(shipped).golden['sha256']
 
 
 def test_nothing_is_written_without_a_checkpoint(faces: Path, tmp_path: Path) -> None:

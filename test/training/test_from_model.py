@@ -12,13 +12,14 @@ import pytest
 torch = pytest.importorskip('torch', reason='training needs PyTorch: make test-training')
 
 from cfrnet_ros.vision.engine.models import MODEL_DIR  # noqa: E402
-from training import from_model, train  # noqa: E402
+from training import from_model  # noqa: E402
 from training.checkpoint import CHECKPOINT  # noqa: E402
 from training.config import RunConfig  # noqa: E402
 from training.discriminator import PatchDiscriminator  # noqa: E402
 from training.export.faces import degraded_faces  # noqa: E402
 from training.export.fp32 import check_against_pytorch  # noqa: E402
 from training.network import NetworkConfig, build_network  # noqa: E402
+from training.trainer import Trainer  # noqa: E402
 
 SHIPPED = MODEL_DIR / 'cfrnet_256_fp32.onnx'
 
@@ -55,7 +56,7 @@ def test_a_run_goes_on_from_it_with_another_runs_discriminator(
         other / CHECKPOINT,
     )
     make(monkeypatch, '--model', SHIPPED, '--out', run, '--judge', other)
-    trainer = train.Trainer(RunConfig(steps=10**6, exclude=''), faces, run, 'cpu')
+    trainer = Trainer(RunConfig(steps=10**6, exclude=''), faces, run, 'cpu')
     try:
         assert trainer.step > 0
         shipped = from_model.read_model(SHIPPED)[0].state_dict()

@@ -178,13 +178,16 @@ def test_identity_counts_in_the_last_cycle_or_in_each() -> None:
         def forward(self, x: Tensor, *, clip: bool = True) -> Tensor:
             return x + self.by * torch.tensor([1.0, 0.0, 0.0]).view(1, 3, 1, 1)
 
-    data, critics = batch(cycles=3), Critics(identity=(Blueness(),))  # type: ignore[arg-type]
+    data = batch(cycles=3)
+    critics = Critics(identity={'mobilefacenet': Blueness()})  # type: ignore[dict-item]
     last = replace(ONLY_PIXELS, identity=1.0)
     every = replace(last, identity_everywhere=True)
     network = Reddening(0.1)
-    first_alone = ccfp_loss(network, replace(data, cycles=1), last, critics)[1]['identity_1']
-    of_last = ccfp_loss(network, data, last, critics)[1]['identity_1']
-    of_each = ccfp_loss(network, data, every, critics)[1]['identity_1']
+    first_alone = ccfp_loss(network, replace(data, cycles=1), last, critics)[1][
+        'identity_mobilefacenet'
+    ]
+    of_last = ccfp_loss(network, data, last, critics)[1]['identity_mobilefacenet']
+    of_each = ccfp_loss(network, data, every, critics)[1]['identity_mobilefacenet']
     assert 0 < first_alone < of_each < of_last
 
 
@@ -207,14 +210,26 @@ def test_features_are_held_in_the_middle_band_alone() -> None:
     assert bright['features_2'] == pytest.approx(terms['features_2'], abs=1e-4)
 
 
-def test_embeddings_count_by_their_shares() -> None:
-    two = Critics(identity=(Blueness(), Blueness()))  # type: ignore[arg-type]
-    weights = replace(ONLY_PIXELS, identity=2.0, identity_shares=(0.25, 0.75))
+def test_identity_critics_count_by_their_weights_and_those_of_no_weight_not_at_all() -> None:
+    embeds = {'mobilefacenet': Blueness(), 'dlib': Blueness()}
+    two = Critics(identity=embeds)  # type: ignore[arg-type]
+    shares = {'mobilefacenet': 0.25, 'dlib': 0.75}
+    weights = replace(ONLY_PIXELS, identity=2.0, identity_critics=shares)
     terms = ccfp_loss(Shift(0.1), batch(), weights, two)[1]
-    assert terms['identity_2'] == pytest.approx(3 * terms['identity_1'])
-    one = ccfp_loss(Shift(0.1), batch(), replace(weights, identity_shares=(1.0, 0.0)), two)[1]
-    assert one['identity_1'] == pytest.approx(4 * terms['identity_1'])
-    assert one['identity_2'] == 0.0
+    first = terms['identity_mobilefacenet']
+    assert terms['identity_dlib'] == pytest.approx(3 * first)
+    for name, other in (('mobilefacenet', 'dlib'), ('dlib', 'mobilefacenet')):
+        alone = replace(weights, identity_critics={name: 1.0, other: 0.0})
+        terms = ccfp_loss(Shift(0.1), batch(), alone, two)[1]
+        assert terms[f'identity_{name}'] == pytest.approx(4 * first)
+        assert f'identity_{other}' not in terms
+
+
+def test_a_critic_that_weighs_is_not_left_out_because_it_was_not_loaded() -> None:
+    one = Critics(identity={'mobilefacenet': Blueness()})  # type: ignore[dict-item]
+    weights = replace(ONLY_PIXELS, identity=1.0, identity_critics={'dlib': 1.0})
+    with pytest.raises(KeyError, match='dlib'):
+        ccfp_loss(Identity(), batch(), weights, one)
 
 
 def test_noise_before_the_judged_application_has_to_be_drawn_back_too() -> None:

@@ -110,6 +110,10 @@ def test_a_run_killed_half_way_resumes_to_the_same_weights(faces: Path, tmp_path
     assert log[0] == 'step,seconds,name,value'
     assert any(line.startswith('6,') and 'general_psnr_2' in line for line in log)
     assert list((tmp_path / 'killed').glob('events.out.tfevents.*'))
+    notes = (tmp_path / 'killed' / 'notes.txt').read_text().splitlines()
+    # Of the start and of the resumption.
+    assert len(notes) == 2
+    assert notes[0].startswith('step 0, 0 s: trains on cpu in ')
 
 
 def test_a_trained_run_exports_models_that_the_node_can_load(faces: Path, tmp_path: Path) -> None:

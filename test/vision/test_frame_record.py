@@ -13,7 +13,7 @@ from cfrnet_ros.vision.pipeline import FacePipeline, PipelineSettings
 from cfrnet_ros.vision.stages import RESTORE_CYCLES, Stage, StageClock
 from cfrnet_ros.vision.types import Face, Restoration, RestoredFace
 
-EVERY_FRAME = PipelineSettings(detection_interval=1, max_faces=10)
+EVERY_FRAME = PipelineSettings(detection_interval=1, max_faces=10, temporal_smoothing=0.0)
 
 
 def test_times_are_given_by_stage(pipeline: FacePipeline, two_faces: Frame) -> None:

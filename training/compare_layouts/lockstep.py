@@ -19,6 +19,7 @@ from training.config import RunConfig
 from training.data import TrainingFaces
 from training.losses import ActivationRange, Batch, Critics, ccfp_loss
 from training.network import NetworkConfig, Restorer, build_network
+from training.precision import choose_precision, cpu_flags
 
 
 class Contestant:
@@ -39,6 +40,7 @@ class Contestant:
         torch.manual_seed(config.seed)
         self.layout, self.config, self.device = layout, config, device
         self.provenance = provenance
+        self.precision = choose_precision(config.precision, device, cpu_flags())
         choice = NetworkConfig(layout=layout)
         self.network: Restorer = build_network(choice).to(device, memory_format=torch.channels_last)
         self.average: Restorer = build_network(choice).to(device).requires_grad_(False)
@@ -57,7 +59,7 @@ class Contestant:
         rate = self.config.rate(self.step) * min(1.0, (self.step + 1) / max(1, now.warmup_steps))
         for group in self.optimiser.param_groups:
             group['lr'] = rate
-        with torch.autocast(self.device.type, dtype=torch.bfloat16):
+        with self.precision.autocast(self.device):
             loss, _, _ = ccfp_loss(self.network, batch, now.loss, Critics())
         loss = loss + now.loss.activation * self.ranges.take()
         self.optimiser.zero_grad(set_to_none=True)

@@ -18,7 +18,7 @@ from training.export.camera_format import FloatPlanes, fold
 from training.export.equalise import equalise
 from training.export.faces import DegradedFace
 from training.export.fp32 import INPUT, OUTPUT, check_against_pytorch, write_onnx
-from training.export.quantise import METHODS, calibration_inputs, quantise
+from training.export.quantise import METHODS, calibration_inputs, quantise, write_quantised
 from training.network import Restorer
 
 #: Faces on which each FP32 file is checked against PyTorch.
@@ -50,7 +50,7 @@ def export(
     write_onnx(FloatPlanes(fold(network), clip=False), example, open_ended)
     inputs = calibration_inputs(open_ended, crops, 'BGR')
     equalise(open_ended, open_ended, inputs)
-    quantise(open_ended, files['int8'], inputs, METHODS['minmax'], as_bytes=True)
+    write_quantised(quantise(open_ended, inputs, METHODS['minmax']), files['int8'], as_bytes=True)
     open_ended.unlink()
     return files
 

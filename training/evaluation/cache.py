@@ -11,34 +11,28 @@ from pathlib import Path
 
 import numpy as np
 
+from training.evaluation.imports import project_files
 from training.evaluation.meters import Readings
 
 _ROOT = Path(__file__).resolve().parents[2]
 
-#: Code that decides what a figure is. A change in any of these files measures afresh.
-_CODE = (
-    'training/degradation',
-    'training/degradation.py',
-    'training/metrics',
-    'training/perceptual.py',
-    'training/data.py',
-    'training/evaluation/cases.py',
-    'training/evaluation/meters.py',
-    'training/evaluation/runner.py',
-    'training/evaluation/work.py',
-    'cfrnet_ros/vision/restoration/align.py',
-    'cfrnet_ros/vision/restoration/exposure.py',
-)
+#: Module that measures. What it imports decides what a figure is: a change measures afresh.
+MEASURING = 'training.evaluation.work'
 
 
-def code_sha256() -> str:
-    """Return one hash over the code that decides what a figure is."""
+def code_sha256(root: Path = _ROOT) -> str:
+    """Return one hash over the project's files that decide what a figure is.
+
+    Args:
+        root: folder that holds the project's packages.
+
+    Raises:
+        FileNotFoundError: an imported module of the project has no file.
+
+    """
     digest = hashlib.sha256()
-    for entry in _CODE:
-        path = _ROOT / entry
-        files = sorted(path.rglob('*.py')) if path.is_dir() else [path] * path.is_file()
-        for file in files:
-            digest.update(file.relative_to(_ROOT).as_posix().encode() + file.read_bytes())
+    for file in project_files(MEASURING, root):
+        digest.update(file.relative_to(root).as_posix().encode() + file.read_bytes())
     return digest.hexdigest()
 
 

@@ -38,16 +38,18 @@ class CaseSet:
 
     Attributes:
         name: one of `SETS`, `REAL` or `CLEAN`.
+        seed: of the degradations: face i of a set gets (seed, the set's number, i).
         records: the faces, in the order of their file names.
 
     """
 
-    def __init__(self, data: Path, name: str) -> None:
+    def __init__(self, data: Path, name: str, seed: int = SEED) -> None:
         """Read the list.
 
         Args:
             data: folder with MANIFEST.tsv.
             name: see the class.
+            seed: see the class.
 
         Raises:
             FileNotFoundError: no manifest, or no list of real faces.
@@ -56,9 +58,10 @@ class CaseSet:
         """
         if name not in (*SETS, REAL, CLEAN):
             raise ValueError(f'unknown set {name!r}; known are {[*SETS, REAL, CLEAN]}')
-        self.name = name
+        self.name, self.seed = name, seed
         self.records = _real_faces(data) if name == REAL else read_manifest(data, 'test')
         self._manifest = manifest_sha256(data)
+        self._digest = ''
 
     def __len__(self) -> int:
         """Return the number of faces."""
@@ -75,17 +78,21 @@ class CaseSet:
             return Case(number, record.path.name, crop, None)
         if self.name == CLEAN:
             return Case(number, record.path.name, crop, crop)
-        rng = np.random.default_rng((SEED, SETS.index(self.name), number))
+        rng = np.random.default_rng((self.seed, SETS.index(self.name), number))
         plan = SAMPLERS[self.name](rng)
         clean = to_tensor(crop)
         return Case(number, record.path.name, to_image(plan(clean)), to_image(plan.truth(clean)))
 
     def digest(self) -> str:
-        """Return a hash of who is in the set and where their landmarks are."""
-        digest = hashlib.sha256(self._manifest.encode())
-        for record in self.records:
-            digest.update(record.path.name.encode() + record.landmarks.tobytes())
-        return digest.hexdigest()
+        """Return a hash of who is in the set, of their images and where their landmarks are."""
+        if not self._digest:
+            digest = hashlib.sha256(self._manifest.encode())
+            for record in self.records:
+                digest.update(record.path.name.encode() + record.landmarks.tobytes())
+                # Images can be compressed again under the same name.
+                digest.update(record.path.read_bytes())
+            self._digest = digest.hexdigest()
+        return self._digest
 
 
 def has_real_faces(data: Path) -> bool:

@@ -270,7 +270,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         request, whole = make_request(args)
         units = plan_units(request)
-    except (FileNotFoundError, ModelError, ValueError) as error:
+    except (FileNotFoundError, ImportError, ModelError, ValueError) as error:
         raise SystemExit(f'error: {error}') from error
     out, folder = output_folders(args, whole)
     do_units(units, args.jobs, args.threads)

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-#: Seed of the test degradations: face i of a set gets (SEED, the set's number, i).
+#: Seed of the test degradations, see `training.evaluation.cases.CaseSet`.
 SEED = 2026
 
 #: Sets with a truth, in the order that numbers them.

@@ -13,7 +13,7 @@ from tqdm import tqdm
 from cfrnet_ros.vision.engine.model_card import load_card
 from training.evaluation import cache
 from training.evaluation.cases import CaseSet
-from training.evaluation.meters import Readings
+from training.evaluation.meters import Meters, Readings
 from training.evaluation.plans import (
     CHUNK,
     CLEAN,
@@ -66,13 +66,16 @@ def plan_units(request: Request) -> list[Unit]:
     """List every unit of a run, whether it was done before or not.
 
     Raises:
-        FileNotFoundError: see `CaseSet`.
+        FileNotFoundError: see `CaseSet`; a metric's weights, or a file of the code that
+            measures, is missing.
+        ImportError: what runs a metric's network is missing.
         ValueError: see `CaseSet`.
         ModelError: a model's file or card is missing or damaged.
 
     """
-    code = cache.code_sha256()
-    cases = {name: CaseSet(request.data, name) for name in {*request.sets, SETS[0], CLEAN}}
+    names = {*request.sets, SETS[0], CLEAN}
+    cases = {name: CaseSet(request.data, name) for name in names}
+    code, weights = cache.code_sha256(), Meters().weights()
     units: list[Unit] = []
 
     def add(kind: str, model: Path, name: str, cycles: int, plan: Plan, every: int) -> None:
@@ -82,7 +85,16 @@ def plan_units(request: Request) -> list[Unit]:
         for first in range(0, len(chosen), CHUNK):
             numbers = tuple(chosen[first : first + CHUNK])
             path = result_path(
-                request.cache, kind, model, sha256, cases[name], numbers, cycles, plan, code
+                request.cache,
+                kind,
+                model,
+                sha256,
+                cases[name],
+                numbers,
+                cycles,
+                plan,
+                code,
+                weights,
             )
             units.append(Unit(kind, model, request.data, name, numbers, cycles, plan, path))
 

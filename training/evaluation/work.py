@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -62,19 +63,36 @@ def result_path(
     cycles: int,
     plan: Plan,
     code: str,
+    weights: Mapping[str, str],
 ) -> Path:
-    """Name the cache's file by everything that its figures depend on."""
+    """Name the cache's file by everything that its figures depend on.
+
+    Args:
+        folder: the cache.
+        kind: `QUALITY` or `FIXED_POINT`.
+        model: path of the ONNX file.
+        model_sha256: hash of its content.
+        cases: the set, whose seed, faces and landmarks count.
+        numbers: of the faces.
+        cycles: the largest k.
+        plan: what is measured.
+        code: hash of the code that measures, see `cache.code_sha256`.
+        weights: hash of every metric's weight file, see `Meters.weights`.
+
+    """
     import onnxruntime
 
     key = [
         kind,
         model_sha256,
         cases.name,
+        cases.seed,
         cases.digest(),
         numbers,
         cycles,
         plan.describe(),
         code,
+        sorted(weights.items()),
         [onnxruntime.__version__, torch.__version__, cv2.__version__],
     ]
     digest = hashlib.sha256(json.dumps(key).encode()).hexdigest()[:20]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -88,7 +89,7 @@ class Comparison:
         restorer = Restorer(model, choose_providers('cpu'), self._threads)
         return np.stack(
             [
-                [restorer.restore(face.degraded, k + 1).crop for k in range(self.cycles)]
+                [cycle.crop() for cycle in islice(restorer.cycles(face.degraded), self.cycles)]
                 for face in self._faces
             ]
         )

@@ -1,7 +1,9 @@
 """INT8 in QDQ form: unsigned activations, signed weights by channel, bytes at either end.
 
 Unsigned activations with signed weights are what ONNX Runtime's x86 kernels are fastest
-with; NPU compilers read the same QuantizeLinear / DequantizeLinear nodes.
+with; NPU compilers read the same QuantizeLinear / DequantizeLinear nodes. Weights have 7 bits:
+x86-64 CPUs without VNNI add pairs of products in 16 bits, which 8-bit weights overflow
+(`qdq_network.LARGEST_WEIGHT`).
 """
 
 from __future__ import annotations
@@ -28,6 +30,7 @@ from onnxruntime.quantization import (
     quantize_static,
 )
 from onnxruntime.quantization.shape_inference import quant_pre_process
+from tqdm import tqdm
 
 from training.export.fp32 import INPUT, OUTPUT
 
@@ -86,49 +89,64 @@ class _CalibrationFaces(CalibrationDataReader):  # type: ignore[misc]
         return {INPUT: unit_range(planes)}
 
 
+def chains_of(
+    float_model: Path, faces: Sequence[NDArray[np.uint8]], colour: str
+) -> NDArray[np.uint8]:
+    """Return what a float model makes of some faces in its first `CYCLES` cycles.
+
+    Args:
+        float_model: float32 (1, 3, N, N) in 0..1; it need not clip.
+        faces: (N, N, 3) uint8 BGR each.
+        colour: 'BGR' or 'RGB', the order that the model takes.
+
+    Returns:
+        (F, 1 + CYCLES, 3, N, N) uint8 in the model's order: each face, then its cycles, of which
+        each is computed from the one before.
+
+    """
+    session = ort.InferenceSession(str(float_model), providers=['CPUExecutionProvider'])
+    chains = []
+    for face in tqdm(faces, desc='cycles of the float model', unit='face', leave=False):
+        image = face if colour == 'BGR' else face[..., ::-1]
+        chain = [np.ascontiguousarray(image.transpose(2, 0, 1))]
+        for _ in range(CYCLES):
+            restored = session.run([OUTPUT], {INPUT: unit_range(chain[-1][None])})[0][0]
+            chain.append(np.rint(np.clip(restored, 0.0, 1.0) * 255.0).astype(np.uint8))
+        chains.append(np.stack(chain))
+    return np.stack(chains)
+
+
 def calibration_inputs(
     float_model: Path, faces: Sequence[NDArray[np.uint8]], colour: str
 ) -> list[NDArray[np.uint8]]:
     """Return what the model sees of some faces in its first `CYCLES` cycles.
 
     Args:
-        float_model: float32 (1, 3, N, N) in 0..1, need not clip.
-        faces: (N, N, 3) uint8 BGR.
-        colour: 'BGR' or 'RGB', what the model takes.
+        float_model: see `chains_of`.
+        faces: (N, N, 3) uint8 BGR each.
+        colour: 'BGR' or 'RGB', the order that the model takes.
 
     Returns:
-        (1, 3, N, N) uint8 in the model's colour order, `CYCLES` of each face.
+        (1, 3, N, N) uint8 in the model's order, `CYCLES` of each face.
 
     """
-    session = ort.InferenceSession(str(float_model), providers=['CPUExecutionProvider'])
-    inputs = []
-    for face in faces:
-        image = face if colour == 'BGR' else face[..., ::-1]
-        planes = np.ascontiguousarray(image.transpose(2, 0, 1)[None])
-        for _ in range(CYCLES):
-            inputs.append(planes)
-            restored = session.run([OUTPUT], {INPUT: unit_range(planes)})[0]
-            planes = np.rint(np.clip(restored, 0.0, 1.0) * 255.0).astype(np.uint8)
-    return inputs
+    chains = chains_of(float_model, faces, colour)
+    return [planes[None] for chain in chains for planes in chain[:CYCLES]]
 
 
 def quantise(
-    float_model: Path,
-    path: Path,
-    inputs: Sequence[NDArray[np.uint8]],
-    calibration: Calibration,
-    as_bytes: bool,
-) -> None:
-    """Write the INT8 model.
+    float_model: Path, inputs: Sequence[NDArray[np.uint8]], calibration: Calibration
+) -> onnx.ModelProto:
+    """Quantise a model between float planes.
 
     Args:
         float_model: float32 (1, 3, N, N) in 0..1, without a clip at its end: the last
             QuantizeLinear limits the output to 0..1.
-        path: of the file to write.
         inputs: see `calibration_inputs`.
         calibration: how to find the ranges.
-        as_bytes: whether the model takes and gives (1, N, N, 3) uint8 instead of float32
-            planes.
+
+    Returns:
+        The QDQ graph, float32 (1, 3, N, N) at either end; weights of 7 bits.
 
     """
     # Both ends hold an image of 256 levels: the scale is known, not calibrated.
@@ -153,14 +171,29 @@ def quantise(
                 activation_type=QuantType.QUInt8,
                 weight_type=QuantType.QInt8,
                 per_channel=True,
+                # ONNX Runtime's name for 7 bits; the activations keep their 8.
+                reduce_range=True,
                 calibrate_method=calibration.method,
                 extra_options=options,
             )
-        model = onnx.load(str(quantised))
+        return onnx.load(str(quantised))
+
+
+def write_quantised(model: onnx.ModelProto, path: Path, as_bytes: bool) -> None:
+    """Write a quantised model as a file.
+
+    Args:
+        model: see `quantise`; it is left as it is.
+        path: of the file to write.
+        as_bytes: whether the file takes and gives (1, N, N, 3) uint8 instead of float32 planes.
+
+    """
+    written = onnx.ModelProto()
+    written.CopyFrom(model)
     if as_bytes:
-        bytes_at_the_ends(model)
-    onnx.checker.check_model(model, full_check=True)
-    onnx.save(model, str(path))
+        bytes_at_the_ends(written)
+    onnx.checker.check_model(written, full_check=True)
+    onnx.save(written, str(path))
 
 
 @contextlib.contextmanager

@@ -39,6 +39,7 @@ _KNOWN = {
     'precision',
     'licence',
     'sha256',
+    'golden',
     'training',
 }
 
@@ -63,6 +64,8 @@ class ModelCard:
         precision: 'fp32' or 'int8', for information.
         licence: of the weights, or '' when not stated.
         sha256: hexadecimal digest of the ONNX file.
+        golden: Description of the golden crops, see `golden.load_golden`; empty if the card has
+            none.
         training: of which run the weights are, free form.
         extra: everything else that the card holds.
         assumed: what neither card nor file states and was assumed; to be logged.
@@ -81,6 +84,7 @@ class ModelCard:
     precision: str
     licence: str
     sha256: str
+    golden: Mapping[str, Any] = field(default_factory=dict)
     training: Mapping[str, Any] = field(default_factory=dict)
     extra: Mapping[str, Any] = field(default_factory=dict)
     expose: bool = False
@@ -279,6 +283,7 @@ def _checked(
         )
     template.setflags(write=False)
     training = values.get('training', {})
+    golden = values.get('golden', {})
     return ModelCard(
         name=str(values.get('name', path.stem)),
         file=path,
@@ -293,6 +298,7 @@ def _checked(
         precision=str(values.get('precision', 'fp32')),
         licence=str(values.get('licence', '')),
         sha256=digest,
+        golden=golden if isinstance(golden, dict) else {'stated': golden},
         training=training if isinstance(training, dict) else {'run': training},
         extra={key: value for key, value in values.items() if key not in _KNOWN},
         assumed=assumed,

@@ -65,6 +65,24 @@ def resolve_model(name_or_path: str, provider: str = 'cpu') -> Path:
     )
 
 
+def alternatives(model: Path) -> tuple[Path, ...]:
+    """List the files with the same network in another precision.
+
+    Args:
+        model: Path of a model; only a shipped one has alternatives.
+
+    Returns:
+        Paths of shipped models, in the order in which they are to be tried.
+
+    """
+    shipped = shipped_models()
+    if shipped.get(model.stem) != model:
+        return ()
+    stem = model.stem.rpartition('_')[0]
+    names = (f'{stem}_{precision}' for precision in _PRECISIONS)
+    return tuple(shipped[name] for name in names if name in shipped and name != model.stem)
+
+
 def _stems(wanted: str, provider: str) -> list[str]:
     """Names of the shipped files that a short name can mean, the preferred one first."""
     preferred = _PRECISIONS if provider in _FLOAT_PROVIDERS else _PRECISIONS[::-1]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import platform
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +51,8 @@ class ProviderChoice:
             never empty. Ends with the CPU unless `strict`.
         strict: refuse to run on anything that was not asked for.
         options: per short name, provider options that override the defaults.
+        rejected: Reasons, by short name, not to use a provider although it is a candidate: what
+            an earlier trial found.
 
     """
 
@@ -58,11 +60,28 @@ class ProviderChoice:
     candidates: tuple[str, ...]
     strict: bool = False
     options: Options = field(default_factory=dict)
+    rejected: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def best(self) -> str:
         """Short name of the first candidate."""
         return _SHORT[self.candidates[0]]
+
+    @property
+    def remaining(self) -> tuple[str, ...]:
+        """Short names of the candidates that have not been rejected, best first."""
+        names = (_SHORT[candidate] for candidate in self.candidates)
+        return tuple(name for name in names if name not in self.rejected)
+
+    def without(self, provider: str, reason: str) -> ProviderChoice:
+        """Return the same choice with one provider rejected.
+
+        Args:
+            provider: Short name of the provider.
+            reason: Reason, as it is to appear in `EngineSession.reason`.
+
+        """
+        return replace(self, rejected={**self.rejected, provider: reason})
 
 
 @dataclass(frozen=True)
@@ -213,6 +232,9 @@ def create_session(
 
     for candidate in choice.candidates:
         short = _SHORT[candidate]
+        if short in choice.rejected:
+            failures.append(f'{short} {choice.rejected[short]}')
+            continue
         try:
             session = _open(model, candidate, choice, threads)
         except Exception as error:

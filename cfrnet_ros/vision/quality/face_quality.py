@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from cfrnet_ros.vision.settings import PipelineSettings
 from cfrnet_ros.vision.types import Face, FaceQuality
 
 #: Why a face is passed on unrestored. Diagnostics count faces by these names.
@@ -38,26 +38,6 @@ _FACE = (slice(int(0.28 * SIDE), int(0.9 * SIDE)), slice(int(0.22 * SIDE), int(0
 HYSTERESIS = 0.1
 
 
-@dataclass(frozen=True)
-class QualityLimits:
-    """What a face must have to be restored.
-
-    Attributes:
-        min_face_px: least `FaceQuality.size_px`, 0 for any.
-        min_brightness: least brightness, 0 for any.
-        max_yaw_deg: largest absolute yaw, 180 for any.
-        min_score: least detection score, 0 for any.
-        min_symmetry: least symmetry, -1 for any.
-
-    """
-
-    min_face_px: float = 24.0
-    min_brightness: float = 5.0
-    max_yaw_deg: float = 60.0
-    min_score: float = 0.0
-    min_symmetry: float = -1.0
-
-
 class QualityGate:
     """Decides which faces are restored, and remembers by track to not flicker.
 
@@ -77,26 +57,27 @@ class QualityGate:
         wanted = set(track_ids)
         self._refused = {i: reason for i, reason in self._refused.items() if i in wanted}
 
-    def judge(self, track_id: int, quality: FaceQuality, limits: QualityLimits) -> str:
+    def judge(self, track_id: int, quality: FaceQuality, settings: PipelineSettings) -> str:
         """Tell why a face is not to be restored.
 
         Args:
             track_id: below 0 for an untracked face.
             quality: its measurements in this frame.
-            limits: see there.
+            settings: Limits, by the names of the node's parameters.
 
         Returns:
             One of `REASONS`, '' if there is none against it.
 
         """
         before = self._refused.get(track_id, '')
+        least_score = settings.min_score_restore
         reason = ''
         checks = (
-            (TOO_SMALL, quality.size_px, limits.min_face_px, limits.min_face_px > 0),
-            (TOO_DARK, quality.brightness, limits.min_brightness, limits.min_brightness > 0),
-            (TURNED, -abs(quality.yaw_deg), -limits.max_yaw_deg, limits.max_yaw_deg < 180),
-            (LOW_SCORE, quality.score, limits.min_score, limits.min_score > 0),
-            (COVERED, quality.symmetry, limits.min_symmetry, limits.min_symmetry > -1),
+            (TOO_SMALL, quality.size_px, settings.min_face_px, True),
+            (TOO_DARK, quality.brightness, settings.min_brightness, settings.min_brightness > 0),
+            (TURNED, -abs(quality.yaw_deg), -settings.max_yaw_deg, settings.max_yaw_deg < 180),
+            (LOW_SCORE, quality.score, least_score, least_score > 0),
+            (COVERED, quality.symmetry, settings.min_symmetry, settings.min_symmetry > -1),
         )
         for name, value, least, on in checks:
             stricter = abs(least) * HYSTERESIS if before == name else 0.0

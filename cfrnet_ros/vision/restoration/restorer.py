@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import time
-from dataclasses import replace
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -16,25 +19,43 @@ from cfrnet_ros.vision.engine.providers import EngineSession, ProviderChoice, cr
 from cfrnet_ros.vision.errors import ModelError
 from cfrnet_ros.vision.restoration.exposure import expose_face
 from cfrnet_ros.vision.restoration.grey import is_grey, take_colour_away
-from cfrnet_ros.vision.types import Restoration
+from cfrnet_ros.vision.types import MAX_CYCLES, Restoration
 
-#: Most cycles that one call may ask for.
-MAX_CYCLES = 8
+
+@dataclass(frozen=True)
+class Cycle:
+    """One application of the network.
+
+    Attributes:
+        number: Place of the cycle in its sequence, from 1.
+        milliseconds: Duration of the application.
+        residual: Mean absolute change of the image as a fraction of the value range, 0..1.
+        crop: Function that returns a copy of the cycle's output, (N, N, 3) uint8 BGR. It may be
+            called only until the next cycle begins, which reuses the buffer.
+
+    """
+
+    number: int
+    milliseconds: float
+    residual: float
+    crop: Callable[[], NDArray[np.uint8]]
 
 
 class Restorer:
     """A face restorer on ONNX Runtime.
 
-    Not thread-safe: its buffers are used anew by every call.
+    The class is not thread-safe: every call reuses its buffers.
 
     Attributes:
         card: what the model takes and gives.
         engine: the session, with the provider asked for and the one in use.
+        resized: Whether the model runs at another size than its file's.
 
     """
 
     card: ModelCard
     engine: EngineSession
+    resized: bool
 
     def __init__(
         self, model: str | Path, choice: ProviderChoice, threads: int = 0, size: int = 0
@@ -56,7 +77,8 @@ class Restorer:
         """
         self.card = load_card(model)
         source: str | Path | bytes = model
-        if size not in (0, self.card.size):
+        self.resized = size not in (0, self.card.size)
+        if self.resized:
             source = resized_model(model, size, self.card.layout)
             self.card = replace(self.card, size=size)
         self.engine = create_session(source, choice, threads)
@@ -102,40 +124,62 @@ class Restorer:
             ModelError: the model failed, or gave NaN or infinite values.
 
         """
+        if not 1 <= cycles <= MAX_CYCLES:
+            raise ValueError(f'cycles must be from 1 to {MAX_CYCLES}, got {cycles}')
+        used = cycles if self.card.iterative else 1
+        times: list[float] = []
+        residuals: list[float] = []
+        for cycle in self.cycles(crop):
+            times.append(cycle.milliseconds)
+            residuals.append(cycle.residual)
+            # Below the tolerance further cycles would change less still.
+            if cycle.number == used or cycle.residual < tolerance:
+                break
+        return Restoration(cycle.crop(), len(times), tuple(times), tuple(residuals))
+
+    def cycles(self, crop: NDArray[np.uint8]) -> Iterator[Cycle]:
+        """Apply the network to one aligned crop again and again, without end.
+
+        A cycle is computed when it is asked for. What is fed back is the network's own output, not
+        the rounded picture of it. Where the card asks for it (`expose`), an underexposed crop is
+        brightened first; the first residual counts from there. A crop without colour has outputs
+        without colour.
+
+        Args:
+            crop: (N, N, 3) uint8 BGR, N being the card's size.
+
+        Yields:
+            The cycles, in order.
+
+        Raises:
+            ValueError: The crop has another shape or dtype.
+            ModelError: The model failed, or gave NaN or infinite values.
+
+        """
         size = self.card.size
         if crop.shape != (size, size, 3) or crop.dtype != np.uint8:
             raise ValueError(
                 f'the crop must be ({size}, {size}, 3) uint8, got {crop.shape} {crop.dtype}'
             )
-        if not 1 <= cycles <= MAX_CYCLES:
-            raise ValueError(f'cycles must be from 1 to {MAX_CYCLES}, got {cycles}')
-        used = cycles if self.card.iterative else 1
         source, target = self._buffers
         # An underexposed face uses a few of the 256 levels: stretched before the network
         # sees it, it is one noisy face among others, also for 8-bit activations.
         self._write_input(expose_face(crop) if self.card.expose else crop, source)
         grey = is_grey(crop)
-        times: list[float] = []
-        residuals: list[float] = []
-        for cycle in range(used):
+        for number in itertools.count(1):
             start = time.perf_counter()
             self._run(source, target)
             if grey:
                 take_colour_away(target[0], self.card.channel_axis)
             residual = self._residual(source, target)
-            times.append((time.perf_counter() - start) * 1e3)
+            milliseconds = (time.perf_counter() - start) * 1e3
             if not np.isfinite(residual):
                 raise ModelError(
-                    f"'{self.card.file}' gave NaN or infinite values in cycle {cycle + 1} of "
-                    f'{used} on {self.engine.used}; use another provider or precision, or fewer '
-                    'cycles'
+                    f"'{self.card.file}' gave NaN or infinite values in cycle {number} on "
+                    f'{self.engine.used}; use another provider or precision, or fewer cycles'
                 )
-            residuals.append(residual)
+            yield Cycle(number, milliseconds, residual, partial(self._read_output, target))
             source, target = target, source
-            if residual < tolerance:
-                # Further cycles would change less still.
-                break
-        return Restoration(self._read_output(source), len(times), tuple(times), tuple(residuals))
 
     def _find_output(self) -> str:
         """Name of the first output that can be an image like the input."""

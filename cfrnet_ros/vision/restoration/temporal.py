@@ -13,9 +13,6 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-#: What the node smooths by, unless it is told otherwise.
-DEFAULT_SMOOTHING = 0.4
-
 #: Side of the windows that changes are measured in, as a share of the crop: an eyelid fills one.
 WINDOW = 0.06
 

@@ -17,17 +17,17 @@ from cfrnet_ros.vision.quality.face_quality import (
     TOO_SMALL,
     TURNED,
     QualityGate,
-    QualityLimits,
     measure_face,
     sharpness_of,
     yaw_of,
 )
 from cfrnet_ros.vision.restoration.align import align_face
+from cfrnet_ros.vision.settings import PipelineSettings
 from cfrnet_ros.vision.types import Face, FaceQuality
 
 GOOD = FaceQuality(size_px=90, brightness=110, sharpness=0.02, yaw_deg=5, symmetry=0.6, score=0.9)
-STRICT = QualityLimits(
-    min_face_px=40, min_brightness=20, max_yaw_deg=45, min_score=0.7, min_symmetry=0.2
+STRICT = PipelineSettings(
+    min_face_px=40, min_brightness=20, max_yaw_deg=45, min_score_restore=0.7, min_symmetry=0.2
 )
 
 
@@ -105,8 +105,10 @@ def test_each_limit_refuses_for_its_own_reason(change: dict[str, float], reason:
 
 
 def test_limits_that_are_off_refuse_nothing() -> None:
-    off = QualityLimits(0, 0, 180, 0, -1)
-    worst = FaceQuality(1, 0, 0, 90, -1, 0)
+    off = PipelineSettings(
+        min_face_px=4, min_brightness=0, max_yaw_deg=180, min_score_restore=0, min_symmetry=-1
+    )
+    worst = FaceQuality(4, 0, 0, 90, -1, 0)
     assert QualityGate().judge(0, worst, off) == ''
 
 
@@ -119,7 +121,7 @@ def test_a_face_at_the_limit_does_not_flicker() -> None:
     assert reasons == ['', *[TOO_DARK] * 9]
     assert gate.judge(0, replace(GOOD, brightness=23), STRICT) == ''
     # A score cannot be ten percent above 0.97.
-    high = replace(STRICT, min_score=0.97)
+    high = replace(STRICT, min_score_restore=0.97)
     assert gate.judge(1, replace(GOOD, score=0.96), high) == LOW_SCORE
     assert gate.judge(1, replace(GOOD, score=0.99), high) == ''
 

@@ -124,7 +124,7 @@ def test_nan_is_an_error_not_a_picture(tmp_path: Path, cpu: ProviderChoice) -> N
     restorer = Restorer(nan_model(tmp_path / 'm.onnx'), cpu)
     bright = np.full((64, 64, 3), 250, np.uint8)
     assert restorer.restore(bright, 1).cycles == 1
-    with pytest.raises(ModelError, match=r'NaN or infinite values in cycle 2 of 3 on cpu'):
+    with pytest.raises(ModelError, match=r'NaN or infinite values in cycle 2 on cpu'):
         restorer.restore(bright, 3)
     one_dark_pixel = bright.copy()
     one_dark_pixel[5, 7] = 0

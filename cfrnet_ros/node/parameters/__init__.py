@@ -1,0 +1,8 @@
+"""The node's parameters: declared, checked, offered to ROS, and written down."""
+
+from __future__ import annotations
+
+from cfrnet_ros.node.parameters.node_parameters import NodeParameters
+from cfrnet_ros.node.parameters.settings import PARAMETERS, Settings
+
+__all__ = ['PARAMETERS', 'NodeParameters', 'Settings']

@@ -1,0 +1,147 @@
+"""The declared parameters on a ROS node, with a frozen snapshot of their values.
+
+Static parameters are read-only once the node runs. Dynamic ones take effect on
+the next frame: each frame is processed with one frozen `Settings`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rcl_interfaces.msg import (
+    FloatingPointRange,
+    IntegerRange,
+    ParameterDescriptor,
+    SetParametersResult,
+)
+from rclpy.node import Node
+from rclpy.parameter import Parameter
+
+from cfrnet_ros.node.parameters.overrides import BUILT_IN, QOS_PREFIX, find_problems
+from cfrnet_ros.node.parameters.settings import Settings
+from cfrnet_ros.vision.declaration import Declaration, Value, declarations
+
+
+class NodeParameters:
+    """Declares the parameters on a node and keeps a frozen snapshot of them up to date.
+
+    Attributes:
+        settings: Values at this moment. Replaced as a whole after each change, so that
+            another thread reads either the old or the new ones.
+        problems: One line for each override that was wrong at start.
+        qos_overrides: Names of the QoS overrides given at start, sorted.
+
+    """
+
+    settings: Settings
+    problems: list[str]
+    qos_overrides: list[str]
+
+    def __init__(self, node: Node, settings: type[Settings] = Settings) -> None:
+        """Declare every parameter.
+
+        rclpy ignores an override that nobody declares, and a wrong type would
+        end the constructor in an exception. So the node must have been made with
+        `automatically_declare_parameters_from_overrides=True`: the overrides are
+        then read, taken back, and declared properly; what is wrong with them is
+        kept in `problems`, for the configure transition to report.
+
+        Args:
+            node: Node to declare the parameters on.
+            settings: Class whose fields declare the parameters.
+
+        """
+        self._node = node
+        self._class = settings
+        self._parameters = declarations(settings)
+        overrides = {
+            name: parameter.value
+            for name, parameter in node.get_parameters_by_prefix('').items()
+            if name not in BUILT_IN
+        }
+        for name in overrides:
+            # The QoS ones too: rclpy declares them again, read-only, with the
+            # topic that they belong to.
+            node.undeclare_parameter(name)
+        values, self.problems = find_problems(overrides, self._parameters)
+        self.qos_overrides = sorted(name for name in overrides if name.startswith(QOS_PREFIX))
+        for name, declared in self._parameters.items():
+            node.declare_parameter(
+                name,
+                _to_ros(values.get(name, declared.default)),
+                descriptor(declared),
+                ignore_override=True,
+            )
+        self.settings = self._snapshot()
+        node.add_pre_set_parameters_callback(self._convert)
+        node.add_on_set_parameters_callback(self._validate)
+        node.add_post_set_parameters_callback(self._apply)
+
+    def _snapshot(self) -> Settings:
+        values: dict[str, Any] = {
+            declared.field: self._node.get_parameter(name).value
+            for name, declared in self._parameters.items()
+        }
+        return self._class(**values)
+
+    def _convert(self, parameters: list[Parameter[Any]]) -> list[Parameter[Any]]:
+        """Give values the type that rclpy insists on, where nothing is lost by it."""
+        converted: list[Parameter[Any]] = []
+        for parameter in parameters:
+            declared = self._parameters.get(parameter.name)
+            if declared is not None:
+                try:
+                    value = _to_ros(declared.convert(parameter.value))
+                except ValueError:
+                    pass  # refused later, with rclpy's or our reason
+                else:
+                    # The type by the default: an empty list does not tell its own.
+                    kind = Parameter.Type.from_parameter_value(_to_ros(declared.default))
+                    parameter = Parameter(parameter.name, kind, value)
+            converted.append(parameter)
+        return converted
+
+    def _validate(self, parameters: list[Parameter[Any]]) -> SetParametersResult:
+        reasons: list[str] = []
+        for parameter in parameters:
+            declared = self._parameters.get(parameter.name)
+            if declared is None:
+                continue
+            try:
+                declared.convert(parameter.value)
+            except ValueError as error:
+                reasons.append(str(error))
+        return SetParametersResult(successful=not reasons, reason='; '.join(reasons))
+
+    def _apply(self, parameters: list[Parameter[Any]]) -> None:
+        if any(parameter.name in self._parameters for parameter in parameters):
+            # One assignment: a worker reads either the old or the new snapshot.
+            self.settings = self._snapshot()
+
+
+def descriptor(declared: Declaration) -> ParameterDescriptor:
+    """Descriptor for rclpy: description, range, and whether the parameter is read-only."""
+    found = ParameterDescriptor(
+        name=declared.name,
+        description=declared.description,
+        read_only=not declared.dynamic,
+        additional_constraints=declared.range_text,
+    )
+    if declared.low is not None and declared.high is not None:
+        if isinstance(declared.default, float):
+            found.floating_point_range = [
+                FloatingPointRange(from_value=float(declared.low), to_value=float(declared.high))
+            ]
+        else:
+            found.integer_range = [
+                IntegerRange(
+                    from_value=int(declared.low),
+                    to_value=int(declared.high),
+                    step=declared.step,
+                )
+            ]
+    return found
+
+
+def _to_ros(value: Value) -> Any:
+    return list(value) if isinstance(value, tuple) else value

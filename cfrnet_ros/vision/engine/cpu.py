@@ -1,0 +1,42 @@
+"""What kind of CPU this is, as far as 8-bit arithmetic depends on it."""
+
+from __future__ import annotations
+
+import platform
+from functools import lru_cache
+from pathlib import Path
+
+#: Flags of the Linux kernel for instructions that add products of bytes in 32 bits.
+_DOT_PRODUCTS = {
+    'avx512_vnni': 'AVX-512 VNNI',
+    'avx_vnni': 'AVX-VNNI',
+    'asimddp': 'dot product instructions',
+}
+
+
+@lru_cache
+def cpu_kind(cpuinfo: Path = Path('/proc/cpuinfo')) -> str:
+    """Describe the CPU's instructions for 8-bit products.
+
+    Args:
+        cpuinfo: The Linux kernel's description of the CPU.
+
+    Returns:
+        Text such as 'x86_64 with AVX-512 VNNI' or 'x86_64 without VNNI'; the architecture alone
+        where the kernel says nothing.
+
+    """
+    machine = platform.machine()
+    try:
+        lines = cpuinfo.read_text(encoding='utf-8', errors='replace').splitlines()
+    except OSError:
+        return machine
+    # x86 calls them flags, Arm calls them features.
+    listed = [line.split(':', 1)[1] for line in lines if line.startswith(('flags', 'Features'))]
+    if not listed:
+        return machine
+    found = [name for flag, name in _DOT_PRODUCTS.items() if flag in listed[0].split()]
+    if found:
+        return f'{machine} with {" and ".join(found)}'
+    intel = machine.lower() in ('x86_64', 'amd64', 'i686')
+    return f'{machine} without {"VNNI" if intel else "dot product instructions"}'

@@ -1,0 +1,107 @@
+"""The self-test of a restorer: does the engine in use give what the FP32 reference gives?
+
+A provider may load a model and compute something else: saturated sums, a misread zero point, half
+precision where it does not suffice. Only restored pixels tell.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from cfrnet_ros.vision.engine.golden import load_golden
+from cfrnet_ros.vision.errors import ModelError
+from cfrnet_ros.vision.restoration.restorer import Restorer
+
+PASSED, FAILED, SKIPPED = 'passed', 'failed', 'skipped'
+
+#: PSNR in dB reported for equal pictures, whose PSNR is infinite.
+EQUAL_DB = 99.0
+
+
+@dataclass(frozen=True)
+class SelfTest:
+    """What a self-test found.
+
+    Attributes:
+        verdict: `PASSED`, `FAILED` or `SKIPPED`.
+        reason: Reason of a test that failed or was skipped; empty for one that passed.
+        decibels: PSNR in dB between the engine's output and the reference, by number of cycles;
+            `EQUAL_DB` for equal ones.
+        worst_levels: Largest difference of a byte between the two, 0..255.
+        cycle_ms: Shortest duration of a cycle in milliseconds; NaN where none ran.
+        limit_db: Smallest PSNR in dB that passes; NaN where none is known.
+
+    """
+
+    verdict: str
+    reason: str = ''
+    decibels: tuple[tuple[int, float], ...] = ()
+    worst_levels: int = 0
+    cycle_ms: float = float('nan')
+    limit_db: float = float('nan')
+
+    @property
+    def failed(self) -> bool:
+        """Whether the engine does not give what the reference gives."""
+        return self.verdict == FAILED
+
+    def __str__(self) -> str:
+        """Return the finding as one line."""
+        if self.verdict == SKIPPED:
+            return f'skipped: {self.reason}'
+        if not self.decibels:
+            return f'{self.verdict}: {self.reason}'
+        figures = ', '.join(f'{value:.1f} dB at k={k}' for k, value in self.decibels)
+        return (
+            f'{self.verdict}: {figures} from the FP32 reference (at least {self.limit_db:.1f} dB '
+            f'needed), worst pixel {self.worst_levels} levels, {self.cycle_ms:.1f} ms a cycle'
+        )
+
+
+def run_self_test(restorer: Restorer) -> SelfTest:
+    """Restore the golden crops of a restorer's card and compare.
+
+    Args:
+        restorer: Restorer, at the size at which it is going to be used.
+
+    Returns:
+        The finding. A model without golden crops and one that runs at another size than its own
+        are skipped; an engine that raises an error has failed.
+
+    Raises:
+        ModelError: The golden crops are missing or damaged.
+
+    """
+    if restorer.resized:
+        return SelfTest(
+            SKIPPED, f'crop_size is {restorer.card.size}, the golden crops have another size'
+        )
+    golden = load_golden(restorer.card)
+    if golden is None:
+        return SelfTest(SKIPPED, 'the model card has no golden crops')
+    decibels, times, worst = [], [], 0
+    wanted = [k for k in golden.expected if k == 1 or restorer.card.iterative]
+    try:
+        for cycle in restorer.cycles(golden.crop):
+            times.append(cycle.milliseconds)
+            if cycle.number in wanted:
+                given, expected = cycle.crop(), golden.expected[cycle.number]
+                decibels.append((cycle.number, min(EQUAL_DB, cv2.PSNR(given, expected))))
+                worst = max(worst, int(cv2.absdiff(given, expected).max()))
+            if cycle.number >= max(wanted):
+                break
+    except ModelError as error:
+        return SelfTest(FAILED, str(error), limit_db=golden.limit_db)
+    nearest = min(value for _, value in decibels)
+    passed = np.isfinite(nearest) and nearest >= golden.limit_db
+    return SelfTest(
+        PASSED if passed else FAILED,
+        '' if passed else 'its faces are not those of the FP32 reference',
+        tuple(decibels),
+        worst,
+        min(times),
+        golden.limit_db,
+    )

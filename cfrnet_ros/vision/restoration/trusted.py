@@ -1,0 +1,87 @@
+"""Loading a restorer that passes its self-test, and saying what was tried before it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from cfrnet_ros.vision.engine.models import alternatives, resolve_model
+from cfrnet_ros.vision.engine.providers import ProviderChoice
+from cfrnet_ros.vision.errors import ModelError, ProviderError
+from cfrnet_ros.vision.restoration.restorer import Restorer
+from cfrnet_ros.vision.restoration.self_test import SKIPPED, SelfTest, run_self_test
+from cfrnet_ros.vision.types import FAIL, FALLBACK, OFF, SELF_TEST_MODES, WARN
+
+
+@dataclass(frozen=True)
+class TrustedRestorer:
+    """A restorer with the finding of its self-test.
+
+    Attributes:
+        restorer: The restorer, warmed up.
+        test: Finding of its self-test.
+        rejected: Sentences that say which engines were tried before and what was wrong with each,
+            in the order of the trials.
+
+    """
+
+    restorer: Restorer
+    test: SelfTest
+    rejected: tuple[str, ...] = ()
+
+
+def load_trusted(
+    model: str, choice: ProviderChoice, threads: int = 0, size: int = 0, mode: str = FALLBACK
+) -> TrustedRestorer:
+    """Load the first engine that restores the golden crops as the FP32 reference does.
+
+    With `FALLBACK` the model's other precisions are tried on the same provider, then everything on
+    the next provider.
+
+    Args:
+        model: Name or path, see `models.resolve_model`. Only shipped models have other precisions.
+        choice: Execution providers, see `providers.choose_providers`.
+        threads: CPU threads, 0 for ONNX Runtime's own choice.
+        size: Side of the crops in pixels, 0 for the model's own.
+        mode: One of `SELF_TEST_MODES`.
+
+    Returns:
+        The restorer. With `WARN` its self-test may have failed.
+
+    Raises:
+        ModelError: A file is missing or damaged, or no engine passed its self-test although `mode`
+            is `FALLBACK` or `FAIL`.
+        ProviderError: No provider of the choice could be initialised.
+
+    """
+    if mode not in SELF_TEST_MODES:
+        raise ValueError(f"mode must be one of {', '.join(SELF_TEST_MODES)}, not '{mode}'")
+    rejected: list[str] = []
+    while choice.remaining:
+        path = resolve_model(model, choice.remaining[0])
+        used = ''
+        for candidate in (path, *(alternatives(path) if mode == FALLBACK else ())):
+            try:
+                restorer = Restorer(candidate, choice, threads, size)
+            except ProviderError:
+                if not rejected:
+                    raise
+                break
+            if used and restorer.engine.used != used:
+                # It would run on another provider, whose turn comes with all precisions.
+                break
+            used = restorer.engine.used
+            restorer.warm_up()
+            test = SelfTest(SKIPPED, 'self_test is off') if mode == OFF else run_self_test(restorer)
+            if not test.failed or mode == WARN:
+                return TrustedRestorer(restorer, test, tuple(rejected))
+            rejected.append(f'{restorer.card.name} on {used} {test}')
+            if mode == FAIL:
+                break
+        if mode == FAIL or not used:
+            break
+        choice = choice.without(used, 'does not restore as the reference does')
+    raise ModelError(
+        f'no engine restores the golden crops of the model as its FP32 reference does: '
+        f'{"; ".join(rejected)}. Name another provider or model, or set self_test to warn to use '
+        'what there is'
+    )

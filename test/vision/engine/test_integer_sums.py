@@ -1,0 +1,122 @@
+"""INT8 files give the same sums on every CPU.
+
+x86-64 CPUs with AVX2 and no VNNI multiply unsigned by signed bytes and add the products of each
+pair in 16 bits (the instruction vpmaddubsw), limiting what is larger. ONNX Runtime orders the
+products of a convolution by row and column of the kernel, then by input channel. These tests add up
+in NumPy what that kernel adds up, whatever the machine that they run on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+import onnx
+import onnxruntime as ort
+import pytest
+from numpy.lib.stride_tricks import sliding_window_view
+from numpy.typing import NDArray
+from onnx import helper, numpy_helper
+
+from cfrnet_ros.vision.engine.golden import load_golden
+from cfrnet_ros.vision.engine.model_card import load_card
+from cfrnet_ros.vision.engine.models import resolve_model
+
+#: Range of what the pairs are added in.
+LOWEST, HIGHEST = -(2**15), 2**15 - 1
+
+
+def convolutions(path: Path, crop: NDArray[np.uint8]) -> Iterator[tuple[str, int, int]]:
+    """Yield of each quantised convolution its name and the extremes of its sums of pairs."""
+    model = onnx.load(str(path))
+    graph = model.graph
+    constants = {t.name: numpy_helper.to_array(t) for t in graph.initializer}
+    source = {output: node for node in graph.node for output in node.output}
+    quantised = [
+        (node, source[node.input[0]].input, source[node.input[1]].input)
+        for node in graph.node
+        if node.op_type == 'Conv'
+    ]
+    for _, levels, _ in quantised:
+        if levels[0] not in (v.name for v in graph.output):
+            graph.output.append(onnx.ValueInfoProto(name=levels[0]))
+    options = ort.SessionOptions()
+    # Fused operators would not show their operands.
+    options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
+    session = ort.InferenceSession(
+        model.SerializeToString(), options, providers=['CPUExecutionProvider']
+    )
+    names = [levels[0] for _, levels, _ in quantised]
+    values = dict(zip(names, session.run(names, {session.get_inputs()[0].name: crop[None]})))
+    for node, levels, weights in quantised:
+        attributes = {a.name: helper.get_attribute_value(a) for a in node.attribute}
+        zero = int(constants[levels[2]])
+        yield node.name, *extremes(values[levels[0]], zero, constants[weights[0]], attributes)
+
+
+def extremes(
+    levels: NDArray[np.uint8],
+    zero: int,
+    weights: NDArray[np.int8],
+    attributes: dict[str, list[int]],
+) -> tuple[int, int]:
+    top, left, bottom, right = attributes['pads']
+    padded = np.pad(
+        levels[0], ((0, 0), (top, bottom), (left, right)), constant_values=zero
+    ).transpose(1, 2, 0)
+    height, width = weights.shape[2:]
+    stride = attributes['strides'][0]
+    # (row, column, channel, row of the kernel, column of the kernel)
+    windows = sliding_window_view(padded, (height, width, 1))[::stride, ::stride, ..., 0]
+    # (pixels, row, column, channel), as the kernel orders them.
+    rows = windows.transpose(0, 1, 3, 4, 2).reshape(-1, height * width * padded.shape[2])
+    # Every seventh pixel: neighbours are much alike.
+    levels_of = rows[::7].astype(np.int32)
+    taps = weights.transpose(2, 3, 1, 0).reshape(rows.shape[1], -1).astype(np.int32)
+    lowest, highest = 0, 0
+    for first in range(0, rows.shape[1] - 1, 2):
+        sums = (
+            levels_of[:, first, None] * taps[first]
+            + levels_of[:, first + 1, None] * taps[first + 1]
+        )
+        lowest, highest = min(lowest, int(sums.min())), max(highest, int(sums.max()))
+    return lowest, highest
+
+
+@pytest.mark.parametrize('name', ['int8', 'plain_int8'])
+def test_sums_of_product_pairs_fit_into_16_bits_on_the_golden_crops(name: str) -> None:
+    path = resolve_model(name)
+    golden = load_golden(load_card(path))
+    assert golden is not None
+    found = list(convolutions(path, golden.crop))
+    assert len(found) >= 15
+    for convolution, lowest, highest in found:
+        assert lowest >= LOWEST, convolution
+        assert highest <= HIGHEST, convolution
+    # The sums are those of a face, not of an empty input.
+    assert max(highest for _, _, highest in found) > 8000
+
+
+@pytest.mark.parametrize('name', ['int8', 'plain_int8'])
+def test_no_input_whatever_can_overflow_16_bits(name: str) -> None:
+    graph = onnx.load(str(resolve_model(name))).graph
+    constants = {t.name: numpy_helper.to_array(t) for t in graph.initializer}
+    weights = [
+        values for values in constants.values() if values.dtype == np.int8 and values.ndim == 4
+    ]
+    assert len(weights) >= 15
+    largest = max(int(np.abs(values.astype(np.int32)).max()) for values in weights)
+    assert 2 * 255 * largest <= HIGHEST
+    # All 7 bits are used.
+    assert largest >= 60
+
+
+def test_sums_of_larger_weights_would_not_fit() -> None:
+    """Eight-bit weights on a bright face overflow, so the test above can fail."""
+    bright = np.asarray(cv2.resize(np.full((8, 8, 3), 250, np.uint8), (16, 16)), np.uint8)
+    weights = np.full((2, 3, 3, 3), 127, np.int8)
+    attributes = {'pads': [1, 1, 1, 1], 'strides': [1, 1]}
+    _, highest = extremes(bright.transpose(2, 0, 1)[None], 0, weights, attributes)
+    assert highest > HIGHEST

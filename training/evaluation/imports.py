@@ -1,0 +1,50 @@
+"""The project's files that a module is made of, found by following its imports statically."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from modulefinder import ModuleFinder
+from pathlib import Path
+
+#: Packages whose files belong to this project; what else is imported is known by its version.
+PACKAGES = ('training', 'cfrnet_ros')
+
+
+def project_files(module: str, root: Path, packages: Sequence[str] = PACKAGES) -> list[Path]:
+    """List the project's files that a module imports, itself and packages' ``__init__`` included.
+
+    Nothing is run: the files' code is searched for import statements, those inside functions and
+    conditions too.
+
+    Args:
+        module: dotted name, for instance 'training.evaluation.work'.
+        root: folder that holds the packages.
+        packages: top-level packages of the project.
+
+    Returns:
+        The files' paths, sorted.
+
+    Raises:
+        FileNotFoundError: the module, or one that is imported from it, has no file under `root`.
+
+    """
+    # With this one folder on its path the finder meets the project's modules alone.
+    finder = ModuleFinder(path=[str(root)])
+    try:
+        finder.import_hook(module)
+    except ImportError as error:
+        raise FileNotFoundError(
+            f"the module '{module}' has no file under '{root}' ({error}); restore the file, or "
+            'name the module that took its place'
+        ) from error
+    missing = [name for name in finder.any_missing() if name.split('.')[0] in packages]
+    if missing:
+        importers = {name: ', '.join(sorted(finder.badmodules[name])) for name in missing}
+        raise FileNotFoundError(
+            f"these modules of the project have no file under '{root}': "
+            + '; '.join(f'{name} (imported by {by})' for name, by in sorted(importers.items()))
+            + '. Restore the files, or correct the imports'
+        )
+    # Types of the standard library do not state this attribute.
+    paths = (getattr(found, '__file__', None) for found in finder.modules.values())
+    return sorted(Path(path) for path in paths if path)

@@ -1,0 +1,97 @@
+"""Finding the INT8 model: every calibration, then learning from the best of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from training.export.compare import LPIPS_LIMIT, PSNR_LIMIT_DB
+from training.export.learning import Learning, learn
+from training.export.quantise import METHODS, calibration_inputs, chains_of, quantise
+
+#: What `Comparison.measure` returns of a model.
+Trial = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Int8Model:
+    """The INT8 model that is kept.
+
+    Attributes:
+        model: QDQ graph between float planes.
+        name: Name of the calibration, and whether the model learned afterwards.
+        trials: Figures of every model that was tried, by name.
+
+    """
+
+    model: onnx.ModelProto
+    name: str
+    trials: dict[str, Trial]
+
+    @property
+    def figures(self) -> Trial:
+        """Figures of the model that is kept."""
+        return self.trials[self.name]
+
+
+def find_int8(
+    floats: Path,
+    calibration: Sequence[NDArray[np.uint8]],
+    learners: Sequence[NDArray[np.uint8]],
+    colour: str,
+    methods: Sequence[str],
+    learning: Learning,
+    measure: Callable[[onnx.ModelProto], Trial],
+) -> Int8Model:
+    """Calibrate in several ways, let the best learn, and measure all.
+
+    Args:
+        floats: equalised float32 model between planes, without a clip.
+        calibration: (N, N, 3) uint8 BGR faces to find the ranges with.
+        learners: (N, N, 3) uint8 BGR faces to learn with.
+        colour: 'BGR' or 'RGB', the order that the model takes.
+        methods: names of `METHODS` to try.
+        learning: settings of the learning; without steps the best calibration is kept.
+        measure: function that compares a QDQ model with FP32, see `Comparison.measure`.
+
+    Returns:
+        The model that learned, or the best calibration.
+
+    """
+    inputs = calibration_inputs(floats, calibration, colour)
+    trials: dict[str, Trial] = {}
+    models: dict[str, onnx.ModelProto] = {}
+    for method in tqdm(methods, desc='calibrations', unit='method'):
+        models[method] = quantise(floats, inputs, METHODS[method])
+        trials[method] = measure(models[method])
+    best = choose(trials)
+    if learning.steps:
+        model = models[best]
+        learn(model, floats, chains_of(floats, learners, colour), learning)
+        best = f'{best}, learned'
+        models[best], trials[best] = model, measure(model)
+    return Int8Model(models[best], best, trials)
+
+
+def choose(trials: dict[str, Trial]) -> str:
+    """Return the calibration that uses least of the limits, PSNR's or LPIPS's, at any k.
+
+    The nearest to FP32 in decibels is not always it: a grain that FP32 does not have is few
+    decibels, and on a face that was smooth a whole limit of LPIPS.
+    """
+
+    def used(name: str) -> float:
+        trial = trials[name]
+        return max(
+            max(abs(v) for v in trial['psnr_change_db']) / PSNR_LIMIT_DB,
+            max(abs(v) for v in trial['lpips_change']) / LPIPS_LIMIT,
+        )
+
+    return min(trials, key=used)

@@ -1,0 +1,113 @@
+"""Learning what rounding to 7 and 8 bits costs back: weights, biases and steps of a QDQ model.
+
+The quantised network learns to give what the float network gives, cycle by cycle, each cycle from
+its own output before. No truth and no loss of the training is needed (distillation; Jacob et al.,
+Quantization and Training of Neural Networks for Efficient Integer-Arithmetic-Only Inference, CVPR
+2018, section 3, simulate the rounding in the same way).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import onnx
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from tqdm import tqdm
+
+from training.export.qdq_network import QdqNetwork
+from training.export.quantise import unit_range
+
+
+@dataclass(frozen=True)
+class Learning:
+    """Settings of the learning.
+
+    Attributes:
+        steps: Number of steps; 0 leaves the model as it was calibrated.
+        faces: Number of training faces that are drawn from.
+        batch: Faces of one step.
+        weight_rate: Learning rate of Adam for weights, in steps of their channel.
+        bias_rate: Learning rate for biases, in units of the activation.
+        step_rate: Learning rate for the natural logarithms of the activations' steps.
+        seed: Seed of the choice of faces.
+
+    """
+
+    steps: int = 300
+    faces: int = 400
+    batch: int = 2
+    weight_rate: float = 0.03
+    bias_rate: float = 2e-4
+    step_rate: float = 2e-3
+    seed: int = 12
+
+
+#: Steps in which the rates rise, and the share of them that is left at the end.
+WARM_UP, LAST_RATE = 10, 0.02
+
+
+def learn(
+    model: onnx.ModelProto,
+    float_model: Path,
+    chains: NDArray[np.uint8],
+    settings: Learning,
+) -> None:
+    """Let a quantised model learn to give what the float model gives, in place.
+
+    Args:
+        model: QDQ graph between float32 planes, see `QdqNetwork`.
+        float_model: the model that was quantised.
+        chains: what the float model makes of some faces, see `quantise.chains_of`.
+        settings: of the learning.
+
+    Raises:
+        ValueError: see `QdqNetwork`.
+
+    """
+    network = QdqNetwork(model, onnx.load(str(float_model)))
+    groups = (
+        (network.weights, settings.weight_rate),
+        (network.biases, settings.bias_rate),
+        (network.steps, settings.step_rate),
+    )
+    optimiser = torch.optim.Adam(
+        [{'params': list(values.values()), 'lr': 0.0} for values, _ in groups], betas=(0.9, 0.99)
+    )
+    rng = np.random.default_rng(settings.seed)
+    bar = tqdm(range(settings.steps), desc='learning', unit='step')
+    smoothed: list[float] = []
+    for step in bar:
+        for group, (_, rate) in zip(optimiser.param_groups, groups):
+            group['lr'] = rate * _share(step, settings.steps)
+        chosen = rng.choice(len(chains), settings.batch, replace=False)
+        chain = torch.from_numpy(unit_range(chains[chosen]))
+        optimiser.zero_grad()
+        errors = _accumulate(network, chain)
+        optimiser.step()
+        smoothed = [0.9 * a + 0.1 * b for a, b in zip(smoothed or errors, errors)]
+        bar.set_postfix_str(', '.join(f'{-10 * math.log10(e):.2f} dB' for e in smoothed))
+    network.write(model)
+
+
+def _share(step: int, steps: int) -> float:
+    """Share of the learning rate at a step: a rise, then half a cosine."""
+    decay = LAST_RATE + (1.0 - LAST_RATE) * 0.5 * (1.0 + math.cos(math.pi * step / steps))
+    return min(1.0, (step + 1) / WARM_UP) * decay
+
+
+def _accumulate(network: QdqNetwork, chain: Tensor) -> list[float]:
+    """Add the gradients of all cycles; return each cycle's mean squared error."""
+    current, errors = chain[:, 0], []
+    for cycle in range(1, chain.shape[1]):
+        output = network(current)
+        error = (output - chain[:, cycle]).square().mean()
+        error.backward()
+        errors.append(error.item())
+        # Each cycle learns for itself: through the rounding of a whole cycle gradients are noise.
+        current = output.detach()
+    return errors
