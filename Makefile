@@ -1,7 +1,7 @@
 # make demo   plays a bag through the real node and writes demo/report.html
 # make test   every test
 # make lint   style and types
-# make parameters   rewrites config/dms.yaml and the README's tables from the declared parameters
+# make parameters   rewrites config/dms.yaml and docs/parameters.md from the declared parameters
 # make train, export, evaluate   FACES=folder with MANIFEST.tsv; see training/README.md
 # Everything runs in .venv, which the first run makes from the pinned requirements.
 

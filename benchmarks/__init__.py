@@ -1,1 +1,1 @@
-"""What produces the speed figures that the README quotes."""
+"""What produces the speed figures that README.md and docs/ quote."""

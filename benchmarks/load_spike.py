@@ -2,7 +2,7 @@
 
 Plays one bag in real time into the real node three times: without a budget, with one, and
 with a budget and a convergence tolerance. In the middle other processes keep every core busy.
-Writes the figures and the picture that docs/budget.md shows.
+Writes the figures and the picture that docs/tuning.md shows.
 """
 
 from __future__ import annotations

