@@ -7,6 +7,8 @@ import csv
 import json
 import os
 import re
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,7 +16,6 @@ import cv2
 import numpy as np
 import pytest
 from replays import Played, play
-from ros_domains import next_domain
 
 from cfrnet_ros.replay import plots, video
 from cfrnet_ros.replay.frames import PROCESSED
@@ -26,6 +27,7 @@ from demo.cases import FRAMES
 
 GetPlayed = Callable[[str], Played]
 GetBag = Callable[[str], Path]
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def read(path: Path) -> list[dict[str, str]]:
@@ -45,13 +47,15 @@ def count_frames(path: Path) -> int:
 def test_the_command_writes_everything(
     case_bag: GetBag, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    os.environ['ROS_DOMAIN_ID'] = str(next_domain())
     # The cycles before the bag, with commas.
     args = ['--cycles', '1,2', str(case_bag('night')), '--topic', IMAGE_TOPIC, '--deterministic']
     args += ['--truth-topic', TRUTH_TOPIC, '--out', str(tmp_path), '--answer-timeout', '120']
-    assert main(args) == 0
-    text = capsys.readouterr().out
-    assert str(tmp_path / 'report.html') in text
+    # In a process of its own, with the transports that the command chooses for users.
+    environment = {k: v for k, v in os.environ.items() if not k.startswith('FASTDDS_')}
+    command = [sys.executable, '-m', 'cfrnet_ros.replay', *args]
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert str(tmp_path / 'report.html') in done.stdout
     frames, faces = read(tmp_path / 'frames.csv'), read(tmp_path / 'faces.csv')
     assert len(frames) == len(faces) == 2 * FRAMES
     assert [row['cycles_used'] for row in frames] == ['1'] * FRAMES + ['2'] * FRAMES
