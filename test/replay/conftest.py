@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from replays import Played, made_once, play, shared_folder
+from replays import Command, Played, made_once, play, run_command, shared_folder
 from ros_domains import next_domain
 
 from demo.bad_camera import daylight_noise
@@ -65,3 +65,11 @@ def played(
         return done[name]
 
     return get
+
+
+@pytest.fixture(scope='session')
+def commanded(case_bag: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory) -> Command:
+    """Return the case `night`, replayed by the command line, once for all workers."""
+    out = shared_folder(tmp_path_factory) / 'commanded'
+    done: Command = made_once(out, lambda out: run_command(case_bag('night'), out))
+    return done

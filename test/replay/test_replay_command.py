@@ -5,29 +5,23 @@ from __future__ import annotations
 import base64
 import csv
 import json
-import os
 import re
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
-from replays import Played, play
+from replays import Command, play
 
 from cfrnet_ros.replay import plots, video
 from cfrnet_ros.replay.frames import PROCESSED
 from cfrnet_ros.replay.load import LoadGenerator, LoadSpike
 from cfrnet_ros.replay.main import main
 from cfrnet_ros.replay.video import Video, h264_available
-from demo.bag_frames import IMAGE_TOPIC, TRUTH_TOPIC
 from demo.cases import FRAMES
 
-GetPlayed = Callable[[str], Played]
 GetBag = Callable[[str], Path]
-ROOT = Path(__file__).resolve().parents[2]
 
 
 def read(path: Path) -> list[dict[str, str]]:
@@ -45,18 +39,11 @@ def count_frames(path: Path) -> int:
 
 
 def test_the_command_writes_everything(
-    case_bag: GetBag, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    commanded: Command, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    # The cycles before the bag, with commas.
-    args = ['--cycles', '1,2', str(case_bag('night')), '--topic', IMAGE_TOPIC, '--deterministic']
-    args += ['--truth-topic', TRUTH_TOPIC, '--out', str(tmp_path), '--answer-timeout', '120']
-    # In a process of its own, with the transports that the command chooses for users.
-    environment = {k: v for k, v in os.environ.items() if not k.startswith('FASTDDS_')}
-    command = [sys.executable, '-m', 'cfrnet_ros.replay', *args]
-    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    assert str(tmp_path / 'report.html') in done.stdout
-    frames, faces = read(tmp_path / 'frames.csv'), read(tmp_path / 'faces.csv')
+    out = commanded.out
+    assert str(out / 'report.html') in commanded.stdout
+    frames, faces = read(out / 'frames.csv'), read(out / 'faces.csv')
     assert len(frames) == len(faces) == 2 * FRAMES
     assert [row['cycles_used'] for row in frames] == ['1'] * FRAMES + ['2'] * FRAMES
     for row in frames:
@@ -67,16 +54,16 @@ def test_the_command_writes_everything(
     for row in faces:
         assert float(row['psnr_after']) > float(row['psnr_before'])
         assert 0 < float(row['residual']) < 1
-    summary = json.loads((tmp_path / 'summary.json').read_text())
+    summary = json.loads((out / 'summary.json').read_text())
     assert [p['cycles'] for p in summary['passes']] == [1, 2]
     assert summary['parameters']['threads'] == 1
     for name in ('k1', 'k2'):
-        sheet = cv2.imread(str(tmp_path / f'sheet_{name}.png'))
+        sheet = cv2.imread(str(out / f'sheet_{name}.png'))
         assert sheet is not None
         assert sheet.shape[1] > 1000
-        assert count_frames(tmp_path / f'before_after_{name}.mp4') == FRAMES
+        assert count_frames(out / f'before_after_{name}.mp4') == FRAMES
     # Once more into the same folder would mix two replays.
-    assert main(args) == 1
+    assert main(commanded.args) == 1
     assert 'exists already: remove it or choose another --out' in capsys.readouterr().err
 
 
