@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import random
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -23,6 +22,7 @@ from benchmarks.machine import machine
 from cfrnet_ros.replay.frames import DROPPED, PROCESSED, FrameRow, collect_frames
 from cfrnet_ros.replay.load import LoadSpike
 from cfrnet_ros.replay.plan import ReplayLog, ReplayPlan
+from cfrnet_ros.replay.ros_domain import claim_domain
 from cfrnet_ros.replay.session import run_replay
 from cfrnet_ros.vision.stages import Stage
 from demo import bad_camera
@@ -63,7 +63,7 @@ def make_bag(path: Path) -> None:
 
 def play(bag: Path, out: Path, parameters: dict[str, Any]) -> tuple[ReplayLog, list[FrameRow]]:
     """Play the bag once into a node of its own."""
-    os.environ['ROS_DOMAIN_ID'] = str(random.SystemRandom().randint(1, 100))
+    os.environ['ROS_DOMAIN_ID'] = str(claim_domain())
     given = {'max_faces': 1, 'threads': 1, **parameters}
     plan = ReplayPlan(bag, out, topic=IMAGE_TOPIC, cycles=(CYCLES,), parameters=given, load=SPIKE)
     log = run_replay(plan)

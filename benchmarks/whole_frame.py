@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import random
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -21,6 +20,7 @@ import numpy as np
 from benchmarks.machine import machine
 from cfrnet_ros.replay.frames import PROCESSED, FrameRow, collect_frames
 from cfrnet_ros.replay.plan import DEBUG_TOPIC, RECORDED, ReplayPlan
+from cfrnet_ros.replay.ros_domain import claim_domain
 from cfrnet_ros.replay.session import run_replay
 from cfrnet_ros.vision.stages import Stage
 from demo import bad_camera
@@ -75,7 +75,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('--out', type=Path, default=Path('benchmarks/whole_frame.json'))
     args = parser.parse_args()
-    os.environ['ROS_DOMAIN_ID'] = str(random.SystemRandom().randint(1, 100))
+    os.environ['ROS_DOMAIN_ID'] = str(claim_domain())
     with tempfile.TemporaryDirectory() as folder:
         bag = Path(folder) / 'camera'
         make_bag(bag)
