@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 
 from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
@@ -242,8 +243,13 @@ def _self_test_values(engine: Engine) -> dict[str, object]:
         'self_test/verdict': test.verdict,
         'self_test/reason': test.reason,
         **{f'self_test/k{k}_db': f'{value:.1f}' for k, value in test.decibels},
-        'self_test/limit_db': f'{test.limit_db:.1f}',
+        'self_test/limit_db': _known(test.limit_db),
         'self_test/worst_pixel_levels': test.worst_levels,
-        'self_test/cycle_ms': f'{test.cycle_ms:.1f}',
+        'self_test/cycle_ms': _known(test.cycle_ms),
         'self_test/rejected': '; '.join(engine.rejected),
     }
+
+
+def _known(value: float) -> str:
+    """Return a number with one digit after the point, or nothing for NaN."""
+    return '' if math.isnan(value) else f'{value:.1f}'

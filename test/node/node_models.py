@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from pathlib import Path
 
+import cv2
 import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
@@ -43,6 +46,18 @@ def halving_model(path: Path) -> Path:
         helper.make_node('Add', ['scaled', 'quarter'], ['restored']),
     ]
     return _save(nodes, weights, path)
+
+
+def miscompiled_model(path: Path) -> Path:
+    """Halving model whose golden crops are of another one, as if the engine computed wrongly."""
+    halving_model(path)
+    crop = np.random.default_rng(5).integers(0, 256, (SIZE, SIZE, 3), np.uint8)
+    golden = path.with_suffix('.golden.png')
+    cv2.imwrite(str(golden), np.hstack([crop, 255 - crop, crop // 2]))
+    digest = hashlib.sha256(golden.read_bytes()).hexdigest()
+    stated = {'file': golden.name, 'sha256': digest, 'cycles': [1, 3], 'limit_db': 46.0}
+    path.with_suffix('.json').write_text(json.dumps({'name': 'halving', 'golden': stated}))
+    return path
 
 
 def fragile_model(path: Path) -> Path:

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from diagnostic_msgs.msg import DiagnosticStatus
 from node_harness import values_of
+from node_models import miscompiled_model
 
 from cfrnet_ros.node.diagnostics import View, build_statuses
 from cfrnet_ros.node.engine import load_engine
@@ -115,6 +116,36 @@ def test_provider_that_is_not_the_one_asked_for_is_a_warning(view: View) -> None
     assert 'cpu instead of openvino: no such device' in status.message
     values = values_of(status)
     assert (values['provider/requested'], values['provider/used']) == ('openvino', 'cpu')
+
+
+def test_the_self_test_of_a_shipped_model_is_told(view: View) -> None:
+    status = build_statuses(replace(view, engine=load_engine(Settings(threads=1))))[2]
+    assert status.level == OK
+    values = values_of(status)
+    assert values['self_test/verdict'] == 'passed'
+    assert float(values['self_test/k1_db']) > float(values['self_test/limit_db'])
+    assert float(values['self_test/k3_db']) > float(values['self_test/limit_db'])
+    assert 0 < int(values['self_test/worst_pixel_levels']) < 64
+    assert float(values['self_test/cycle_ms']) > 0
+    assert values['self_test/rejected'] == ''
+    assert values['cpu']
+
+
+def test_an_engine_that_failed_its_self_test_is_a_warning(view: View, tmp_path: Path) -> None:
+    model = miscompiled_model(tmp_path / 'm.onnx')
+    engine = load_engine(Settings(model=str(model), self_test='warn'))
+    status = build_statuses(replace(view, engine=engine))[2]
+    assert status.level == WARN
+    assert 'self-test failed' in status.message
+    assert values_of(status)['self_test/verdict'] == 'failed'
+
+
+def test_a_model_without_golden_crops_is_no_trouble(view: View) -> None:
+    status = build_statuses(view)[2]
+    assert status.level == OK
+    values = values_of(status)
+    assert values['self_test/verdict'] == 'skipped'
+    assert values['self_test/cycle_ms'] == ''
 
 
 def test_inactive_node_is_ok_whatever_it_does_not_receive(view: View) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from diagnostic_msgs.msg import DiagnosticStatus
 from node_harness import ROOT, TIMEOUT_S, NodeProcess, Peer
+from node_models import miscompiled_model
 from ros_domains import next_domain
 
 from cfrnet_ros.vision.detection.detector import default_model
@@ -54,6 +55,10 @@ def test_wrong_starts_end_with_exit_code_one_and_a_clear_reason(
         (
             ['-p', model, '-p', 'provider:=rknpu', '-p', 'strict_provider:=true'],
             ['rknpu'],
+        ),
+        (
+            ['-p', f'model:={miscompiled_model(tmp_path / "miscompiled.onnx")}'],
+            ['halving on cpu failed', 'dB at k=3 from the FP32 reference', 'self_test to warn'],
         ),
         (['-p', 'image_transport:=theora'], ["'raw' or 'compressed'", "got 'theora'"]),
         (
