@@ -10,7 +10,8 @@ from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from numpy.typing import NDArray
 from rclpy.serialization import deserialize_message
 
-_LATENCY = 'latency/'
+from cfrnet_ros.node.frame_report import record_of
+from cfrnet_ros.vision.frame_record import FrameRecord
 
 
 def number(values: Mapping[str, str], key: str) -> float:
@@ -48,24 +49,20 @@ class FrameReport:
     Attributes:
         stamp_ns: header stamp of the image.
         rejected: why it was rejected, '' if it was not.
-        crops: how many crops were sent on `~/face/image`.
-        values: of the frame, by key, without latencies.
-        stages_ms: duration by stage, milliseconds.
+        record: Account of the frame, as far as the message tells it.
 
     """
 
     stamp_ns: int
     rejected: str
-    crops: int
-    values: Mapping[str, str]
-    stages_ms: Mapping[str, float]
+    record: FrameRecord
 
 
 def parse_frame(cdr: bytes) -> FrameReport:
     """Read a message of `~/frame/status`.
 
     Raises:
-        ValueError: it says nothing about a frame.
+        ValueError: The message says nothing about a frame.
 
     """
     message = deserialize_message(cdr, DiagnosticArray)
@@ -73,17 +70,10 @@ def parse_frame(cdr: bytes) -> FrameReport:
         raise ValueError(f'one status was expected, there are {len(message.status)}')
     status = message.status[0]
     stamp = message.header.stamp
-    values = {value.key: value.value for value in status.values}
     return FrameReport(
         stamp_ns=stamp.sec * 10**9 + stamp.nanosec,
         rejected='' if status.level == DiagnosticStatus.OK else status.message,
-        crops=int(values.get('faces/crops', '0')),
-        values={key: text for key, text in values.items() if not key.startswith(_LATENCY)},
-        stages_ms={
-            key.removeprefix(_LATENCY).removesuffix('_ms'): number(values, key)
-            for key in values
-            if key.startswith(_LATENCY)
-        },
+        record=record_of({value.key: value.value for value in status.values}),
     )
 
 

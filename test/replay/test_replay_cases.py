@@ -22,7 +22,9 @@ GetPlayed = Callable[[str], Played]
 GetBag = Callable[[str], Path]
 
 
-@pytest.mark.parametrize('name', ['infrared', 'no_face', 'time_back'])
+@pytest.mark.parametrize(
+    'name', ['infrared', 'no_face', pytest.param('time_back', marks=pytest.mark.slow)]
+)
 def test_a_bag_is_made_again_to_the_byte(name: str, case_bag: GetBag, tmp_path: Path) -> None:
     first = case_bag(name)
     second = make_case(name, tmp_path / name)

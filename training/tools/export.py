@@ -24,7 +24,7 @@ from torch import nn
 from cfrnet_ros.vision.engine.cpu import cpu_kind
 from training.data.crops import SIZE
 from training.export.camera_format import BytePixels, FloatPlanes, fold
-from training.export.card import IO_FORMATS, data_sources, make_card, write_card
+from training.export.card import IO_FORMATS, data_sources, integer_sums, make_card, write_card
 from training.export.cards_page import write_page
 from training.export.compare import LPIPS_LIMIT, PSNR_LIMIT_DB, Comparison
 from training.export.equalise import equalise
@@ -163,6 +163,8 @@ def _write_card(
 ) -> None:
     """Write the card of a file that ships, with the limit of its self-test."""
     card = make_card(model, precision=precision, training=training, **facts)
+    if precision == 'int8':
+        card['integer_sums'] = integer_sums(model)
     # The self-test reads the card; a limit of 0 dB lets it measure.
     card['golden'] = {**golden, 'limit_db': 0.0}
     write_card(model.with_suffix('.json'), card)
