@@ -1,4 +1,4 @@
-"""What is measured on which images: the dear metrics not everywhere.
+"""What is measured on which images: the slow metrics not everywhere.
 
 Milliseconds of one core with AVX-512 an image: DISTS 330, SFace 25, MS-SSIM 21,
 EfficientNet's features 19, SSIM 13, LPIPS 10, NIQE 6, detector and mesh 3; a cycle of the
@@ -96,7 +96,7 @@ MAIN = Coverage(
 #: The others get what tells them apart...
 OTHER = Coverage({'psnr': _ALL, 'ssim': _ALL, 'lpips': _ALL, 'identity': _ALL, 'mesh': _ALL})
 
-#: ... and on the general set the dear metrics for k = 1..3.
+#: ... and on the general set the slow metrics for k = 1..3.
 _EARLY = (0, 1, 2, 3)
 OTHER_GENERAL = Coverage(
     {
