@@ -6,9 +6,14 @@
 | --- | --- |
 | `camera_format.py` | fold colour order and value range into the weights |
 | `fp32.py` | write the FP32 model, check it against PyTorch |
+| `shipped.py` | the network that a shipped FP32 file holds, as PyTorch runs it |
 | `faces.py` | degraded faces to calibrate with and to compare on |
-| `quantise.py` | INT8 QDQ, eight bits at either end |
+| `equalise.py` | channels made alike before they are quantised |
+| `quantise.py` | INT8 QDQ, bytes at either end |
+| `qdq_network.py`, `learning.py` | a QDQ graph in PyTorch, and training it towards FP32 |
+| `int8.py` | calibrations tried, the best one kept |
 | `compare.py` | what the INT8 model loses against the FP32 model |
+| `golden.py` | golden crops, and the limit of the self-test on them |
 | `card.py`, `texts.py` | the model card, and the figures of the evaluation in it |
 | `cards_page.py` | `README.md` of the models' folder, made of the cards |
 
