@@ -83,7 +83,7 @@ def test_the_command_writes_everything(
 @pytest.mark.parametrize(
     ('args', 'words'),
     [
-        ([], 'which bag'),
+        ([], 'no bag given'),
         (['bag', '--cycles', '0'], '--cycles needs numbers from 1 to 8'),
         (['bag', '--cycles', '1,nine'], '--cycles needs numbers from 1 to 8'),
         (['bag', '--rate', '0'], 'must be above 0'),

@@ -156,5 +156,5 @@ def test_a_latency_budget_is_refused(case_bag: GetBag, tmp_path: Path) -> None:
         deterministic=True,
         parameters={'latency_budget_ms': 40.0},
     )
-    with pytest.raises(ReplayError, match='cannot have a latency_budget_ms'):
+    with pytest.raises(ReplayError, match='not possible with a latency_budget_ms'):
         run_replay(plan)

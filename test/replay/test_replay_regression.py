@@ -57,7 +57,7 @@ def test_other_pixels_are_found_and_shown(
     args = ['--compare', str(played('still').out), str(other.out), '--max-latency-ratio', '0']
     assert main([*args, '--out', str(out)]) == 1
     text = capsys.readouterr().out
-    assert f'{FRAMES} of {FRAMES} frames differ, allowed are 0' in text
+    assert f'{FRAMES} of {FRAMES} frames differ; the limit is 0' in text
     assert f'Frames that differ: 0-{FRAMES - 1}' in text
     assert 'crop_margin: 1.0 -> 1.1' in text
     assert (out / 'comparison.md').read_text() == text
@@ -113,14 +113,14 @@ def test_a_loss_of_quality_is_found(played: GetPlayed, copy: Path) -> None:
 @pytest.mark.parametrize(
     ('break_it', 'words'),
     [
-        (lambda copy: (copy / 'summary.json').unlink(), 'no folder that a replay has filled'),
-        (lambda copy: (copy / 'summary.json').write_text('{}'), 'of another version'),
+        (lambda copy: (copy / 'summary.json').unlink(), 'does not hold the results of a replay'),
+        (lambda copy: (copy / 'summary.json').write_text('{}'), 'written by another version'),
         (lambda copy: (copy / 'frames.csv').write_text('pass,index\n'), 'has no column'),
         (lambda copy: (copy / 'frames.csv').unlink(), 'cannot be read'),
         (lambda copy: shutil.rmtree(copy / 'restored'), 'there is no bag'),
         (
             lambda copy: edit(copy / 'frames.csv', lambda row: {**row, 'bag_stamp_ns': '1'}),
-            'the stamps in them are not the same',
+            'their stamps differ',
         ),
     ],
 )
@@ -141,7 +141,7 @@ def test_other_bags_and_limits_that_cannot_be_are_bad_input(
 ) -> None:
     still = str(played('still').out)
     assert main(['--compare', still, str(played('time_back').out)]) == 2
-    assert 'they cannot be compared' in capsys.readouterr().err
+    assert 'the replays cannot be compared' in capsys.readouterr().err
     assert main(['--compare', still, still, '--max-differing', '2']) == 2
     assert 'max_differing must be from 0 to 1' in capsys.readouterr().err
     with pytest.raises(SystemExit) as ended:
