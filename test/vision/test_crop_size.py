@@ -81,7 +81,7 @@ def test_what_is_added_to_every_second_row_is_so_at_any_size(
 def test_what_is_added_to_one_place_is_refused(tmp_path: Path, cpu: ProviderChoice) -> None:
     rows = np.linspace(0, 1, 64, dtype=np.float32).reshape(1, 1, 64, 1)
     path = adding_model(tmp_path / 'm.onnx', rows)
-    with pytest.raises(ModelError, match=r'constant added is made for one size; set crop_size'):
+    with pytest.raises(ModelError, match=r'constant added fits one size only; set crop_size'):
         Restorer(path, cpu, size=128)
 
 
@@ -99,5 +99,5 @@ def test_what_is_made_for_one_size_is_refused(tmp_path: Path, cpu: ProviderChoic
         },
         card={'value_range': [0, 1], 'colour': 'RGB', 'iterative': True},
     )
-    with pytest.raises(ModelError, match=r'Reshape is made for one size; set crop_size to 0'):
+    with pytest.raises(ModelError, match=r'Reshape works at one size only; set crop_size to 0'):
         Restorer(path, cpu, size=128)

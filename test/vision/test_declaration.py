@@ -118,7 +118,9 @@ def test_a_plain_field_is_told_how_to_become_a_parameter() -> None:
     class Plain:
         size: int = 3
 
-    with pytest.raises(TypeError, match=r"'size' of Plain is no parameter: make it by parameter\("):
+    with pytest.raises(
+        TypeError, match=r"'size' of Plain is not a parameter: declare it with parameter\("
+    ):
         declarations(Plain)
 
 

@@ -1,4 +1,4 @@
-"""Weights that a file stores in 8 bits, expanded once instead of at every run."""
+"""Expands weights that a file stores in 8 bits once, instead of at every run."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 
 try:
     from onnx import numpy_helper
-except ImportError:  # then no graph can be read that could be given to this module
+except ImportError:  # without onnx no graph can be read that this module could change
     numpy_helper = None
 
 

@@ -102,7 +102,7 @@ def test_unreadable_card_is_refused(tmp_path: Path) -> None:
 
 def test_open_size_must_be_stated(tmp_path: Path) -> None:
     path = identity(tmp_path / 'm.onnx', ['b', 3, 'h', 'w'])
-    with pytest.raises(ModelError, match=r'leaves the size .*"size": 512'):
+    with pytest.raises(ModelError, match=r'does not fix the size .*"size": 512'):
         load_card(path)
     path.with_suffix('.json').write_text(json.dumps({'size': 96}))
     assert load_card(path).size == 96

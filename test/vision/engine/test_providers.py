@@ -50,7 +50,9 @@ def test_strict_auto_tries_the_best_only() -> None:
 
 @pytest.mark.parametrize('request_', ['npu', '', 'cpu,,cuda', 'auto,cpu'])
 def test_unknown_name_is_refused_with_the_known_and_present_ones(request_: str) -> None:
-    with pytest.raises(ProviderError, match=r'known are: auto, .*qnn.*present here: cuda, cpu'):
+    with pytest.raises(
+        ProviderError, match=r'known providers: auto, .*qnn.*available here: cuda, cpu'
+    ):
         choose_providers(request_, available=[NAMES['cpu'], NAMES['cuda']])
 
 
@@ -116,5 +118,5 @@ def test_options_reach_the_provider_and_can_be_overridden() -> None:
 def test_malformed_option_is_refused_with_an_example(entry: str) -> None:
     with pytest.raises(ProviderError, match=r'openvino\.device_type=NPU'):
         parse_options([entry])
-    with pytest.raises(ProviderError, match='known are'):
+    with pytest.raises(ProviderError, match='known providers'):
         choose_providers('cpu', options={'npu': {}})
