@@ -181,7 +181,7 @@ def test_blinks_are_counted_and_long_closures_warned_of(
         answer = restorer.send(index, faces)
         first[index] = answer[7]
         second = answer.get(9, second)
-    assert first[5]['message'] == 'learning what open eyes are'
+    assert first[5]['message'] == 'learning the level of open eyes'
     assert 'perclos' not in first[5]
     assert float(first[44]['openness']) > 0.95
     assert float(first[77]['openness']) < 0.05
