@@ -1,4 +1,4 @@
-"""requirements/install.sh: what `make` builds its environment with."""
+"""requirements/install.sh, with which `make` creates its environment."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ SCRIPT = Path(__file__).resolve().parents[2] / 'requirements' / 'install.sh'
 
 
 def install(*arguments: object) -> subprocess.CompletedProcess[str]:
-    # The interpreter below any virtual environment, as a user's `python3` is.
+    # The interpreter outside any virtual environment, like a user's `python3`.
     environment = {k: v for k, v in os.environ.items() if not k.startswith('_ROS')}
     return subprocess.run(
         [str(SCRIPT), *map(str, arguments)], capture_output=True, text=True, env=environment
@@ -34,7 +34,7 @@ def test_a_missing_python_is_named_with_the_remedy(tmp_path: Path, nothing: Path
     assert 'apt-get install python3' in result.stderr
 
 
-def test_made_once_then_left_alone_and_made_anew_when_broken(tmp_path: Path, nothing: Path) -> None:
+def test_venv_is_created_once_and_recreated_when_broken(tmp_path: Path, nothing: Path) -> None:
     venv = tmp_path / 'venv'
     venv.mkdir()
     (venv / '.unfinished').touch()

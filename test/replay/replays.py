@@ -1,4 +1,4 @@
-"""Replays for the tests of this room."""
+"""Replays for the tests of the replay."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ from demo.bag_frames import IMAGE_TOPIC, TRUTH_TOPIC
 
 @dataclass(frozen=True)
 class Played:
-    """A case that was replayed."""
+    """A replay of a case, with its results."""
 
     log: ReplayLog
     results: Results
 
     @property
     def out(self) -> Path:
-        """The folder with everything."""
+        """Folder with the results."""
         return self.log.plan.out
 
 
 def play(bag: Path, out: Path, **plan: Any) -> Played:
-    """Replay a bag of this room deterministically, with two cycles unless told otherwise."""
+    """Replay a bag deterministically, with two cycles by default."""
     os.environ['ROS_DOMAIN_ID'] = str(next_domain())
     given: dict[str, Any] = {'cycles': (2,), 'deterministic': True, 'answer_timeout_s': 120.0}
     log = run_replay(ReplayPlan(bag, out, topic=IMAGE_TOPIC, **{**given, **plan}))
