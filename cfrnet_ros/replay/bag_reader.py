@@ -60,8 +60,7 @@ class BagReader(AbstractContextManager['BagReader']):
         except Exception as error:  # rosbags lets the exceptions of its parsers through
             raise BagError(
                 f"'{path}' cannot be read as a ROS 2 bag: {error}; if the recording was"
-                f' interrupted,'
-                ' `ros2 bag reindex` may repair it'
+                ' interrupted, `ros2 bag reindex` may repair it'
             ) from error
 
     def __exit__(self, *exc: object) -> None:

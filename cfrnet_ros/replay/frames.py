@@ -31,7 +31,7 @@ class FrameRow:
         frame: Frame that was sent.
         time_s: Time since the pass began, in seconds. In real time it is the time of sending;
             in a deterministic replay it is the time of recording.
-        outcome: PROCESSED, REJECTED, or DROPPED in favour of a newer frame.
+        outcome: Outcome, one of PROCESSED, REJECTED and DROPPED (in favour of a newer frame).
         reason: Reason for the rejection.
         report: Status that the node sent for the frame, None if it sent none.
         entries: Status of each face in the frame, in the order of the crops.

@@ -145,8 +145,8 @@ class Lockstep:
         if parameters.get('latency_budget_ms'):
             raise ReplayError(
                 'a deterministic replay is not possible with a latency_budget_ms: how many cycles'
-                ' fit'
-                ' depends on the speed of the machine; set it to 0, or run without --deterministic'
+                ' fit depends on the speed of the machine; set it to 0, or run without'
+                ' --deterministic'
             )
         played = Pass(cycles, time.time_ns(), [])
         for frame, answer in self._frames(node, number * self._shift_ns):

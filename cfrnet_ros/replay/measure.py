@@ -206,7 +206,7 @@ def _measure_face(
     if entry.affine is None:
         raise ReplayError(
             f'the node does not report where the face in frame {row.frame.index} is: the replay'
-            ' needs a node of its own version'
+            ' needs the node of the same version'
         )
     size = after.shape[0]
     crop = warp_crop(picture, entry.affine, size)

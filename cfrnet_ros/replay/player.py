@@ -47,7 +47,8 @@ class Player:
         Args:
             node: ROS node of the replay, spun by another thread.
             topic: Topic to publish on.
-            msgtype: 'sensor_msgs/msg/Image' or 'sensor_msgs/msg/CompressedImage'.
+            msgtype: Type of the images, 'sensor_msgs/msg/Image' or
+                'sensor_msgs/msg/CompressedImage'.
 
         """
         self._node = node

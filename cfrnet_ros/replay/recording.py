@@ -57,7 +57,7 @@ class StatusSample:
 
     Attributes:
         time_ns: Time of reception, in nanoseconds since the epoch.
-        level: 0 for OK, 1 for WARN, 2 for ERROR.
+        level: Level: 0 for OK, 1 for WARN, 2 for ERROR.
         message: Status in words.
         values: Values by key.
 

@@ -63,7 +63,8 @@ def write_results(
         label_topic: Topic of the labels that name the bag's parts, or None.
 
     Raises:
-        ReplayError: The node sent nothing, a bag cannot be read, or a file cannot be written.
+        ReplayError: The node processed no image, a bag cannot be read, or a file cannot be
+            written.
 
     """
     frames = collect_frames(log)

@@ -16,7 +16,7 @@ def expand_weights(graph: Any) -> None:
     """Replace DequantizeLinear of constants (and a Reshape after it) by float constants.
 
     Args:
-        graph: onnx.GraphProto, changed in place.
+        graph: ONNX graph (onnx.GraphProto), changed in place.
 
     """
     constants = {item.name: item for item in graph.initializer}

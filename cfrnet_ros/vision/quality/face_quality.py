@@ -66,7 +66,7 @@ class QualityGate:
             settings: Limits, by the names of the node's parameters.
 
         Returns:
-            One of `REASONS`, or '' if the face may be restored.
+            Reason, one of `REASONS`, or '' if the face may be restored.
 
         """
         before = self._refused.get(track_id, '')

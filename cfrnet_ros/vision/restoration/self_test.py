@@ -26,7 +26,7 @@ class SelfTest:
     """Result of a self-test.
 
     Attributes:
-        verdict: `PASSED`, `FAILED` or `SKIPPED`.
+        verdict: Verdict, one of `PASSED`, `FAILED` and `SKIPPED`.
         reason: Reason why a test failed or was skipped; empty for a test that passed.
         decibels: PSNR in dB between the engine's output and the reference, by number of cycles;
             `EQUAL_DB` if both are equal.

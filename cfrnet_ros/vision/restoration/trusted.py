@@ -43,7 +43,7 @@ def load_trusted(
         choice: Execution providers, as `providers.choose_providers` returns them.
         threads: Number of CPU threads, 0 for ONNX Runtime's own choice.
         size: Side of the crops in pixels, 0 for the model's own.
-        mode: One of `SELF_TEST_MODES`.
+        mode: Reaction to a failed self-test, one of `SELF_TEST_MODES`.
 
     Returns:
         Restorer and result. With `WARN` the self-test may have failed.
