@@ -1,5 +1,5 @@
 # make demo   plays a bag through the real node and writes demo/report.html
-# make test   every test
+# make test   the tests; make test-all, also those that take long and show little more
 # make lint   style and types
 # make parameters   rewrites config/dms.yaml and docs/parameters.md from the declared parameters
 # make train, export, evaluate   FACES=folder with MANIFEST.tsv; see training/README.md
@@ -11,8 +11,11 @@ VENV := .venv
 TRAINING_VENV := .venv-training
 PY := $(VENV)/bin/python
 PYTEST_ARGS ?=
-# Rarely two processes do not find each other for a minute, on an idle machine; the cause is not
-# known. These two failures, seen in one run, are tried once more, and told; no other is.
+# Half of a test with nodes is waiting. Tests of one file share nodes, so they stay together.
+WORKERS ?= 2
+PARALLEL := --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder
+# Fast DDS discovers over TCP with LARGE_DATA, and rarely two processes do not find each other.
+# These two failures are tried once more, and told; no other is.
 RERUNS := --reruns 1 --only-rerun 'in vain for: diagnostics named after each node' \
     --only-rerun 'the node is not answering after'
 
@@ -27,14 +30,17 @@ export RMW_IMPLEMENTATION := rmw_fastrtps_cpp
 RUNTIME := requirements/runtime.txt requirements/ros.txt requirements/demo.txt
 DEV := requirements/dev.txt
 
-.PHONY: demo test test-training train export evaluate benchmark lint format venv venv-training
+.PHONY: demo test test-all test-training train export evaluate benchmark lint format venv venv-training
 .PHONY: clean clean-venv benchmark-blinks parameters
 
 demo: venv
 	@$(PY) -m demo.run_demo $(DEMO_ARGS)
 
 test: venv
-	@$(PY) -m pytest $(RERUNS) $(PYTEST_ARGS)
+	@$(PY) -m pytest $(PARALLEL) $(RERUNS) -m 'not slow' $(PYTEST_ARGS)
+
+test-all: venv
+	@$(PY) -m pytest $(PARALLEL) $(RERUNS) $(PYTEST_ARGS)
 
 # Not part of `make test`: it needs PyTorch.
 test-training: venv-training

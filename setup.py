@@ -35,6 +35,7 @@ setup(
             'models/*.onnx',
             'models/*.json',
             'models/*.md',
+            'models/*.png',
             'replay/templates/*',
             'py.typed',
         ],

@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import random
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -23,7 +22,9 @@ from benchmarks.machine import machine
 from cfrnet_ros.replay.frames import DROPPED, PROCESSED, FrameRow, collect_frames
 from cfrnet_ros.replay.load import LoadSpike
 from cfrnet_ros.replay.plan import ReplayLog, ReplayPlan
+from cfrnet_ros.replay.ros_domain import claim_domain
 from cfrnet_ros.replay.session import run_replay
+from cfrnet_ros.vision.stages import Stage
 from demo import bad_camera
 from demo.bag_frames import IMAGE_TOPIC, START_NS, CameraBag
 from demo.scene import Scene
@@ -62,7 +63,7 @@ def make_bag(path: Path) -> None:
 
 def play(bag: Path, out: Path, parameters: dict[str, Any]) -> tuple[ReplayLog, list[FrameRow]]:
     """Play the bag once into a node of its own."""
-    os.environ['ROS_DOMAIN_ID'] = str(random.SystemRandom().randint(1, 100))
+    os.environ['ROS_DOMAIN_ID'] = str(claim_domain())
     given = {'max_faces': 1, 'threads': 1, **parameters}
     plan = ReplayPlan(bag, out, topic=IMAGE_TOPIC, cycles=(CYCLES,), parameters=given, load=SPIKE)
     log = run_replay(plan)
@@ -84,8 +85,8 @@ def summarise(rows: Sequence[FrameRow], spike: tuple[float, float]) -> dict[str,
     found: dict[str, Any] = {}
     for name, part in parts.items():
         done = [row for row in part if row.outcome == PROCESSED]
-        total = np.array([row.stages_ms['total'] for row in done])
-        used = [int(row.value('cycles/used')) for row in done if row.faces]
+        total = np.array([row.stages_ms[Stage.TOTAL] for row in done])
+        used = [int(row.count('cycles_used')) for row in done if row.faces]
         found[name] = {
             'frames': len(part),
             'dropped': sum(row.outcome == DROPPED for row in part),
@@ -97,7 +98,7 @@ def summarise(rows: Sequence[FrameRow], spike: tuple[float, float]) -> dict[str,
     back = [
         row.time_s
         for row in rows
-        if row.outcome == PROCESSED and row.time_s >= end and row.value('cycles/allowed') == CYCLES
+        if row.outcome == PROCESSED and row.time_s >= end and row.count('cycles_allowed') == CYCLES
     ]
     found['full_cycles_again_after_s'] = round(back[0] - end, 2) if back else None
     return found
@@ -111,10 +112,10 @@ def draw(runs: dict[str, tuple[list[FrameRow], tuple[float, float]]], path: Path
         done = [row for row in rows if row.outcome == PROCESSED]
         times = [row.time_s for row in done]
         above.set_title(name)
-        above.plot(times, [row.stages_ms['total'] for row in done], '.', ms=4, color='#5b8db8')
+        above.plot(times, [row.stages_ms[Stage.TOTAL] for row in done], '.', ms=4, color='#5b8db8')
         above.axhline(BUDGET_MS, color='#a8321f', lw=1, ls='--', label=f'{BUDGET_MS:g} ms')
-        below.step(times, [row.value('cycles/allowed') for row in done], where='mid', lw=3)
-        below.step(times, [row.value('cycles/used') for row in done], where='mid', lw=1.4)
+        below.step(times, [row.count('cycles_allowed') for row in done], where='mid', lw=3)
+        below.step(times, [row.count('cycles_used') for row in done], where='mid', lw=1.4)
         for axes in (above, below):
             axes.axvspan(*spike, color='#a8321f', alpha=0.12, lw=0)
             axes.axvline(DUSK_S, color='#444444', lw=0.8, ls=':')

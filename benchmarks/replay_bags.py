@@ -10,13 +10,13 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import random
 import tempfile
 from pathlib import Path
 from typing import Any
 
 from cfrnet_ros.replay.plan import ReplayPlan
 from cfrnet_ros.replay.results import write_results
+from cfrnet_ros.replay.ros_domain import claim_domain
 from cfrnet_ros.replay.session import run_replay
 from cfrnet_ros.vision.engine.model_card import load_card
 from cfrnet_ros.vision.engine.models import resolve_model
@@ -37,7 +37,7 @@ def replay(bag: Path, out: Path, truth_topic: str | None) -> dict[str, Any]:
         without a ground truth), flicker in grey levels, identity drift in degrees.
 
     """
-    os.environ['ROS_DOMAIN_ID'] = str(random.SystemRandom().randint(1, 100))
+    os.environ['ROS_DOMAIN_ID'] = str(claim_domain())
     plan = ReplayPlan(
         bag,
         out,

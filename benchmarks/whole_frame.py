@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import random
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -22,7 +21,9 @@ import numpy as np
 from benchmarks.machine import machine
 from cfrnet_ros.replay.frames import PROCESSED, FrameRow, collect_frames
 from cfrnet_ros.replay.plan import DEBUG_TOPIC, RECORDED, ReplayPlan
+from cfrnet_ros.replay.ros_domain import claim_domain
 from cfrnet_ros.replay.session import run_replay
+from cfrnet_ros.vision.stages import Stage
 from demo import bad_camera
 from demo.bag_frames import IMAGE_TOPIC, START_NS, CameraBag
 from demo.scene import Scene
@@ -52,8 +53,8 @@ def make_bag(path: Path) -> None:
 def summarise(rows: list[FrameRow]) -> dict[str, Any]:
     """Return the share of frames with a blended face, and the time of a frame."""
     done = [row for row in rows if row.outcome == PROCESSED and row.faces]
-    total = np.array([row.stages_ms['total'] for row in done])
-    stages = sorted({stage for row in done for stage in row.stages_ms})
+    total = np.array([row.stages_ms[Stage.TOTAL] for row in done])
+    stages = [stage for stage in Stage if any(stage in row.stages_ms for row in done)]
     interval = 1000.0 / FPS
     return {
         'frames': len(rows),
@@ -62,7 +63,7 @@ def summarise(rows: list[FrameRow]) -> dict[str, Any]:
         'total_p95_ms': round(float(np.percentile(total, 95)), 1),
         'total_p50_over_interval': round(float(np.median(total)) / interval, 2),
         'p50_ms': {
-            stage: round(
+            stage.value: round(
                 float(np.median([r.stages_ms[stage] for r in done if stage in r.stages_ms])), 1
             )
             for stage in stages
@@ -75,7 +76,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('--out', type=Path, default=Path('benchmarks/whole_frame.json'))
     args = parser.parse_args()
-    os.environ['ROS_DOMAIN_ID'] = str(random.SystemRandom().randint(1, 100))
+    os.environ['ROS_DOMAIN_ID'] = str(claim_domain())
     with tempfile.TemporaryDirectory() as folder:
         bag = Path(folder) / 'camera'
         make_bag(bag)

@@ -1,20 +1,25 @@
-"""ROS domains for tests: none twice, so that nobody meets what an earlier node left behind.
+"""ROS domains for tests: of this process alone, and none twice in a row.
 
-A killed participant leaves shared memory that belongs to its domain, and a test that draws the
-domain of one that still runs would find two nodes.
+Not the domain of another worker, of the demo or of a second checkout: tests would find two
+nodes. And not that of the test before: a killed participant leaves shared memory that belongs
+to its domain.
 """
 
 from __future__ import annotations
 
-import itertools
-import random
+from collections import deque
 
-#: Above 101 the ports of a domain reach into those that Linux gives to anybody.
-_DOMAINS = list(range(1, 101))
-random.SystemRandom().shuffle(_DOMAINS)
-_NEXT = itertools.cycle(_DOMAINS)
+from cfrnet_ros.replay.ros_domain import claim_domain, release_domain
+
+#: Claims that a process keeps: those of nodes that still start. A domain with a running node
+#: is not given to anybody else, claimed or not.
+_MOST = 8
+_claimed: deque[int] = deque()
 
 
 def next_domain() -> int:
-    """Return a domain id that has not been used by this process for 100 calls."""
-    return next(_NEXT)
+    """Return a domain id that no other process uses, and this one has not used for a while."""
+    _claimed.append(claim_domain())
+    if len(_claimed) > _MOST:
+        release_domain(_claimed.popleft())
+    return _claimed[-1]

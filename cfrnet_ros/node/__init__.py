@@ -1,1 +1,1 @@
-"""The ROS 2 side: parameters, topics, diagnostics and lifecycle. No pixel arithmetic."""
+"""The ROS 2 side: parameters, topics, images to arrays and back, diagnostics and lifecycle."""

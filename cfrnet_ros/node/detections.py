@@ -14,6 +14,7 @@ from typing import Any
 from std_msgs.msg import Header
 
 from cfrnet_ros.node.face_report import face_values
+from cfrnet_ros.vision.frame_record import FaceRecord
 from cfrnet_ros.vision.types import RestoredFace
 
 try:
@@ -68,7 +69,7 @@ def to_detections_msg(faces: Sequence[RestoredFace], header: Header) -> Any:
         detection.results.append(_hypothesis(CLASS_ID, face.score))
         if item.reason:
             detection.results.append(_hypothesis(f'{CLASS_ID}/unrestored/{item.reason}', 1.0))
-        values = face_values(item)
+        values = face_values(FaceRecord.of(item))
         for name in MEASURED:
             if name in values:
                 detection.results.append(_hypothesis(f'{CLASS_ID}/{name}', float(values[name])))

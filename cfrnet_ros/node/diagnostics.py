@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 
 from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
 
 from cfrnet_ros.node.engine import Engine
-from cfrnet_ros.node.face_report import value_text
+from cfrnet_ros.node.face_report import face_values, value_text
 from cfrnet_ros.node.monitor import Report
 from cfrnet_ros.node.parameters import Settings
 from cfrnet_ros.vision.engine.cpu import cpu_kind
+from cfrnet_ros.vision.stages import Stage
 
 #: An age above this is no latency but another clock.
 FOREIGN_CLOCK_MS = 3600e3
@@ -33,7 +35,8 @@ class View:
         settings: parameters at this moment.
         report: numbers at this moment.
         engine: None while nothing is loaded.
-        configure_error: why the last configure failed, '' if it did not.
+        transition_error: What the last lifecycle transition did not reach, and why, such as
+            'not configured: no such model'; '' if it did not fail.
 
     """
 
@@ -45,7 +48,7 @@ class View:
     settings: Settings
     report: Report
     engine: Engine | None
-    configure_error: str
+    transition_error: str
 
     @property
     def active(self) -> bool:
@@ -99,6 +102,7 @@ def _status(
 
 def _input(view: View) -> DiagnosticStatus:
     report, settings = view.report, view.settings
+    counts = report.counts
     verdict = _Verdict()
     if view.active:
         silent_s = report.active_s if report.since_image_s is None else report.since_image_s
@@ -116,12 +120,12 @@ def _input(view: View) -> DiagnosticStatus:
         'transport': settings.image_transport,
         'publishers': view.publishers,
         'rate/input_hz': report.input_hz,
-        'frames/received': report.received,
-        'frames/processed': report.processed,
-        'frames/dropped': report.dropped,
-        'frames/rejected': sum(report.rejected.values()),
-        **{f'frames/rejected/{cause}': n for cause, n in report.rejected.items()},
-        'frames/in_flight': report.in_flight,
+        'frames/received': counts.received,
+        'frames/processed': counts.processed,
+        'frames/dropped': counts.dropped,
+        'frames/rejected': sum(counts.rejected.values()),
+        **{f'frames/rejected/{cause}': n for cause, n in counts.rejected.items()},
+        'frames/in_flight': counts.in_flight,
         'drop_share': report.drop_share,
         'since_image_s': report.since_image_s,
         'window_s': settings.diagnostics_window_s,
@@ -131,8 +135,9 @@ def _input(view: View) -> DiagnosticStatus:
 
 def _restoration(view: View) -> DiagnosticStatus:
     report, settings = view.report, view.settings
+    counts = report.counts
     verdict = _Verdict()
-    age = report.latency.get('age')
+    age = report.latency.get(Stage.AGE)
     if view.active:
         # Without images nobody can be seen: that is the input's error.
         watching = (
@@ -158,24 +163,24 @@ def _restoration(view: View) -> DiagnosticStatus:
         'cycles/asked': settings.cycles if last is None else last.cycles_asked,
         'cycles/allowed': settings.cycles if last is None else last.cycles_allowed,
         'cycles/used': 0 if last is None else last.cycles_used,
-        'faces/passed_on': report.faces_passed,
-        'faces/restored': report.faces_restored,
-        'faces/reused': report.faces_reused,
-        'faces/unrestored': sum(report.faces_refused.values()),
-        **{f'faces/unrestored/{reason}': n for reason, n in report.faces_refused.items()},
+        'faces/passed_on': counts.faces,
+        'faces/restored': counts.restored,
+        'faces/reused': counts.reused,
+        'faces/unrestored': sum(counts.refused.values()),
+        **{f'faces/unrestored/{reason}': n for reason, n in counts.refused.items()},
         'since_face_s': report.since_face_s,
-        'frames_without_usable_stamp': report.age_unusable,
+        'frames_without_usable_stamp': counts.age_unusable,
         'window_s': settings.diagnostics_window_s,
     }
     for number, residual in enumerate(() if last is None else last.residuals, start=1):
         values[f'residual/cycle_{number}'] = f'{residual:.5f}'
-    for place, face in enumerate(() if last is None else last.face_values, start=1):
-        values |= {f'face_{place}/{key}': value for key, value in face.items()}
+    for place, face in enumerate(() if last is None else last.faces, start=1):
+        values |= {f'face_{place}/{key}': value for key, value in face_values(face).items()}
     for stage, times in report.latency.items():
-        values[f'latency/{stage}/p50_ms'] = times.p50
-        values[f'latency/{stage}/p95_ms'] = times.p95
-        values[f'latency/{stage}/p99_ms'] = times.p99
-        values[f'latency/{stage}/max_ms'] = times.max
+        values[f'latency/{stage.value}/p50_ms'] = times.p50
+        values[f'latency/{stage.value}/p95_ms'] = times.p95
+        values[f'latency/{stage.value}/p99_ms'] = times.p99
+        values[f'latency/{stage.value}/max_ms'] = times.max
     fine = 'waiting for images'
     if report.since_processed_s is not None:
         fine = f'{report.output_hz:.1f} Hz'
@@ -187,8 +192,8 @@ def _restoration(view: View) -> DiagnosticStatus:
 def _engine(view: View) -> DiagnosticStatus:
     report, engine = view.report, view.engine
     verdict = _Verdict()
-    if view.configure_error:
-        verdict.error(f'not configured: {view.configure_error}')
+    if view.transition_error:
+        verdict.error(view.transition_error)
     if report.failure is not None:
         verdict.error(f'processing fails: {report.failure}')
     if view.active and report.busy_s > STUCK_S:
@@ -238,8 +243,13 @@ def _self_test_values(engine: Engine) -> dict[str, object]:
         'self_test/verdict': test.verdict,
         'self_test/reason': test.reason,
         **{f'self_test/k{k}_db': f'{value:.1f}' for k, value in test.decibels},
-        'self_test/limit_db': f'{test.limit_db:.1f}',
+        'self_test/limit_db': _known(test.limit_db),
         'self_test/worst_pixel_levels': test.worst_levels,
-        'self_test/cycle_ms': f'{test.cycle_ms:.1f}',
+        'self_test/cycle_ms': _known(test.cycle_ms),
         'self_test/rejected': '; '.join(engine.rejected),
     }
+
+
+def _known(value: float) -> str:
+    """Return a number with one digit after the point, or nothing for NaN."""
+    return '' if math.isnan(value) else f'{value:.1f}'

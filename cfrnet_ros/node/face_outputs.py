@@ -10,15 +10,15 @@ from diagnostic_msgs.msg import DiagnosticArray
 from geometry_msgs.msg import Point32, PolygonStamped
 from numpy.typing import NDArray
 from rclpy.lifecycle import LifecycleNode
-from rclpy.qos_overriding_options import QoSOverridingOptions
 from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import Header
 
 from cfrnet_ros.node import detections
 from cfrnet_ros.node.camera_info import CameraInfoHolder, crop_camera_info
 from cfrnet_ros.node.face_report import to_status_msg
-from cfrnet_ros.node.image_conversion import to_image_msg
-from cfrnet_ros.node.qos import FACE_DEPTH, output_qos
+from cfrnet_ros.node.images.messages import to_image_msg
+from cfrnet_ros.node.publishers import create_output
+from cfrnet_ros.node.qos import FACE_DEPTH
 from cfrnet_ros.vision.types import RestoredFace
 from cfrnet_ros.vision.views.crop_geometry import corners_in_frame
 
@@ -42,13 +42,13 @@ class FaceOutputs:
         self._node = node
         self._name = node.get_fully_qualified_name().lstrip('/')
         self._camera = camera
-        self._image = self._create(Image, FACE_TOPIC, FACE_DEPTH)
-        self._camera_info = self._create(CameraInfo, CAMERA_INFO_TOPIC, FACE_DEPTH)
-        self._outline = self._create(PolygonStamped, OUTLINE_TOPIC, FACE_DEPTH)
-        self._status = self._create(DiagnosticArray, STATUS_TOPIC)
+        self._image = create_output(node, Image, FACE_TOPIC, FACE_DEPTH)
+        self._camera_info = create_output(node, CameraInfo, CAMERA_INFO_TOPIC, FACE_DEPTH)
+        self._outline = create_output(node, PolygonStamped, OUTLINE_TOPIC, FACE_DEPTH)
+        self._status = create_output(node, DiagnosticArray, STATUS_TOPIC)
         self._detections: Any = None
         if detections.available():
-            self._detections = self._create(detections.Detection2DArray, DETECTIONS_TOPIC)
+            self._detections = create_output(node, detections.Detection2DArray, DETECTIONS_TOPIC)
 
     def destroy(self) -> None:
         """Take the topics down."""
@@ -82,14 +82,6 @@ class FaceOutputs:
             if info is not None:
                 self._camera_info.publish(crop_camera_info(info, face.affine, size, header))
             self._image.publish(to_image_msg(face.crop, header))
-
-    def _create(self, msg_type: Any, topic: str, depth: int = 1) -> Any:
-        return self._node.create_lifecycle_publisher(
-            msg_type,
-            topic,
-            output_qos(depth),
-            qos_overriding_options=QoSOverridingOptions.with_default_policies(),
-        )
 
 
 def outline_msg(affine: NDArray[np.float64], size: int, header: Header) -> PolygonStamped:

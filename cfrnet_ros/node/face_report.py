@@ -7,31 +7,32 @@ from collections.abc import Sequence
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from std_msgs.msg import Header
 
+from cfrnet_ros.vision.frame_record import FaceRecord
 from cfrnet_ros.vision.types import RestoredFace
 
 FaceValue = bool | int | float | str
 
 
-def face_values(face: RestoredFace) -> dict[str, FaceValue]:
+def face_values(face: FaceRecord) -> dict[str, FaceValue]:
     """List what is known of a face.
 
     Returns:
-        Name to value, without what was not measured: `track_id`, `score` (0..1),
+        Value by name, without what was not measured: `track_id`, `score` (0..1),
         `restored`, `reason` (why not, one of `face_quality.REASONS`), `reused`, `cycles`,
         `residual` (of the last cycle, 0..1), `size_px`, `brightness` (0..255), `yaw_deg`,
         `symmetry` (-1..1), `sharpness_before`, `sharpness_after` and `identity_drift_deg`.
 
     """
     values: dict[str, FaceValue] = {
-        'track_id': face.face.track_id,
-        'score': face.face.score,
+        'track_id': face.track_id,
+        'score': face.score,
         'restored': face.restored,
         'reason': face.reason,
         'reused': face.reused,
-        'cycles': face.restoration.cycles,
+        'cycles': face.cycles,
     }
-    if face.restoration.residuals:
-        values['residual'] = face.restoration.residuals[-1]
+    if face.residuals:
+        values['residual'] = face.residuals[-1]
     if face.quality is not None:
         values |= {
             'size_px': face.quality.size_px,
@@ -60,9 +61,9 @@ def to_status_msg(faces: Sequence[RestoredFace], header: Header, node_name: str)
     """Make one message of a frame's faces, in the order of its crops.
 
     Args:
-        faces: of the frame.
-        header: of the source image.
-        node_name: what the statuses' names begin with.
+        faces: Faces of the frame.
+        header: Header of the source image.
+        node_name: Name of the node, with which the names of the statuses begin.
 
     Returns:
         diagnostic_msgs/DiagnosticArray; of each face one status, OK if it was restored,
@@ -72,7 +73,8 @@ def to_status_msg(faces: Sequence[RestoredFace], header: Header, node_name: str)
     """
     msg = DiagnosticArray(header=header)
     for face in faces:
-        values = {name: value_text(value) for name, value in face_values(face).items()}
+        known = face_values(FaceRecord.of(face))
+        values = {name: value_text(value) for name, value in known.items()}
         values['affine'] = ' '.join(f'{number:.9g}' for number in face.affine.ravel())
         msg.status.append(
             DiagnosticStatus(

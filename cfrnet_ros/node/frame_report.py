@@ -1,41 +1,78 @@
-"""What is told about each frame, in `~/frame/status`."""
+"""A frame's account as a message of `~/frame/status`, and back."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from std_msgs.msg import Header
 
 from cfrnet_ros.node.face_report import value_text
+from cfrnet_ros.vision.frame_record import FrameRecord
+from cfrnet_ros.vision.stages import Stage
+
+#: Key of each count, and the field of `FrameRecord` that it comes from.
+_COUNTS = {
+    'faces/crops': 'passed_on',
+    'faces/restored': 'restored',
+    'faces/reused': 'reused',
+    'cycles/asked': 'cycles_asked',
+    'cycles/allowed': 'cycles_allowed',
+    'cycles/used': 'cycles_used',
+}
 
 
 def to_frame_msg(
-    node_name: str,
-    header: Header,
-    values: Mapping[str, object],
-    stages_ms: Mapping[str, float],
-    rejected: str = '',
+    node_name: str, header: Header, record: FrameRecord, rejected: str = ''
 ) -> DiagnosticArray:
     """Describe a frame that was processed or rejected.
 
     Args:
-        node_name: what the status's name begins with.
-        header: of the source image.
-        values: of the frame, by key; they follow from the images alone.
-        stages_ms: duration by stage, milliseconds; written as `latency/<stage>_ms`.
-        rejected: why the frame was rejected, '' if it was not.
+        node_name: Name of the node, with which the name of the status begins.
+        header: Header of the source image.
+        record: Account of the frame; of a rejected one only the stages are told.
+        rejected: Reason for which the frame was rejected, '' if it was not.
 
     Returns:
         diagnostic_msgs/DiagnosticArray with one status, OK if the frame was processed, else
-        WARN with the reason as its message.
+        WARN with the reason as its message. The time of each stage is `latency/<stage>_ms`.
 
     """
-    everything = {**values, **{f'latency/{stage}_ms': ms for stage, ms in stages_ms.items()}}
+    values: dict[str, object] = {}
+    if not rejected:
+        values |= {key: getattr(record, name) for key, name in _COUNTS.items()}
+    values |= {f'latency/{stage.value}_ms': record.stages_ms[stage] for stage in _told(record)}
     status = DiagnosticStatus(
         level=DiagnosticStatus.WARN if rejected else DiagnosticStatus.OK,
         name=f'{node_name}: frame',
         message=rejected or 'processed',
-        values=[KeyValue(key=key, value=value_text(value)) for key, value in everything.items()],
+        values=[KeyValue(key=key, value=value_text(value)) for key, value in values.items()],
     )
     return DiagnosticArray(header=header, status=[status])
+
+
+def record_of(values: Mapping[str, str]) -> FrameRecord:
+    """Read the account of a frame back.
+
+    Args:
+        values: Values of a status that `to_frame_msg` made, by key.
+
+    Returns:
+        Account with what the message tells: stages and counts.
+
+    Raises:
+        ValueError: A value is not a number.
+
+    """
+    counts: dict[str, Any] = {
+        name: int(values[key]) for key, name in _COUNTS.items() if key in values
+    }
+    times = {stage: values.get(f'latency/{stage.value}_ms') for stage in Stage}
+    stages_ms = {stage: float(text) for stage, text in times.items() if text is not None}
+    return FrameRecord(stages_ms=stages_ms, **counts)
+
+
+def _told(record: FrameRecord) -> list[Stage]:
+    # AGE is left out: a reader knows the header's stamp, and when the crops arrived.
+    return [stage for stage in record.stages_ms if stage is not Stage.AGE]

@@ -84,7 +84,8 @@ class _Session:
             node = RestorerNode()
             executor = SingleThreadedExecutor()
             executor.add_node(node)
-            self._wake = executor.wake
+            # `executor.wake` would only make `spin_once` look again, and wait on for a second.
+            self._wake = node.create_guard_condition(lambda: None).trigger
             if node.autostart and not self._stop.is_set():
                 self.exit_code = self._start(node)
             while not self._stop.is_set() and self.exit_code == 0 and rclpy.ok():
@@ -92,6 +93,7 @@ class _Session:
                     executor.spin_once(timeout_sec=1.0)
                 except Exception:
                     node.get_logger().error(f'a callback failed: {traceback.format_exc().strip()}')
+            self._wake = lambda: None
             if self.exit_code == 0:
                 node.finish()
             self.clean = node.wait_for_worker(END_TIMEOUT_S)

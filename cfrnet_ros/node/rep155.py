@@ -13,7 +13,7 @@ from rclpy.lifecycle import LifecycleNode
 from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 
-from cfrnet_ros.node.image_conversion import to_image_msg
+from cfrnet_ros.node.images.messages import to_image_msg
 from cfrnet_ros.node.qos import output_qos
 from cfrnet_ros.vision.types import Face, RestoredFace
 

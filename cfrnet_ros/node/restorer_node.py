@@ -6,29 +6,23 @@ import socket
 import time
 import traceback
 from collections.abc import Callable
+from threading import Thread
 from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.clock import Clock, ClockType, JumpThreshold, TimeJump
 from rclpy.duration import Duration
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
-from rclpy.qos_overriding_options import QoSOverridingOptions
-from rclpy.subscription import Subscription
-from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from cfrnet_ros.node import detections
-from cfrnet_ros.node.camera_info import CameraInfoHolder, camera_info_topic
+from cfrnet_ros.node.camera_info import camera_info_topic
 from cfrnet_ros.node.diagnostics import View, build_statuses
-from cfrnet_ros.node.engine import Engine, load_engine
-from cfrnet_ros.node.image_conversion import ImageDecoder, ImageError
-from cfrnet_ros.node.mailbox import Mailbox
+from cfrnet_ros.node.engine import load_engine
+from cfrnet_ros.node.flow import Flow
+from cfrnet_ros.node.inputs import image_topic
 from cfrnet_ros.node.monitor import Monitor
-from cfrnet_ros.node.outputs import Outputs
 from cfrnet_ros.node.parameters import NodeParameters
-from cfrnet_ros.node.processor import Frame, FrameProcessor
-from cfrnet_ros.node.qos import input_qos
 from cfrnet_ros.node.throttled_log import ThrottledLog
-from cfrnet_ros.node.worker import Worker
 from cfrnet_ros.vision.errors import VisionError
 
 DEFAULT_NAME = 'cfrnet'
@@ -38,8 +32,8 @@ SUCCESS = TransitionCallbackReturn.SUCCESS
 FAILURE = TransitionCallbackReturn.FAILURE
 
 
-class ConfigureError(Exception):
-    """A reason not to configure that the user can do something about."""
+class TransitionError(Exception):
+    """A reason for a transition to fail that the user can do something about."""
 
 
 class RestorerNode(LifecycleNode):
@@ -63,16 +57,10 @@ class RestorerNode(LifecycleNode):
         self._log = ThrottledLog(self.get_logger())
         self._monitor = Monitor()
         self._state = 'unconfigured'
-        self._configure_error = ''
-        self._generation = 0
-        self._engine: Engine | None = None
-        self._decoder: ImageDecoder | None = None
-        self._outputs: Outputs | None = None
-        self._processor: FrameProcessor | None = None
-        self._mailbox: Mailbox[Frame] | None = None
-        self._worker: Worker[Frame] | None = None
-        self._inputs: list[Subscription[Any]] = []
-        self._camera = CameraInfoHolder(self._log)
+        self._transition_error = ''
+        self._flow: Flow | None = None
+        # Worker of the last flow that was closed: it may still have a frame in hand.
+        self._ending: Thread | None = None
 
         self._diagnostics = self.create_publisher(DiagnosticArray, '/diagnostics', 10)
         # A steady clock: diagnostics must go on while simulated time stands still.
@@ -100,50 +88,69 @@ class RestorerNode(LifecycleNode):
             self.trigger_shutdown()
 
     def wait_for_worker(self, timeout_s: float) -> bool:
-        """Wait for the last frame in hand after a cleanup; False if it takes longer."""
-        return self._worker is None or self._worker.join(timeout_s)
+        """Close the flow if it is still there, and wait for the last frame in hand.
+
+        Returns:
+            False if the frame takes longer than `timeout_s` seconds.
+
+        """
+        self._close_flow()
+        if self._ending is None:
+            return True
+        self._ending.join(timeout_s)
+        return not self._ending.is_alive()
 
     # -- lifecycle: rclpy swallows what these raise, so each goes through _attempt
 
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Load and warm up the models; create the topics."""
-        return self._attempt('configure', self._configure, 'inactive', state)
+        return self._attempt('configure', 'configured', self._configure, 'inactive', state)
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Start the flow."""
-        return self._attempt('activate', self._activate, 'active', state)
+        return self._attempt('activate', 'activated', self._activate, 'active', state)
 
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Stop processing and publishing; when it returns nothing goes out any more."""
-        return self._attempt('deactivate', self._deactivate, 'inactive', state)
+        return self._attempt('deactivate', 'deactivated', self._deactivate, 'inactive', state)
 
     def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Free the models and take the topics down."""
-        return self._attempt('clean up', self._release, 'unconfigured', state)
+        return self._attempt('clean up', 'cleaned up', self._release, 'unconfigured', state)
 
     def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Stop and free everything, from whatever state."""
-        return self._attempt('shut down', self._release, 'finalized', state)
+        return self._attempt('shut down', 'shut down', self._release, 'finalized', state)
 
     def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
         """After a transition that failed badly: free everything, back to unconfigured."""
-        return self._attempt('recover', self._release, 'unconfigured', state)
+        return self._attempt('recover', 'recovered', self._release, 'unconfigured', state)
 
     def _attempt(
-        self, what: str, action: Callable[[], None], label: str, state: LifecycleState
+        self, what: str, done: str, action: Callable[[], None], label: str, state: LifecycleState
     ) -> TransitionCallbackReturn:
+        """Run a transition; log what goes wrong, and keep it for the diagnostics.
+
+        Args:
+            what: Verb of the transition, for the log.
+            done: Participle of that verb, for the diagnostics.
+            action: Function that does the work.
+            label: Label of the state that follows.
+            state: State before.
+
+        """
         try:
             action()
-        except (ConfigureError, VisionError) as error:
-            # The text says all; where it was raised concerns nobody.
+        except (TransitionError, VisionError) as error:
+            # The text names cause and remedy: a traceback would add nothing.
             self.get_logger().error(f'cannot {what}: {error}')
-            self._configure_error = str(error)
+            self._transition_error = f'not {done}: {error}'
             return FAILURE
         except Exception as error:
             self.get_logger().error(f'cannot {what}: {traceback.format_exc().strip()}')
-            self._configure_error = f'{type(error).__name__}: {error}'
+            self._transition_error = f'not {done}: {type(error).__name__}: {error}'
             return FAILURE
-        self._configure_error = ''
+        self._transition_error = ''
         if label == 'finalized':
             self.get_logger().info('shut down')
         elif state.label != label:
@@ -154,7 +161,7 @@ class RestorerNode(LifecycleNode):
     def _configure(self) -> None:
         problems = self._params.problems
         if problems:
-            raise ConfigureError(
+            raise TransitionError(
                 'the parameters given at start are wrong: '
                 + '; '.join(problems)
                 + '. Correct the params file or command line and start again'
@@ -186,22 +193,7 @@ class RestorerNode(LifecycleNode):
             self.get_logger().warning(f'self-test: {rejected}; another engine is used')
         log = self.get_logger().warning if engine.self_test.failed else self.get_logger().info
         log(f'self-test of {engine.card.name} on {engine.restorer.used} {engine.self_test}')
-        self._engine = engine
-        self._decoder = ImageDecoder(settings.max_image_px)
-        self._outputs = Outputs(self, self._camera, settings.rep155)
-        self._mailbox = Mailbox()
-        self._processor = FrameProcessor(
-            engine,
-            self._decoder,
-            self._outputs,
-            self._monitor,
-            self._log,
-            self.get_clock(),
-            lambda: self._params.settings,
-        )
-        self._worker = Worker(
-            self._mailbox, self._processor.process, self._processor.crashed, 'cfrnet_worker'
-        )
+        self._flow = Flow(self, engine, lambda: self._params.settings, self._monitor, self._log)
         if not detections.available():
             self.get_logger().info('vision_msgs is not installed: ~/detections is not offered')
         self._warn_about_qos_overrides()
@@ -211,90 +203,43 @@ class RestorerNode(LifecycleNode):
         )
 
     def _activate(self) -> None:
-        if self._processor is None:
-            raise ConfigureError('not configured')
+        if self._flow is None:
+            raise TransitionError('configure first')
         # Enables the lifecycle publishers.
         super().on_activate(LifecycleState('inactive', 2))
-        self._generation += 1
-        self._monitor.activated()
-        self._processor.open_gate(self._generation)
-        msg_type = Image if self._params.settings.image_transport == 'raw' else CompressedImage
-        topic = self._input_topic()
-        # The intrinsics first, so that they are there when the first image comes.
-        for kind, name, callback in (
-            (CameraInfo, camera_info_topic(self, topic), self._camera.take),
-            (msg_type, topic, self._on_image),
-        ):
-            self._inputs.append(
-                self.create_subscription(
-                    kind,
-                    name,
-                    callback,
-                    input_qos(),
-                    qos_overriding_options=QoSOverridingOptions.with_default_policies(),
-                )
-            )
-        self.get_logger().info(f'waiting for {msg_type.__name__} on {self._input_topic()}')
+        try:
+            self._flow.start()
+        except Exception:
+            # The node stays inactive, so nothing may be received or sent.
+            self._deactivate()
+            raise
 
     def _deactivate(self) -> None:
-        # The subscription goes: a camera that nobody needs costs no bandwidth.
-        while self._inputs:
-            self.destroy_subscription(self._inputs.pop())
-        self._camera.clear()
-        if self._processor is not None:
-            self._processor.close_gate()
-        if self._mailbox is not None and self._mailbox.clear() is not None:
-            self._monitor.replaced()
-        self._monitor.deactivated()
+        if self._flow is not None:
+            self._flow.stop()
         super().on_deactivate(LifecycleState('active', 3))
 
     def _release(self) -> None:
         self._deactivate()
-        if self._mailbox is not None:
-            # The worker ends after the frame in hand and takes the engine with
-            # it; waiting for that here would hold up every other callback.
-            self._mailbox.close()
-        if self._outputs is not None:
-            self._outputs.destroy()
-        self._mailbox = None
-        self._outputs = None
-        self._processor = None
-        self._decoder = None
-        self._engine = None
+        self._close_flow()
 
-    # -- the flow
-
-    def _input_topic(self) -> str:
-        topic = self.resolve_topic_name('image')
-        if self._params.settings.image_transport == 'raw' or topic.endswith('/compressed'):
-            return topic
-        return f'{topic}/compressed'
-
-    def _on_image(self, msg: Image | CompressedImage) -> None:
-        if self._mailbox is None or self._decoder is None:
-            return
-        try:
-            self._decoder.check(msg)
-        except ImageError as error:
-            self._monitor.refused(error.cause)
-            self._log.warn(error.cause, f'frame rejected ({error.cause}): {error}')
-            return
-        self._monitor.queued()
-        if self._mailbox.put(Frame(msg, time.monotonic(), self._generation)) is not None:
-            self._monitor.replaced()
+    def _close_flow(self) -> None:
+        if self._flow is not None:
+            self._ending = self._flow.close()
+            self._flow = None
 
     def _on_time_jump(self, jump: TimeJump) -> None:
         del jump
         self._monitor.time_jumped()
-        if self._processor is not None:
-            self._processor.request_reset()
+        if self._flow is not None:
+            self._flow.forget_tracks()
 
     # -- diagnostics
 
     def _publish_diagnostics(self) -> None:
         try:
             settings = self._params.settings
-            topic = self._input_topic()
+            topic = image_topic(self, settings.image_transport)
             view = View(
                 node_name=self.get_fully_qualified_name().lstrip('/'),
                 hardware_id=settings.hardware_id or socket.gethostname(),
@@ -303,8 +248,8 @@ class RestorerNode(LifecycleNode):
                 publishers=self.count_publishers(topic),
                 settings=settings,
                 report=self._monitor.report(settings.diagnostics_window_s),
-                engine=self._engine,
-                configure_error=self._configure_error,
+                engine=None if self._flow is None else self._flow.engine,
+                transition_error=self._transition_error,
             )
             msg = DiagnosticArray(status=build_statuses(view))
             msg.header.stamp = self.get_clock().now().to_msg()
@@ -314,7 +259,7 @@ class RestorerNode(LifecycleNode):
             self._log.error('diagnostics', f'no diagnostics: {traceback.format_exc().strip()}')
 
     def _warn_about_qos_overrides(self) -> None:
-        image = self._input_topic()
+        image = image_topic(self, self._params.settings.image_transport)
         topics = {publisher.topic_name for publisher in self.publishers}
         topics |= {image, camera_info_topic(self, image)}
         for name in self._params.qos_overrides:

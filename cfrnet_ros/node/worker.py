@@ -12,7 +12,12 @@ T = TypeVar('T')
 
 
 class Worker(Generic[T]):
-    """Calls a function with every item that it gets out of a mailbox, in a thread of its own."""
+    """Calls a function with every item that it gets out of a mailbox, in a thread of its own.
+
+    Attributes:
+        thread: Thread that calls; it ends once the mailbox is closed.
+
+    """
 
     def __init__(
         self,
@@ -24,11 +29,11 @@ class Worker(Generic[T]):
         """Start the thread.
 
         Args:
-            mailbox: closing it ends the thread after the item in hand.
-            handle: called with each item.
-            on_crash: called with an item whose handling raised, so that one bad
-                frame never ends the flow.
-            name: of the thread, as debuggers and `top -H` show it.
+            mailbox: Mailbox of the items; closing it ends the thread after the item in hand.
+            handle: Function that is called with each item.
+            on_crash: Function that is called with an item whose handling raised, so that one
+                bad frame never ends the flow.
+            name: Name of the thread, as debuggers and `top -H` show it.
 
         """
         self._mailbox = mailbox
@@ -36,18 +41,8 @@ class Worker(Generic[T]):
         self._on_crash = on_crash
         # A daemon: an engine that hangs in native code must not keep a process
         # alive that was asked to end.
-        self._thread = Thread(target=self._run, name=name, daemon=True)
-        self._thread.start()
-
-    def join(self, timeout_s: float) -> bool:
-        """Wait for the thread's end after the mailbox was closed.
-
-        Returns:
-            False if it still works on an item after `timeout_s` seconds.
-
-        """
-        self._thread.join(timeout_s)
-        return not self._thread.is_alive()
+        self.thread = Thread(target=self._run, name=name, daemon=True)
+        self.thread.start()
 
     def _run(self) -> None:
         while True:

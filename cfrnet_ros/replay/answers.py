@@ -71,7 +71,7 @@ class Answer:
         if self.report.rejected:
             return True
         whole = self.restored is not None and self.faces is not None
-        return whole and len(self.crops) >= self.report.crops
+        return whole and len(self.crops) >= self.report.record.passed_on
 
 
 class Answers:

@@ -17,3 +17,7 @@ class NodeDiedError(ReplayError):
 
 class ParameterError(ReplayError):
     """The node refused a parameter or did not answer."""
+
+
+class NoDomainError(ReplayError):
+    """Every ROS domain is claimed or has participants."""

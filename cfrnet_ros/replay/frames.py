@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Literal
 
 from cfrnet_ros.replay.bag_reader import BagReader
 from cfrnet_ros.replay.plan import (
@@ -15,10 +16,14 @@ from cfrnet_ros.replay.plan import (
     ReplayLog,
 )
 from cfrnet_ros.replay.player import PlayedFrame
-from cfrnet_ros.replay.reports import FaceEntry, FrameReport, number, parse_faces, parse_frame
+from cfrnet_ros.replay.reports import FaceEntry, FrameReport, parse_faces, parse_frame
 from cfrnet_ros.replay.stamps import read_stamp
+from cfrnet_ros.vision.frame_record import FrameRecord
+from cfrnet_ros.vision.stages import Stage
 
 PROCESSED, REJECTED, DROPPED = 'processed', 'rejected', 'dropped'
+
+Count = Literal['found', 'reused', 'cycles_asked', 'cycles_allowed', 'cycles_used']
 
 
 @dataclass(frozen=True)
@@ -55,21 +60,27 @@ class FrameRow:
     @property
     def faces(self) -> int:
         """Number of crops that the node sent."""
-        return 0 if self.report is None else self.report.crops
+        return 0 if self.report is None else self.report.record.passed_on
 
     @property
     def track_ids(self) -> list[int]:
         """Track ids of the faces whose crops the node sent."""
         return [face.track_id for face in self.entries]
 
-    def value(self, key: str) -> float:
-        """Return a value of the report as a number, or NaN if there is none."""
-        return float('nan') if self.report is None else number(self.report.values, key)
+    @property
+    def record(self) -> FrameRecord | None:
+        """Account of the frame, None if it was not processed."""
+        return None if self.report is None or self.report.rejected else self.report.record
+
+    def count(self, name: Count) -> float:
+        """Return a number of the frame's account, or NaN if it is not known."""
+        value: int | None = None if self.record is None else getattr(self.record, name)
+        return float('nan') if value is None else float(value)
 
     @property
-    def stages_ms(self) -> Mapping[str, float]:
-        """Return the duration of each stage in milliseconds; empty for an unprocessed frame."""
-        return {} if self.report is None else self.report.stages_ms
+    def stages_ms(self) -> Mapping[Stage, float]:
+        """Duration of each stage in milliseconds; of a rejected frame up to its rejection."""
+        return {} if self.report is None else self.report.record.stages_ms
 
 
 @dataclass
@@ -116,9 +127,9 @@ def _rows(index: int, played: Pass, arrivals: _Arrivals, deterministic: bool) ->
         arrived, report = found.popleft() if found else (0, None)
         nan = float('nan')
         age = nan
-        if report is not None and report.crops:
+        if report is not None and report.record.passed_on:
             crops = arrivals.crops.get(frame.stamp_ns, deque())
-            times = [crops.popleft() for _ in range(min(report.crops, len(crops)))]
+            times = [crops.popleft() for _ in range(min(report.record.passed_on, len(crops)))]
             # In lockstep the crops are not recorded at the time of their arrival; they arrive
             # immediately before the report.
             age = ((times[0] if times else arrived) - frame.sent_ns) / 1e6
@@ -147,14 +158,6 @@ def _entries(arrivals: _Arrivals, stamp_ns: int, report: FrameReport | None) -> 
     return found.popleft()
 
 
-def stage_names(rows: Sequence[FrameRow]) -> list[str]:
-    """List the stages that make up a frame's time, in the order in which they run."""
-    names = {name for row in rows for name in row.stages_ms}
-    order = ['wait', 'decode', 'detect', 'track', 'align']
-    order += sorted(
-        (name for name in names if name.startswith('restore_cycle_')),
-        key=lambda name: int(name.rpartition('_')[2]),
-    )
-    order += ['quality', 'identity', 'smooth', 'blend', 'debug', 'publish']
-    known = [name for name in order if name in names]
-    return known + sorted(names - set(known) - {'total', 'age'})
+def stages_of(rows: Sequence[FrameRow]) -> list[Stage]:
+    """List the stages that make up the frames' time, in the order in which they run."""
+    return [stage for stage in Stage if stage.in_total and any(stage in r.stages_ms for r in rows)]

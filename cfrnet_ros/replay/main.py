@@ -24,6 +24,7 @@ from cfrnet_ros.replay.plan import FACE_TOPIC, ReplayLog, ReplayPlan
 from cfrnet_ros.replay.player import PlayedFrame
 from cfrnet_ros.replay.report import ReportOptions, write_report
 from cfrnet_ros.replay.results import write_results
+from cfrnet_ros.replay.ros_domain import claim_domain
 from cfrnet_ros.replay.session import OnFrame, run_replay
 from cfrnet_ros.vision.errors import VisionError
 
@@ -79,9 +80,10 @@ def replay_and_report(plan: ReplayPlan, report: Path, options: ReportOptions) ->
 
 def guarded(action: Callable[[], Any]) -> int:
     """Call a function; an error becomes a message and the exit code 1, Ctrl-C becomes 130."""
-    # A domain of its own keeps robots nearby out of the replay, unless the user chose one.
-    os.environ.setdefault('ROS_DOMAIN_ID', str(1 + os.getpid() % 100))
     try:
+        # A domain of its own keeps robots nearby out of the replay, unless the user chose one.
+        if 'ROS_DOMAIN_ID' not in os.environ:
+            os.environ['ROS_DOMAIN_ID'] = str(claim_domain())
         action()
     except (ReplayError, VisionError) as error:
         print(f'\nerror: {error}', file=sys.stderr)

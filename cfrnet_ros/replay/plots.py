@@ -12,38 +12,32 @@ import matplotlib as mpl
 import numpy as np
 from numpy.typing import NDArray
 
-from cfrnet_ros.replay.frames import FrameRow, stage_names
+from cfrnet_ros.replay.frames import FrameRow, stages_of
 from cfrnet_ros.replay.measure import FaceRow
 from cfrnet_ros.replay.pictures import Picture
 from cfrnet_ros.replay.plan import ReplayLog
+from cfrnet_ros.vision.stages import RESTORE_CYCLES, Stage
 
 mpl.use('Agg')
 from matplotlib.figure import Figure
 
-_COLOURS = {
-    'wait': '#e6e6e6',
-    'decode': '#b8c4ce',
-    'detect': '#5b8db8',
-    'track': '#88b7c9',
-    'align': '#7a9e7e',
-    'quality': '#6f8f6f',
-    'identity': '#4f6f4f',
-    'smooth': '#9fb59f',
-    'blend': '#e0b04c',
-    'debug': '#c9c0a8',
-    'publish': '#d98c5f',
-}
+#: Colours of the stages in their order, without the cycles, which have shades of one colour.
+_STAGES = (
+    *('#e6e6e6', '#b8c4ce', '#5b8db8', '#88b7c9', '#7a9e7e', '#6f8f6f'),
+    *('#4f6f4f', '#9fb59f', '#e0b04c', '#c9c0a8', '#d98c5f'),
+)
 _CYCLES = ('#8e5ea2', '#a77bb8', '#c09ace', '#d6bbe0')
 _BEFORE, _AFTER, _ASKED, _ALLOWED = '#9a9a9a', '#8e5ea2', '#bbbbbb', '#d98c5f'
 #: Gap between two passes on the time axis, as a share of a pass.
 _GAP = 0.03
 
 
-def colour_of(stage: str) -> str:
+def colour_of(stage: Stage) -> str:
     """Return the colour of a stage; cycles have shades of one colour."""
-    if stage.startswith('restore_cycle_'):
-        return _CYCLES[(int(stage.rpartition('_')[2]) - 1) % len(_CYCLES)]
-    return _COLOURS.get(stage, '#999999')
+    if stage in RESTORE_CYCLES:
+        return _CYCLES[RESTORE_CYCLES.index(stage) % len(_CYCLES)]
+    place = [other for other in Stage if other not in RESTORE_CYCLES].index(stage)
+    return _STAGES[place % len(_STAGES)]
 
 
 def embed(image: Picture, quality: int = 93) -> str:
@@ -114,7 +108,7 @@ def latency_over_time(line: Timeline) -> str:
         3, 1, sharex=True, height_ratios=(3, 2, 1.3)
     )
     done = [row for row in line.rows if row.stages_ms]
-    stages = stage_names(done)
+    stages = stages_of(done)
     for number in range(len(line.offsets)):
         mine = [row for row in done if row.number == number]
         if not mine:
@@ -122,10 +116,10 @@ def latency_over_time(line: Timeline) -> str:
         stages_axes.stackplot(
             [line.at(row) for row in mine],
             np.array([[row.stages_ms.get(stage, 0.0) for row in mine] for stage in stages]),
-            labels=[stage.replace('_', ' ') for stage in stages] if number == 0 else [],
+            labels=[stage.value.replace('_', ' ') for stage in stages] if number == 0 else [],
             colors=[colour_of(stage) for stage in stages],
         )
-    _limit(stages_axes, [row.stages_ms.get('total', np.nan) for row in done])
+    _limit(stages_axes, [row.stages_ms.get(Stage.TOTAL, np.nan) for row in done])
     stages_axes.set_ylabel('each frame, ms')
     aged = [row for row in line.rows if not np.isnan(row.age_ms)]
     age_axes.scatter(
@@ -182,8 +176,8 @@ def _draw_cycles(line: Timeline, axes: Any) -> None:
         times = [line.at(row) for row in mine]
         series: tuple[tuple[str, Any, str, float, str], ...] = (
             ('asked', [row.cycles for row in mine], _ASKED, 3.0, '-'),
-            ('allowed', [row.value('cycles/allowed') for row in mine], _ALLOWED, 1.4, '--'),
-            ('used', [row.value('cycles/used') for row in mine], _AFTER, 1.4, '-'),
+            ('allowed', [row.count('cycles_allowed') for row in mine], _ALLOWED, 1.4, '--'),
+            ('used', [row.count('cycles_used') for row in mine], _AFTER, 1.4, '-'),
         )
         for name, values, colour, width, style in series:
             if np.isnan(np.asarray(values, np.float64)).all():

@@ -12,7 +12,8 @@ from rclpy.serialization import deserialize_message
 from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import String
 
-from cfrnet_ros.node.image_conversion import ImageDecoder, ImageError
+from cfrnet_ros.node.images.decoder import ImageDecoder
+from cfrnet_ros.node.images.errors import ImageError
 from cfrnet_ros.replay.bag_reader import COMPRESSED, RAW, BagMessage, BagReader
 from cfrnet_ros.replay.errors import BagError
 from cfrnet_ros.replay.pictures import Picture

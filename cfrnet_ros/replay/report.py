@@ -17,7 +17,7 @@ import numpy as np
 
 from cfrnet_ros.replay import plots
 from cfrnet_ros.replay.bag_reader import BagReader
-from cfrnet_ros.replay.frames import PROCESSED, stage_names
+from cfrnet_ros.replay.frames import PROCESSED, stages_of
 from cfrnet_ros.replay.gallery import Row
 from cfrnet_ros.replay.plan import DEBUG_TOPIC, RESTORED_TOPIC, ReplayLog
 from cfrnet_ros.replay.recording import StatusSample, decode_image
@@ -156,7 +156,7 @@ def _stages(results: Results) -> list[dict[str, Any]]:
     """List the median of each stage in each pass, over the frames in which it ran."""
     done = [row for row in results.frames if row.outcome == PROCESSED]
     table = []
-    for stage in stage_names(done):
+    for stage in stages_of(done):
         medians = []
         for number in range(len(results.passes)):
             times = [
@@ -165,7 +165,7 @@ def _stages(results: Results) -> list[dict[str, Any]]:
                 if row.number == number and stage in row.stages_ms
             ]
             medians.append(float(np.median(times)) if times else None)
-        table.append({'name': stage.replace('_', ' '), 'medians': medians})
+        table.append({'name': stage.value.replace('_', ' '), 'medians': medians})
     return table
 
 

@@ -10,7 +10,8 @@ from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from numpy.typing import NDArray
 from rclpy.serialization import deserialize_message
 
-_LATENCY = 'latency/'
+from cfrnet_ros.node.frame_report import record_of
+from cfrnet_ros.vision.frame_record import FrameRecord
 
 
 def number(values: Mapping[str, str], key: str) -> float:
@@ -48,17 +49,13 @@ class FrameReport:
     Attributes:
         stamp_ns: Header stamp of the image, in nanoseconds.
         rejected: Reason for the rejection, '' if the frame was not rejected.
-        crops: Number of crops that were sent on `~/face/image`.
-        values: Values of the status by key, without latencies.
-        stages_ms: Duration by stage, in milliseconds.
+        record: Account of the frame, as far as the message contains it.
 
     """
 
     stamp_ns: int
     rejected: str
-    crops: int
-    values: Mapping[str, str]
-    stages_ms: Mapping[str, float]
+    record: FrameRecord
 
 
 def parse_frame(cdr: bytes) -> FrameReport:
@@ -73,17 +70,10 @@ def parse_frame(cdr: bytes) -> FrameReport:
         raise ValueError(f'expected one status in the message, got {len(message.status)}')
     status = message.status[0]
     stamp = message.header.stamp
-    values = {value.key: value.value for value in status.values}
     return FrameReport(
         stamp_ns=stamp.sec * 10**9 + stamp.nanosec,
         rejected='' if status.level == DiagnosticStatus.OK else status.message,
-        crops=int(values.get('faces/crops', '0')),
-        values={key: text for key, text in values.items() if not key.startswith(_LATENCY)},
-        stages_ms={
-            key.removeprefix(_LATENCY).removesuffix('_ms'): number(values, key)
-            for key in values
-            if key.startswith(_LATENCY)
-        },
+        record=record_of({value.key: value.value for value in status.values}),
     )
 
 

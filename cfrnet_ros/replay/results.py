@@ -22,6 +22,7 @@ from cfrnet_ros.replay.plan import ReplayLog
 from cfrnet_ros.replay.recording import StatusSample, find_segments, load_diagnostics
 from cfrnet_ros.replay.sheets import Sheet
 from cfrnet_ros.replay.video import Video, compose
+from cfrnet_ros.vision.stages import Stage
 
 SUMMARY = 'summary.json'
 #: Version of the files; increased whenever the files of an older version cannot be compared.
@@ -130,7 +131,7 @@ def summarise(
     seconds = (played.frames[-1].sent_ns - played.frames[0].sent_ns) / 1e9 if mine else 0.0
     done = [row for row in mine if row.outcome == PROCESSED]
     reasons = sorted({face.reason for face in crops if face.reason})
-    totals = [row.stages_ms['total'] for row in done if 'total' in row.stages_ms]
+    totals = [row.stages_ms[Stage.TOTAL] for row in done if Stage.TOTAL in row.stages_ms]
     return {
         'cycles': played.cycles,
         'sent': len(mine),
@@ -144,7 +145,7 @@ def summarise(
         'tracks': len({face.track_id for face in crops}),
         'processed_hz': len(done) / seconds if seconds > 0 else None,
         'cycles_used_mean': _mean([float(face.cycles) for face in crops if face.restored]),
-        'reused': _sum([row.value('faces/reused') for row in mine]),
+        'reused': _sum([row.count('reused') for row in mine]),
         **_spread('total', totals),
         **_spread('latency', [row.latency_ms for row in done]),
         **_spread('age', [row.age_ms for row in done]),

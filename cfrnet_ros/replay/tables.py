@@ -8,8 +8,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from cfrnet_ros.replay.errors import ReplayError
-from cfrnet_ros.replay.frames import FrameRow, stage_names
+from cfrnet_ros.replay.frames import FrameRow, stages_of
 from cfrnet_ros.replay.measure import FaceRow
+from cfrnet_ros.vision.stages import Stage
 
 FRAMES, FACES = 'frames.csv', 'faces.csv'
 
@@ -29,7 +30,7 @@ _MEASURED = (
 
 def write_frames(path: Path, rows: Sequence[FrameRow]) -> None:
     """Write `frames.csv`; the time of something that did not happen is empty."""
-    stages = [*stage_names(rows), 'total']
+    stages = [*stages_of(rows), Stage.TOTAL]
     with path.open('w', newline='', encoding='utf-8') as file:
         writer = csv.writer(file, lineterminator='\n')
         writer.writerow(
@@ -37,7 +38,7 @@ def write_frames(path: Path, rows: Sequence[FrameRow]) -> None:
                 *('pass', 'index', 'time_s', 'bag_stamp_ns', 'stamp_ns', 'outcome', 'reason'),
                 *('faces', 'track_ids', 'faces_found', 'faces_reused'),
                 *('cycles_asked', 'cycles_allowed', 'cycles_used', 'latency_ms', 'age_ms'),
-                *(f'{stage}_ms' for stage in stages),
+                *(f'{stage.value}_ms' for stage in stages),
             ]
         )
         for row in rows:
@@ -52,11 +53,11 @@ def write_frames(path: Path, rows: Sequence[FrameRow]) -> None:
                     row.reason,
                     row.faces,
                     ' '.join(map(str, row.track_ids)),
-                    _text(row.value('faces/found')),
-                    _text(row.value('faces/reused')),
+                    _text(row.count('found')),
+                    _text(row.count('reused')),
                     row.cycles,
-                    _text(row.value('cycles/allowed')),
-                    _text(row.value('cycles/used')),
+                    _text(row.count('cycles_allowed')),
+                    _text(row.count('cycles_used')),
                     _text(row.latency_ms),
                     _text(row.age_ms),
                     *(_text(row.stages_ms.get(stage, math.nan)) for stage in stages),

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import time
-from collections import Counter
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from cfrnet_ros.vision.detection.detector import YuNetDetector
+from cfrnet_ros.vision.face_locator import FaceLocator
+from cfrnet_ros.vision.frame_record import FrameRecord, record_frame
 from cfrnet_ros.vision.quality.face_embedder import FaceEmbedder, angle_deg
 from cfrnet_ros.vision.quality.face_quality import (
     IDENTITY,
@@ -25,6 +24,7 @@ from cfrnet_ros.vision.restoration.restorer import Restorer
 from cfrnet_ros.vision.restoration.reuse import RestorationCache
 from cfrnet_ros.vision.restoration.temporal import TemporalSmoother
 from cfrnet_ros.vision.settings import PipelineSettings
+from cfrnet_ros.vision.stages import Stage, StageClock
 from cfrnet_ros.vision.tracking.face_choice import choose_faces
 from cfrnet_ros.vision.tracking.landmark_filter import LandmarkFilter
 from cfrnet_ros.vision.tracking.tracker import DEFAULT_PERIOD_S, FaceTracker
@@ -38,39 +38,13 @@ class PipelineResult:
     """What came of a frame.
 
     Attributes:
-        faces: the faces passed on, restored or not, in the order of `face_choice`.
-        timings_ms: wall times in ms: 'detect' (float; absent when the detector did not
-            run), 'track', 'align', 'quality', 'identity', 'smooth' (float; the last two
-            only where the guard and the smoothing are on) and 'cycles' (a float per cycle,
-            each summed over the faces).
-        detected: whether the detector ran.
-        found: how many faces there are in the frame, passed on or not.
-        cycles_asked: what the settings asked for.
-        cycles_allowed: what the latency budget allowed each face.
+        faces: Faces passed on, restored or not, in the order of `face_choice`.
+        record: Account of the frame up to here.
 
     """
 
     faces: list[RestoredFace]
-    timings_ms: dict[str, float | list[float]] = field(default_factory=dict)
-    detected: bool = True
-    found: int = 0
-    cycles_asked: int = 0
-    cycles_allowed: int = 0
-
-    @property
-    def cycles_used(self) -> int:
-        """Most cycles that any face has behind it, 0 if none was restored."""
-        return max((face.restoration.cycles for face in self.faces), default=0)
-
-    @property
-    def reused(self) -> int:
-        """How many faces show the restoration of an earlier frame."""
-        return sum(face.reused for face in self.faces)
-
-    @property
-    def refused(self) -> Mapping[str, int]:
-        """How many faces were passed on unrestored, by reason."""
-        return Counter(face.reason for face in self.faces if face.reason)
+    record: FrameRecord
 
 
 @dataclass(frozen=True)
@@ -93,30 +67,13 @@ class _Candidate:
     reason: str
 
 
-class _Times:
-    """Adds up wall times in milliseconds by stage."""
-
-    def __init__(self) -> None:
-        self.ms: dict[str, float] = {}
-
-    def since(self, start: float, stage: str) -> float:
-        """Add the time since `start` to a stage and return the time now."""
-        now = time.perf_counter()
-        self.ms[stage] = self.ms.get(stage, 0.0) + (now - start) * 1e3
-        return now
-
-
 class FacePipeline:
     """Detector, tracker, aligner and restorer, fed frame by frame.
 
     Not thread-safe: one pipeline belongs to one thread.
 
     Attributes:
-        detector: finds faces.
-        restorer: restores them.
-        tracker: keeps them apart.
-        budget: keeps to `latency_budget_ms`; whoever spends time on the frame after
-            `process` tells it by `budget.observe_after`.
+        restorer: Restorer of the faces.
 
     """
 
@@ -130,157 +87,135 @@ class FacePipeline:
         """Put the pieces together.
 
         Args:
-            detector: see `detector.YuNetDetector`.
-            restorer: see `restorer.Restorer`.
-            tracker: see `tracker.FaceTracker`.
-            load_embedder: called once, when `max_identity_drift` first asks for it.
+            detector: Detector that finds the faces.
+            restorer: Restorer of their crops.
+            tracker: Tracker that keeps them apart from frame to frame.
+            load_embedder: Function that loads the network of the identity guard; it is called
+                once, when `max_identity_drift` first asks for it.
 
         """
-        self.detector, self.restorer, self.tracker = detector, restorer, tracker
-        self.budget = CycleBudget()
+        self.restorer = restorer
+        self._locator = FaceLocator(detector, tracker)
+        self._budget = CycleBudget()
         self._load_embedder = load_embedder
         self._embedder: FaceEmbedder | None = None
         self._filter = LandmarkFilter()
         self._gate = QualityGate()
         self._cache: RestorationCache[_Outcome] = RestorationCache()
         self._smoother = TemporalSmoother()
-        self._since_detection: int | None = None
         self._time_s = 0.0
+        # Clock of the frame before, and what of its time had passed when `process` ended.
+        self._clock_before: StageClock | None = None
+        self._parts_before_ms = 0.0
 
     def reset(self) -> None:
         """Forget the faces of the frames so far, for a new scene."""
-        self.tracker.reset()
+        self._locator.reset()
         self._filter.reset()
         self._gate.reset()
         self._cache.clear()
         self._smoother.reset()
-        self._since_detection = None
 
     def process(
         self,
         bgr: NDArray[np.uint8],
         settings: PipelineSettings,
         time_s: float | None = None,
-        spent_ms: float = 0.0,
+        clock: StageClock | None = None,
     ) -> PipelineResult:
         """Find and restore the faces of the next frame.
 
-        The detector runs on every `detection_interval`-th frame, and besides whenever no
-        face is known or optical flow has just lost one.
-
         Args:
             bgr: (H, W, 3) uint8 frame.
-            settings: see `PipelineSettings`.
-            time_s: when the frame was taken, in seconds of any clock; None takes frames
-                to be 1/30 s apart.
-            spent_ms: time already spent on this frame, which counts for the budget.
+            settings: Settings of this frame.
+            time_s: Time at which the frame was taken, in seconds of any clock; None takes
+                frames to be 1/30 s apart.
+            clock: Clock of the frame, started when work on it began; None starts one here.
+                Whoever spends time on the frame afterwards goes on with it: once TOTAL is
+                added, that time counts for the latency budget of the next frame.
 
         Returns:
-            Restored faces and times.
+            Restored faces and the account of the frame.
 
         Raises:
-            ValueError: the frame has another shape or type, or is empty.
-            ModelError: a model failed or gave unusable numbers.
+            ValueError: The frame has another shape or type, or is empty.
+            ModelError: A model failed or gave unusable numbers.
 
         """
         if bgr.ndim != 3 or bgr.shape[2] != 3 or bgr.dtype != np.uint8 or bgr.size == 0:
             raise ValueError(
                 f'a frame must be (H, W, 3) uint8 and not empty, got {bgr.shape} {bgr.dtype}'
             )
-        start = time.perf_counter()
+        clock = StageClock() if clock is None else clock
+        self._observe_frame_before()
         self._time_s = self._time_s + DEFAULT_PERIOD_S if time_s is None else time_s
-        timings: dict[str, float | list[float]] = {}
-        tracked, detected = self._locate(bgr, settings, timings)
+        tracked = self._locator.locate(bgr, settings, self._time_s, clock)
         height, width = bgr.shape[:2]
         chosen = choose_faces(
             tracked, width, height, settings.max_faces, settings.face_choice, settings.roi
         )
-        times = _Times()
         candidates = [
-            item for face in chosen if (item := self._prepare(bgr, face, settings, times))
+            item for face in chosen if (item := self._prepare(bgr, face, settings, clock))
         ]
-        allowed = self.budget.allow(
+        allowed = self._budget.allow(
             settings.cycles if self.restorer.card.iterative else 1,
             sum(not item.reason for item in candidates),
             settings.latency_budget_ms,
-            spent_ms + (time.perf_counter() - start) * 1e3,
+            clock.elapsed_ms,
         )
-        cycles: list[float] = []
-        each: list[float] = []
-        faces = []
-        for item in candidates:
-            face = self._finish(item, settings, allowed, times)
-            faces.append(face)
-            each += face.restoration.cycle_ms
-            for cycle, ms in enumerate(face.restoration.cycle_ms):
-                if cycle == len(cycles):
-                    cycles.append(0.0)
-                cycles[cycle] += ms
+        faces = [self._finish(item, settings, allowed, clock) for item in candidates]
         self._forget_absent(tracked, faces)
-        timings |= {'align': 0.0, **times.ms, 'cycles': cycles}
-        detect_ms = timings.get('detect')
-        total_ms = spent_ms + (time.perf_counter() - start) * 1e3
-        detect = float(detect_ms) if isinstance(detect_ms, float) else None
-        self.budget.observe(each, detect, max(0.0, total_ms - sum(each) - (detect or 0.0)))
-        return PipelineResult(faces, timings, detected, len(tracked), settings.cycles, allowed)
-
-    def _locate(
-        self,
-        bgr: NDArray[np.uint8],
-        settings: PipelineSettings,
-        timings: dict[str, float | list[float]],
-    ) -> tuple[list[Face], bool]:
-        """Detect or follow; return the tracked faces and whether the detector ran."""
-        start = time.perf_counter()
-        self.tracker.memory_s = settings.track_memory_s
-        gray = np.asarray(cv2.cvtColor(bgr, cv2.COLOR_BGR2GRAY)).astype(np.uint8, copy=False)
-        due = (
-            self._since_detection is None
-            or self._since_detection + 1 >= settings.detection_interval
-            or self.tracker.active == 0
+        record = record_frame(
+            clock.stages_ms,
+            faces,
+            found=len(tracked),
+            cycles_asked=settings.cycles,
+            cycles_allowed=allowed,
+            budget_ms=settings.latency_budget_ms,
         )
-        tracked: list[Face] = []
-        if not due:
-            tracked = self.tracker.update(gray, None, self._time_s)
-            due = self.tracker.lost > 0
-        detect_s = 0.0
-        if due:
-            before = time.perf_counter()
-            detections = self.detector.detect(bgr, settings.detection_threshold)
-            detect_s = time.perf_counter() - before
-            timings['detect'] = detect_s * 1e3
-            tracked = self.tracker.update(gray, detections, self._time_s)
-        timings['track'] = (time.perf_counter() - start - detect_s) * 1e3
-        self._since_detection = 0 if due else (self._since_detection or 0) + 1
-        return tracked, due
+        self._observe(clock, [ms for face in faces for ms in face.restoration.cycle_ms])
+        return PipelineResult(faces, record)
+
+    def _observe(self, clock: StageClock, cycle_ms: list[float]) -> None:
+        """Tell the budget what the frame took so far."""
+        detect_ms = clock.stages_ms.get(Stage.DETECT)
+        rest_ms = clock.elapsed_ms - sum(cycle_ms) - (detect_ms or 0.0)
+        self._budget.observe(cycle_ms, detect_ms, max(0.0, rest_ms))
+        self._clock_before, self._parts_before_ms = clock, clock.parts_ms
+
+    def _observe_frame_before(self) -> None:
+        """Tell the budget what the frame before took after `process`, if it was finished."""
+        clock, self._clock_before = self._clock_before, None
+        if clock is not None and Stage.TOTAL in clock.stages_ms:
+            self._budget.observe_after(clock.parts_ms - self._parts_before_ms)
 
     def _prepare(
-        self, bgr: NDArray[np.uint8], face: Face, settings: PipelineSettings, times: _Times
+        self, bgr: NDArray[np.uint8], face: Face, settings: PipelineSettings, clock: StageClock
     ) -> _Candidate | None:
-        """Steady, cut out and judge a face; None for a detection that is none."""
-        start = time.perf_counter()
+        """Steady, cut out and judge a face.
+
+        Returns None when the landmarks coincide, so that no alignment exists.
+        """
         card = self.restorer.card
-        if settings.landmark_smoothing:
-            landmarks = self._filter.apply(
-                face, self._time_s, settings.landmark_min_cutoff_hz, settings.landmark_beta
-            )
-            face = replace(face, landmarks=landmarks)
         try:
-            crop, affine = align_face(
-                bgr, face.landmarks, card.size, card.template, settings.crop_margin
-            )
+            with clock(Stage.ALIGN):
+                if settings.landmark_smoothing:
+                    landmarks = self._filter.apply(
+                        face, self._time_s, settings.landmark_min_cutoff_hz, settings.landmark_beta
+                    )
+                    face = replace(face, landmarks=landmarks)
+                crop, affine = align_face(
+                    bgr, face.landmarks, card.size, card.template, settings.crop_margin
+                )
         except ValueError:
-            # Landmarks that coincide.
             return None
-        finally:
-            start = times.since(start, 'align')
-        quality = measure_face(face, crop)
-        reason = self._gate.judge(face.track_id, quality, settings)
-        times.since(start, 'quality')
+        with clock(Stage.QUALITY):
+            quality = measure_face(face, crop)
+            reason = self._gate.judge(face.track_id, quality, settings)
         return _Candidate(face, crop, affine, quality, reason)
 
     def _finish(
-        self, item: _Candidate, settings: PipelineSettings, allowed: int, times: _Times
+        self, item: _Candidate, settings: PipelineSettings, allowed: int, clock: StageClock
     ) -> RestoredFace:
         """Restore a face, or pass it on as it is."""
         asis = Restoration(item.crop, 0, (), ())
@@ -294,7 +229,7 @@ class FacePipeline:
         outcome = self._cache.find(track_id, item.crop, key, settings.reuse_tolerance)
         reused = outcome is not None
         if outcome is None:
-            outcome = self._restore(item, settings, allowed, times)
+            outcome = self._restore(item, settings, allowed, clock)
             if settings.reuse_tolerance > 0:
                 self._cache.store(track_id, item.crop, key, outcome)
         else:
@@ -304,10 +239,9 @@ class FacePipeline:
             timed = replace(asis, cycle_ms=outcome.restoration.cycle_ms)
             outcome, reused = replace(outcome, restoration=timed), False
         elif settings.temporal_smoothing > 0:
-            outcome = self._smooth(item, outcome, settings, times)
-        start = time.perf_counter()
-        sharpness = None if outcome.reason else sharpness_of(outcome.restoration.crop)
-        times.since(start, 'quality')
+            outcome = self._smooth(item, outcome, settings, clock)
+        with clock(Stage.QUALITY):
+            sharpness = None if outcome.reason else sharpness_of(outcome.restoration.crop)
         return RestoredFace(
             item.face,
             item.crop,
@@ -321,35 +255,35 @@ class FacePipeline:
         )
 
     def _smooth(
-        self, item: _Candidate, outcome: _Outcome, settings: PipelineSettings, times: _Times
+        self, item: _Candidate, outcome: _Outcome, settings: PipelineSettings, clock: StageClock
     ) -> _Outcome:
-        start = time.perf_counter()
-        crop = self._smoother.apply(
-            item.face.track_id,
-            item.crop,
-            outcome.restoration.crop,
-            settings.temporal_smoothing,
-            settings,
-            self._time_s,
-        )
-        times.since(start, 'smooth')
+        with clock(Stage.SMOOTH):
+            crop = self._smoother.apply(
+                item.face.track_id,
+                item.crop,
+                outcome.restoration.crop,
+                settings.temporal_smoothing,
+                settings,
+                self._time_s,
+            )
         return replace(outcome, restoration=replace(outcome.restoration, crop=crop))
 
     def _restore(
-        self, item: _Candidate, settings: PipelineSettings, allowed: int, times: _Times
+        self, item: _Candidate, settings: PipelineSettings, allowed: int, clock: StageClock
     ) -> _Outcome:
         restoration = self.restorer.restore(item.crop, allowed, settings.convergence_tolerance)
+        clock.add_cycles(restoration.cycle_ms)
         if settings.max_identity_drift <= 0:
             return _Outcome(restoration, '', None)
-        start = time.perf_counter()
-        if self._embedder is None:
-            self._embedder = self._load_embedder()
-        template, margin = self.restorer.card.template, settings.crop_margin
-        before, after = (
-            self._embedder.embed(crop, template, margin) for crop in (item.crop, restoration.crop)
-        )
-        drift = angle_deg(before, after)
-        times.since(start, 'identity')
+        with clock(Stage.IDENTITY):
+            if self._embedder is None:
+                self._embedder = self._load_embedder()
+            template, margin = self.restorer.card.template, settings.crop_margin
+            before, after = (
+                self._embedder.embed(crop, template, margin)
+                for crop in (item.crop, restoration.crop)
+            )
+            drift = angle_deg(before, after)
         refused = drift > settings.max_identity_drift
         return _Outcome(restoration, IDENTITY if refused else '', drift)
 

@@ -21,7 +21,8 @@ from rclpy.node import Node
 from rclpy.qos import HistoryPolicy, QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import Image
 
-from cfrnet_ros.node.image_conversion import ImageDecoder, ImageError
+from cfrnet_ros.node.images.decoder import ImageDecoder
+from cfrnet_ros.node.images.errors import ImageError
 from cfrnet_ros.vision.views.crop_geometry import affine_from_corners
 from examples.eyelids.closures import DetectorSettings
 from examples.eyelids.eye_landmarks import EyeLandmarker

@@ -24,12 +24,13 @@ from numpy.typing import NDArray
 from rcl_interfaces.srv import DescribeParameters
 from rclpy.context import Context
 from rclpy.executors import SingleThreadedExecutor
+from ros_domains import next_domain
 from sensor_msgs.msg import Image
 from skimage.data import astronaut
 from std_msgs.msg import Header
 
 from cfrnet_ros.node.face_outputs import outline_msg
-from cfrnet_ros.node.image_conversion import to_image_msg
+from cfrnet_ros.node.images.messages import to_image_msg
 from cfrnet_ros.node.qos import FACE_DEPTH, output_qos
 from cfrnet_ros.vision.restoration.align import align_face
 from demo.eyelids import close_eyes
@@ -54,22 +55,26 @@ def wait_until(condition: Callable[[], Any], what: str) -> Any:
     raise AssertionError(f'waited {TIMEOUT_S:.0f} s in vain for: {what}')
 
 
-def start(folder: Path, *ros_args: str, code: str = '') -> subprocess.Popen[bytes]:
+def start(
+    folder: Path, *ros_args: str, code: str = '', domain: int | None = None
+) -> subprocess.Popen[bytes]:
     command = ['-c', code] if code else ['-m', 'examples.eyelids.eyelid_node']
+    environment = {**os.environ, 'ROS_LOG_DIR': str(folder / 'ros')}
+    if domain is not None:
+        environment['ROS_DOMAIN_ID'] = str(domain)
     with (folder / 'log').open('wb') as log:
         return subprocess.Popen(
             [sys.executable, *command, *(['--ros-args', *ros_args] if ros_args else [])],
-            cwd=ROOT, env={**os.environ, 'ROS_LOG_DIR': str(folder / 'ros')},
-            stdout=log, stderr=subprocess.STDOUT,
+            cwd=ROOT, env=environment, stdout=log, stderr=subprocess.STDOUT,
         )  # fmt: skip
 
 
 class Restorer:
     """Publishes like the restorer, and collects the messages of the example."""
 
-    def __init__(self, source: str) -> None:
+    def __init__(self, source: str, domain: int) -> None:
         self.context = Context()
-        rclpy.init(context=self.context)
+        rclpy.init(context=self.context, domain_id=domain)
         self.node = rclpy.create_node('stand_in', context=self.context)
         self.crops = self.node.create_publisher(
             Image, f'{source}/face/image', output_qos(FACE_DEPTH)
@@ -141,22 +146,21 @@ def values_of(status: DiagnosticStatus) -> dict[str, str]:
     return {**values, 'level': str(status.level[0]), 'message': status.message}
 
 
-@pytest.fixture
-def restorer() -> Iterator[Restorer]:
-    peer = Restorer('/cfrnet')
-    yield peer
-    peer.close()
-
-
-@pytest.fixture
-def running(tmp_path: Path, restorer: Restorer) -> Iterator[subprocess.Popen[bytes]]:
-    process = start(tmp_path, '-p', 'perclos_warning:=0.2')
+@pytest.fixture(scope='module')
+def restorer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Restorer]:
+    """What feeds the node of the example, which runs as long as the tests of this file."""
+    domain = next_domain()
+    peer = Restorer('/cfrnet', domain)
+    process = start(tmp_path_factory.mktemp('eyelids'), '-p', 'perclos_warning:=0.2', domain=domain)
     try:
-        restorer.wait_for_node()
-        yield process
-    finally:
+        peer.wait_for_node()
+        yield peer
         process.send_signal(signal.SIGINT)
-        process.wait(TIMEOUT_S)
+        assert process.wait(TIMEOUT_S) == 0
+    finally:
+        process.kill()
+        process.wait()
+        peer.close()
 
 
 def crop(openness: float) -> tuple[NDArray[np.uint8], NDArray[np.float64]]:
@@ -165,9 +169,7 @@ def crop(openness: float) -> tuple[NDArray[np.uint8], NDArray[np.float64]]:
 
 
 @needs_networks
-def test_blinks_are_counted_and_long_closures_raise_a_warning(
-    restorer: Restorer, running: subprocess.Popen[bytes]
-) -> None:
+def test_blinks_are_counted_and_long_closures_raise_a_warning(restorer: Restorer) -> None:
     opened, shut = crop(1.0), crop(0.0)
     # At 15 Hz: blinks of 4 frames, then 3 s of shut eyes. The second face never blinks, and is
     # visible only in every other frame.
@@ -202,10 +204,10 @@ def test_blinks_are_counted_and_long_closures_raise_a_warning(
 
 
 @needs_networks
-def test_eye_outlines_are_in_frame_coordinates(
-    restorer: Restorer, running: subprocess.Popen[bytes]
-) -> None:
-    restorer.send(0, [(1, *crop(1.0))])
+def test_eye_outlines_are_in_frame_coordinates(restorer: Restorer) -> None:
+    # Later than any frame of another test.
+    restorer.eyes.clear()
+    restorer.send(300, [(1, *crop(1.0))])
     wait_until(lambda: len(restorer.eyes) == 2, 'two eyes')
     for message, (x, y) in zip(restorer.eyes, LANDMARKS):
         outline = np.array([(point.x, point.y) for point in message.polygon.points])
@@ -216,17 +218,15 @@ def test_eye_outlines_are_in_frame_coordinates(
         after = np.roll(outline, -1, axis=0)
         area = 0.5 * abs((outline[:, 0] * after[:, 1] - outline[:, 1] * after[:, 0]).sum())
         assert 60 < area < 160
-    assert restorer.send(1, []) == {}
+    assert restorer.send(301, []) == {}
     # A crop without a face.
     gray = np.full((256, 256, 3), 127, np.uint8)
-    nobody = restorer.send(2, [(1, gray, crop(1.0)[1])])[1]
+    nobody = restorer.send(302, [(1, gray, crop(1.0)[1])])[1]
     assert nobody['message'] == 'no eyes found'
 
 
 @needs_networks
-def test_parameters_are_described_and_sigint_ends_the_node(
-    restorer: Restorer, running: subprocess.Popen[bytes]
-) -> None:
+def test_parameters_are_described(restorer: Restorer) -> None:
     client = restorer.node.create_client(DescribeParameters, '/eyelids/describe_parameters')
     assert client.wait_for_service(TIMEOUT_S)
     future = client.call_async(DescribeParameters.Request(names=list(PARAMETERS)))
@@ -240,8 +240,6 @@ def test_parameters_are_described_and_sigint_ends_the_node(
         for descriptor in described
     }
     assert [name for name, given in ranges.items() if not given] == ['source']
-    running.send_signal(signal.SIGINT)
-    assert running.wait(TIMEOUT_S) == 0
 
 
 def test_a_missing_package_is_named_and_ends_the_node(tmp_path: Path) -> None:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from pathlib import Path
 
+import cv2
 import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
@@ -45,6 +48,18 @@ def halving_model(path: Path) -> Path:
     return _save(nodes, weights, path)
 
 
+def miscompiled_model(path: Path) -> Path:
+    """Halving model whose golden crops are of another one, as if the engine computed wrongly."""
+    halving_model(path)
+    crop = np.random.default_rng(5).integers(0, 256, (SIZE, SIZE, 3), np.uint8)
+    golden = path.with_suffix('.golden.png')
+    cv2.imwrite(str(golden), np.hstack([crop, 255 - crop, crop // 2]))
+    digest = hashlib.sha256(golden.read_bytes()).hexdigest()
+    stated = {'file': golden.name, 'sha256': digest, 'cycles': [1, 3], 'limit_db': 46.0}
+    path.with_suffix('.json').write_text(json.dumps({'name': 'halving', 'golden': stated}))
+    return path
+
+
 def fragile_model(path: Path) -> Path:
     """Gives NaN for anything darker than 0.3, so it passes the warm-up and fails on a face."""
     weights = [numpy_helper.from_array(np.array(0.3, np.float32), 'least')]
@@ -55,8 +70,8 @@ def fragile_model(path: Path) -> Path:
     return _save(nodes, weights, path)
 
 
-def slow_model(path: Path, layers: int = 16) -> Path:
-    """Twenty giga-multiply-adds for nothing: the output is the input.
+def slow_model(path: Path, layers: int = 6) -> Path:
+    """Seven giga-multiply-adds for nothing: the output is the input.
 
     48-channel convolutions at full resolution whose result is multiplied by a
     constant zero that the optimiser cannot see through.

@@ -6,16 +6,25 @@ from pathlib import Path
 import pytest
 from diagnostic_msgs.msg import DiagnosticStatus
 from node_harness import values_of
+from node_models import miscompiled_model
 
 from cfrnet_ros.node.diagnostics import View, build_statuses
 from cfrnet_ros.node.engine import load_engine
-from cfrnet_ros.node.monitor import Monitor, Output
+from cfrnet_ros.node.monitor import Monitor
 from cfrnet_ros.node.parameters import Settings
+from cfrnet_ros.vision.frame_record import FrameRecord
+from cfrnet_ros.vision.stages import Stage
 
 OK, WARN, ERROR = DiagnosticStatus.OK, DiagnosticStatus.WARN, DiagnosticStatus.ERROR
-OUTPUT = Output(
-    stages_ms={'decode': 1.0, 'restore_cycle_10': 3.0, 'restore_cycle_2': 2.0},
-    faces=1,
+RECORD = FrameRecord(
+    stages_ms={
+        Stage.AGE: 20.0,
+        Stage.RESTORE_CYCLE_8: 3.0,
+        Stage.RESTORE_CYCLE_2: 2.0,
+        Stage.QUALITY: 2.0,
+        Stage.DECODE: 1.0,
+    },
+    passed_on=1,
     cycles_asked=2,
     cycles_used=2,
     residuals=(0.2, 0.1),
@@ -30,7 +39,7 @@ def view(halving_model: Path) -> View:
     monitor.activated()
     monitor.queued()
     monitor.taken()
-    monitor.processed(OUTPUT, age_ms=20.0)
+    monitor.processed(RECORD)
     return View(
         node_name='cabin/cfrnet',
         hardware_id='camera_1',
@@ -40,7 +49,7 @@ def view(halving_model: Path) -> View:
         settings=settings,
         report=monitor.report(10.0),
         engine=load_engine(settings),
-        configure_error='',
+        transition_error='',
     )
 
 
@@ -59,14 +68,14 @@ def test_healthy_node_is_ok_and_named(view: View) -> None:
     ]
     assert all(status.hardware_id == 'camera_1' and status.message for status in statuses)
     keys = list(values_of(statuses[0]))
-    order = [f'latency/{stage}/p50_ms' for stage in ('decode', 'restore_cycle_2')]
-    order += ['latency/restore_cycle_10/p50_ms', 'latency/age/p50_ms']
+    stages = ('decode', 'quality', 'restore_cycle_2', 'restore_cycle_8', 'age')
+    order = [f'latency/{stage}/p50_ms' for stage in stages]
     assert sorted(order, key=keys.index) == order
 
 
 def test_each_trouble_has_its_level_and_names_itself(view: View) -> None:
     report = view.report
-    old = replace(report.latency['age'], p95=301.0)
+    old = replace(report.latency[Stage.AGE], p95=301.0)
     troubles: list[tuple[View, int, bytes, str]] = [
         (replace(view, report=replace(report, since_image_s=2.5)), 1, ERROR, '/cam'),
         (replace(view, report=replace(report, drop_share=0.9)), 1, WARN, '90%'),
@@ -77,16 +86,16 @@ def test_each_trouble_has_its_level_and_names_itself(view: View) -> None:
             '3 corrupt',
         ),
         (replace(view, report=replace(report, since_face_s=6.0)), 0, WARN, 'no face'),
-        (replace(view, report=replace(report, latency={'age': old})), 0, WARN, '301 ms'),
+        (replace(view, report=replace(report, latency={Stage.AGE: old})), 0, WARN, '301 ms'),
         (
-            replace(view, report=replace(report, latency={'age': replace(old, p95=1e8)})),
+            replace(view, report=replace(report, latency={Stage.AGE: replace(old, p95=1e8)})),
             0,
             WARN,
             'use_sim_time',
         ),
         (replace(view, report=replace(report, failure='NaN')), 2, ERROR, 'NaN'),
         (replace(view, report=replace(report, busy_s=30.0)), 2, WARN, '30 s'),
-        (replace(view, configure_error='no file'), 2, ERROR, 'no file'),
+        (replace(view, transition_error='not configured: no file'), 2, ERROR, 'no file'),
     ]
     for troubled, index, level, part in troubles:
         status = build_statuses(troubled)[index]
@@ -107,6 +116,36 @@ def test_provider_that_is_not_the_one_asked_for_is_a_warning(view: View) -> None
     assert 'cpu instead of openvino: no such device' in status.message
     values = values_of(status)
     assert (values['provider/requested'], values['provider/used']) == ('openvino', 'cpu')
+
+
+def test_the_self_test_of_a_shipped_model_is_told(view: View) -> None:
+    status = build_statuses(replace(view, engine=load_engine(Settings(threads=1))))[2]
+    assert status.level == OK
+    values = values_of(status)
+    assert values['self_test/verdict'] == 'passed'
+    assert float(values['self_test/k1_db']) > float(values['self_test/limit_db'])
+    assert float(values['self_test/k3_db']) > float(values['self_test/limit_db'])
+    assert 0 < int(values['self_test/worst_pixel_levels']) < 64
+    assert float(values['self_test/cycle_ms']) > 0
+    assert values['self_test/rejected'] == ''
+    assert values['cpu']
+
+
+def test_an_engine_that_failed_its_self_test_is_a_warning(view: View, tmp_path: Path) -> None:
+    model = miscompiled_model(tmp_path / 'm.onnx')
+    engine = load_engine(Settings(model=str(model), self_test='warn'))
+    status = build_statuses(replace(view, engine=engine))[2]
+    assert status.level == WARN
+    assert 'self-test failed' in status.message
+    assert values_of(status)['self_test/verdict'] == 'failed'
+
+
+def test_a_model_without_golden_crops_is_no_trouble(view: View) -> None:
+    status = build_statuses(view)[2]
+    assert status.level == OK
+    values = values_of(status)
+    assert values['self_test/verdict'] == 'skipped'
+    assert values['self_test/cycle_ms'] == ''
 
 
 def test_inactive_node_is_ok_whatever_it_does_not_receive(view: View) -> None:

@@ -7,8 +7,10 @@ import pytest
 
 from cfrnet_ros.node.latency import EventWindow, LatencyWindow
 from cfrnet_ros.node.mailbox import Mailbox
-from cfrnet_ros.node.monitor import Monitor, Output
+from cfrnet_ros.node.monitor import Monitor
 from cfrnet_ros.node.worker import Worker
+from cfrnet_ros.vision.frame_record import FrameRecord
+from cfrnet_ros.vision.stages import Stage
 
 
 def test_newer_item_replaces_the_waiting_one_and_hands_it_back() -> None:
@@ -49,7 +51,8 @@ def test_worker_goes_on_after_an_item_that_raises() -> None:
     assert done.wait(30)
     assert crashed == [(1, 'one')]
     mailbox.close()
-    assert worker.join(30)
+    worker.thread.join(30)
+    assert not worker.thread.is_alive()
 
 
 def test_percentiles_are_of_the_window_only() -> None:
@@ -75,27 +78,39 @@ def test_events_are_counted_in_the_window_only() -> None:
 def test_every_frame_is_in_exactly_one_account() -> None:
     monitor = Monitor()
     monitor.activated()
-    output = Output({'decode': 1.0}, faces=1, cycles_asked=2, cycles_used=2, residuals=(0.1,))
+    record = FrameRecord(
+        {Stage.DECODE: 1.0, Stage.AGE: 12.0},
+        passed_on=3,
+        restored=2,
+        reused=1,
+        refused={'too_small': 1},
+    )
     monitor.queued()
     monitor.queued()
     monitor.replaced()
     monitor.refused('truncated')
     monitor.taken()
-    report = monitor.report(10.0)
-    assert (report.received, report.dropped, report.in_flight) == (3, 1, 1)
-    assert report.rejected['truncated'] == 1
-    monitor.processed(output, age_ms=12.0)
+    counts = monitor.report(10.0).counts
+    assert (counts.received, counts.dropped, counts.in_flight) == (3, 1, 1)
+    assert counts.rejected['truncated'] == 1
+    monitor.processed(record)
     monitor.queued()
     monitor.taken()
     monitor.failed('internal', 'it broke')
     report = monitor.report(10.0)
-    assert (report.received, report.processed, report.in_flight) == (4, 1, 0)
+    counts = report.counts
+    assert (counts.received, counts.processed, counts.in_flight) == (4, 1, 0)
+    assert (counts.faces, counts.restored, counts.reused) == (3, 2, 1)
+    assert counts.refused['too_small'] == 1
     assert report.failure == 'it broke'
-    assert report.latency['age'].max == pytest.approx(12.0)
-    assert report.faces_per_frame == 1.0
+    assert report.latency[Stage.AGE].max == pytest.approx(12.0)
+    assert report.faces_per_frame == 3.0
+    assert report.last is record
     monitor.queued()
     monitor.taken()
-    monitor.processed(output, age_ms=None)
+    monitor.processed(FrameRecord({Stage.DECODE: 1.0}))
     report = monitor.report(10.0)
     assert report.failure is None
-    assert report.age_unusable == 1
+    assert report.counts.age_unusable == 1
+    # What was reported before stays as it was.
+    assert counts.processed == 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ import numpy as np
 import pytest
 from node_harness import (
     ROOT,
+    TIMEOUT_S,
     NodeProcess,
     Peer,
     bgr8_message,
@@ -76,9 +78,11 @@ def two(
     finally:
         for peer in peers:
             peer.close()
+        # In order, so that no shared memory is left behind.
         for process in processes:
-            process.kill()
-            process.wait()
+            process.send_signal(signal.SIGINT)
+        for process in processes:
+            process.wait(TIMEOUT_S)
 
 
 def test_two_cameras_share_nothing(two: tuple[Peer, Peer], portrait: NDArray[np.uint8]) -> None:

@@ -56,7 +56,8 @@ def frame_count(peer: Peer, name: str) -> int:
 def test_slow_inference_blocks_nothing(
     start: Start, slow_model: Path, portrait: NDArray[np.uint8]
 ) -> None:
-    process, peer = start('-p', f'model:={slow_model}', '-p', 'cycles:=8')
+    # One thread: as slow on many cores as on one.
+    process, peer = start('-p', f'model:={slow_model}', '-p', 'cycles:=8', '-p', 'threads:=1')
     process.wait_for_log('waiting for Image')
     publisher = peer.publisher()
     wait_until(lambda: peer.diagnostics, 'diagnostics')
@@ -122,7 +123,10 @@ def test_slow_inference_blocks_nothing(
     assert 'Traceback' not in process.log
 
 
-@pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM])
+# Most other tests end their node by SIGINT.
+@pytest.mark.parametrize(
+    'number', [pytest.param(signal.SIGINT, marks=pytest.mark.slow), signal.SIGTERM]
+)
 def test_signals_end_the_process_with_exit_code_zero(
     start: Start, halving_model: Path, number: signal.Signals
 ) -> None:
@@ -214,13 +218,13 @@ def test_compressed_images_under_another_name_in_simulated_time(
             'unknown_encoding': CompressedImage(format='h264', data=array('B', b'\0' * 99)),
             'empty': CompressedImage(format='jpeg'),
         }
-        for cause, msg in broken.items():
-            send_until(
-                publisher,
-                msg,
-                lambda cause=cause: frame_count(peer, f'rejected/{cause}') > 0,
-                f'{cause} counted',
-            )
+
+        def all_counted() -> bool:
+            for msg in broken.values():
+                publisher.publish(msg)
+            return all(frame_count(peer, f'rejected/{cause}') > 0 for cause in broken)
+
+        wait_until(all_counted, f'{", ".join(broken)} counted', period_s=0.1)
         received.messages.clear()
         send_until(publisher, good, lambda: received.messages, 'a crop after the broken images')
     assert process.end() == 0

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from replays import Played, play
+from replays import Command, Played, made_once, play, run_command, shared_folder
 from ros_domains import next_domain
 
 from demo.bad_camera import daylight_noise
@@ -40,11 +40,12 @@ def camera_bag(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope='session')
 def case_bag(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
-    """Return a function that makes the bag of a case once."""
-    folder = tmp_path_factory.mktemp('cases')
+    """Return a function that makes the bag of a case, once for all workers."""
+    folder = shared_folder(tmp_path_factory)
 
     def get(name: str) -> Path:
-        return folder / name if (folder / name).exists() else make_case(name, folder / name)
+        bag: Path = made_once(folder / name, lambda path: make_case(name, path))
+        return bag
 
     return get
 
@@ -53,12 +54,22 @@ def case_bag(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
 def played(
     case_bag: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory
 ) -> Callable[[str], Played]:
-    """Return a function that replays a case deterministically once."""
+    """Return a function that replays a case deterministically, once for all workers."""
+    folder = shared_folder(tmp_path_factory)
     done: dict[str, Played] = {}
 
     def get(name: str) -> Played:
         if name not in done:
-            done[name] = play(case_bag(name), tmp_path_factory.mktemp(f'played_{name}'))
+            bag = case_bag(name)
+            done[name] = made_once(folder / f'played_{name}', lambda out: play(bag, out))
         return done[name]
 
     return get
+
+
+@pytest.fixture(scope='session')
+def commanded(case_bag: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory) -> Command:
+    """Return the case `night`, replayed by the command line, once for all workers."""
+    out = shared_folder(tmp_path_factory) / 'commanded'
+    done: Command = made_once(out, lambda out: run_command(case_bag('night'), out))
+    return done

@@ -22,7 +22,9 @@ GetPlayed = Callable[[str], Played]
 GetBag = Callable[[str], Path]
 
 
-@pytest.mark.parametrize('name', ['infrared', 'no_face', 'time_back'])
+@pytest.mark.parametrize(
+    'name', ['infrared', 'no_face', pytest.param('time_back', marks=pytest.mark.slow)]
+)
 def test_case_bags_are_reproducible_byte_for_byte(
     name: str, case_bag: GetBag, tmp_path: Path
 ) -> None:

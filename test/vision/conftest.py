@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
+from onnx_models import scale_model
 from pictures import Frame, resized
 from skimage.data import astronaut
 
 from cfrnet_ros.vision.detection.detector import YuNetDetector
 from cfrnet_ros.vision.engine.providers import ProviderChoice, choose_providers
+from cfrnet_ros.vision.pipeline import FacePipeline
+from cfrnet_ros.vision.restoration.restorer import Restorer
+from cfrnet_ros.vision.tracking.tracker import FaceTracker
 
 
 @pytest.fixture(scope='session')
@@ -35,3 +41,10 @@ def cpu() -> ProviderChoice:
 @pytest.fixture(scope='session')
 def detector(cpu: ProviderChoice) -> YuNetDetector:
     return YuNetDetector(None, cpu, input_size=384, threads=1)
+
+
+@pytest.fixture
+def pipeline(tmp_path: Path, detector: YuNetDetector, cpu: ProviderChoice) -> FacePipeline:
+    """Pipeline with a restorer that halves the brightness of a 96 px crop in each cycle."""
+    restorer = Restorer(scale_model(tmp_path / 'm.onnx', 0.5, size=96), cpu, threads=1)
+    return FacePipeline(detector, restorer, FaceTracker())

@@ -27,7 +27,6 @@ def test_the_shipped_models_restore_at_512(
 ) -> None:
     restorer = Restorer(resolve_model(name), cpu, size=512)
     assert restorer.card.size == 512
-    restorer.warm_up()
     crop, _ = align_face(portrait, detector.detect(portrait)[0].landmarks, 512)
     result = restorer.restore(crop, 2)
     assert result.crop.shape == (512, 512, 3)
@@ -40,6 +39,7 @@ def test_larger_crops_work_in_the_whole_pipeline(
     tmp_path: Path, cpu: ProviderChoice, detector: YuNetDetector, portrait: Frame
 ) -> None:
     restorer = Restorer(scale_model(tmp_path / 'm.onnx', 0.5, size=128), cpu, size=256)
+    restorer.warm_up()
     pipeline = FacePipeline(detector, restorer, FaceTracker())
     face = pipeline.process(portrait, PipelineSettings(cycles=1)).faces[0]
     assert face.crop.shape == (256, 256, 3)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 
 import cv2
@@ -27,6 +28,7 @@ def clean() -> Image:
     return align_face(photo, face.landmarks)[0]
 
 
+@functools.cache
 def load(name: str) -> Restorer:
     return Restorer(resolve_model(name), choose_providers('cpu'), 1)
 
@@ -127,7 +129,7 @@ def test_residuals_of_the_plain_network_decrease_more_slowly(precision: str, cle
     assert residuals[3] < residuals[0] / 4
 
 
-@pytest.mark.parametrize('cycles', [1, 3, 8])
+@pytest.mark.parametrize('cycles', [1, pytest.param(3, marks=pytest.mark.slow), 8])
 def test_a_grey_face_stays_grey(restorer: Restorer, clean: Image, cycles: int) -> None:
     gray = cv2.cvtColor(noisy(clean), cv2.COLOR_BGR2GRAY)
     restored = restorer.restore(np.dstack([gray] * 3), cycles).crop

@@ -25,7 +25,7 @@ from cfrnet_ros.vision.engine.cpu import cpu_kind
 from training.checkpoint import read_run
 from training.data import SIZE
 from training.export.camera_format import BytePixels, FloatPlanes, fold
-from training.export.card import IO_FORMATS, data_sources, make_card, write_card
+from training.export.card import IO_FORMATS, data_sources, integer_sums, make_card, write_card
 from training.export.compare import LPIPS_LIMIT, PSNR_LIMIT_DB, Comparison
 from training.export.equalise import equalise
 from training.export.faces import degraded_faces
@@ -176,6 +176,8 @@ def _write_card(
 ) -> None:
     """Write the card of a file that ships, with the limit of its self-test."""
     card = make_card(model, precision=precision, training=training, **facts)
+    if precision == 'int8':
+        card['integer_sums'] = integer_sums(model)
     # The self-test reads the card; a limit of 0 dB lets it measure.
     card['golden'] = {**golden, 'limit_db': 0.0}
     write_card(model.with_suffix('.json'), card)

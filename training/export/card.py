@@ -15,6 +15,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import onnx
+from onnx import numpy_helper
+
 from cfrnet_ros.vision.restoration.align import DEFAULT_TEMPLATE
 from training.export.page import write_page
 from training.export.texts import (
@@ -89,6 +93,27 @@ def make_card(
         **data,
         'metrics': {},
     }
+
+
+def integer_sums(path: Path) -> dict[str, Any]:
+    """Describe what an INT8 file asks of a CPU.
+
+    x86-64 CPUs without VNNI add pairs of products in 16 bits. A file whose pairs always fit gives
+    the same bytes there as on CPUs that add in 32 bits.
+
+    Args:
+        path: ONNX file with signed 8-bit weights and unsigned 8-bit activations.
+
+    Returns:
+        `largest_pair_sum`, the largest magnitude that two products can add up to, and
+        `same_on_every_cpu`, whether 16 bits hold it.
+
+    """
+    tensors = (numpy_helper.to_array(t) for t in onnx.load(str(path)).graph.initializer)
+    weights = [t.astype(np.int64) for t in tensors if t.dtype == np.int8 and t.ndim == 4]
+    # 255 is the largest activation.
+    largest = 2 * 255 * max(int(np.abs(w).max()) for w in weights)
+    return {'largest_pair_sum': largest, 'same_on_every_cpu': largest < 2**15}
 
 
 def data_sources(root: Path) -> dict[str, list[str]]:

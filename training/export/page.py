@@ -131,7 +131,22 @@ def _made_by(card: Mapping[str, Any]) -> str:
             f'{len(against["psnr_change_db"])}: PSNR '
             f'{", ".join(f"{v:+.2f}" for v in against["psnr_change_db"])} dB, LPIPS '
             f'{", ".join(f"{v:+.4f}" for v in against["lpips_change"])}; '
-            f'{", ".join(f"{v:.1f}" for v in against["to_fp32_db"])} dB between both.'
+            f'{", ".join(f"{v:.1f}" for v in against["to_fp32_db"])} dB between both'
+            + (f', measured on {against["cpu"]}.' if 'cpu' in against else '.')
+        )
+    sums = card.get('integer_sums')
+    if sums and sums['same_on_every_cpu']:
+        lines.append(
+            f'Pairs of products add up to {sums["largest_pair_sum"]:,} at most, which 16 bits '
+            'hold: x86-64 CPUs with and without VNNI give the same bytes.'
+        )
+    golden = card.get('golden')
+    if golden:
+        reached = ', '.join(f'{v:.1f}' for v in golden['reached_db'])
+        lines.append(
+            f'Golden crops for the self-test: `{golden["file"]}`; {reached} dB from the FP32 '
+            f'reference at k = {", ".join(map(str, golden["cycles"]))} where the file was '
+            f'exported, at least {golden["limit_db"]:.1f} dB are needed.'
         )
     return '\n'.join(lines)
 

@@ -17,6 +17,7 @@ from cfrnet_ros.vision.pipeline import FacePipeline, PipelineSettings
 from cfrnet_ros.vision.restoration.align import align_face
 from cfrnet_ros.vision.restoration.restorer import Restorer
 from cfrnet_ros.vision.restoration.temporal import FLOOR, MAX_GAP_S, TemporalSmoother
+from cfrnet_ros.vision.stages import Stage
 from cfrnet_ros.vision.tracking.tracker import FaceTracker
 
 
@@ -135,5 +136,5 @@ def test_the_pipeline_smooths_where_it_is_told_to(
             for index, frame in enumerate(frames)
         ]
         found[smoothing] = flicker([result.faces[0].crop for result in results])
-        assert ('smooth' in results[-1].timings_ms) is (smoothing > 0)
+        assert (Stage.SMOOTH in results[-1].record.stages_ms) is (smoothing > 0)
     assert found[0.5] < 0.85 * found[0.0]

@@ -8,7 +8,10 @@ import pytest
 from numpy.typing import NDArray
 from sensor_msgs.msg import CompressedImage, Image
 
-from cfrnet_ros.node.image_conversion import CAUSES, ImageDecoder, ImageError, to_image_msg
+from cfrnet_ros.node.images.decoder import ImageDecoder
+from cfrnet_ros.node.images.encodings import ENCODINGS, Encoding
+from cfrnet_ros.node.images.errors import CAUSES, ImageError
+from cfrnet_ros.node.images.messages import to_image_msg
 
 WIDTH, HEIGHT = 24, 16
 
@@ -38,17 +41,6 @@ def decoder() -> ImageDecoder:
     return ImageDecoder(max_image_px=1_000_000)
 
 
-@pytest.fixture(scope='module')
-def bgr() -> NDArray[np.uint8]:
-    """Four flat quarters: blue, green, red, and a grey; survives chroma subsampling."""
-    image = np.zeros((HEIGHT, WIDTH, 3), np.uint8)
-    image[: HEIGHT // 2, : WIDTH // 2] = (200, 30, 40)
-    image[: HEIGHT // 2, WIDTH // 2 :] = (20, 190, 60)
-    image[HEIGHT // 2 :, : WIDTH // 2] = (10, 50, 220)
-    image[HEIGHT // 2 :, WIDTH // 2 :] = (120, 120, 120)
-    return image
-
-
 @pytest.mark.parametrize('padding', [0, 13])
 @pytest.mark.parametrize(
     ('encoding', 'order'),
@@ -74,6 +66,19 @@ def test_grey_is_repeated_in_all_channels(encoding: str, padding: int) -> None:
     grey = np.arange(WIDTH * HEIGHT, dtype=np.uint16).reshape(HEIGHT, WIDTH).astype(np.uint8)
     data, step = pad(grey, padding)
     assert np.array_equal(decoder().decode(make(encoding, data, step)), np.dstack([grey] * 3))
+
+
+@pytest.mark.parametrize('padding', [0, 7])
+def test_new_encoding_is_one_entry(
+    bgr: NDArray[np.uint8], padding: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(ENCODINGS, 'hsv8', Encoding('u1', 3, cv2.COLOR_HSV2BGR_FULL))
+    data, step = pad(cv2.cvtColor(bgr, cv2.COLOR_BGR2HSV_FULL), padding)
+    decoded = decoder().decode(make('hsv8', data, step))
+    assert np.abs(decoded.astype(int) - bgr).max() <= 3
+    with pytest.raises(ImageError) as raised:
+        decoder().check(make('hsv8', data, 3 * WIDTH - 1))
+    assert raised.value.cause == 'bad_layout'
 
 
 @pytest.mark.parametrize('padding', [0, 6])
@@ -201,73 +206,6 @@ def test_bad_images_are_rejected_with_their_cause(msg: Image, cause: str) -> Non
     assert raised.value.cause == cause
     assert cause in CAUSES
     assert str(raised.value)
-
-
-def encode(bgr: NDArray[np.uint8] | NDArray[np.uint16], extension: str) -> bytes:
-    done, data = cv2.imencode(extension, bgr)
-    assert done
-    return data.tobytes()
-
-
-def compressed(data: bytes, text: str) -> CompressedImage:
-    return CompressedImage(format=text, data=array('B', data))
-
-
-@pytest.mark.parametrize(('extension', 'tolerance'), [('.png', 0), ('.jpg', 8)])
-def test_compressed_images(bgr: NDArray[np.uint8], extension: str, tolerance: int) -> None:
-    data = encode(bgr, extension)
-    for text in ('jpeg', 'png', f'bgr8; {extension[1:]} compressed bgr8', ''):
-        decoded = decoder().decode(compressed(data, text))
-        assert decoded.shape == bgr.shape
-        # Away from the edges between the quarters, where JPEG rings.
-        assert np.abs(decoded[1:7, 1:7].astype(int) - bgr[1:7, 1:7]).max() <= tolerance
-
-
-def test_compressed_rgb_is_swapped_back(bgr: NDArray[np.uint8]) -> None:
-    swapped = encode(np.ascontiguousarray(bgr[:, :, ::-1]), '.png')
-    decoded = decoder().decode(compressed(swapped, 'rgb8; png compressed rgb8'))
-    assert np.array_equal(decoded, bgr)
-
-
-def test_compressed_grey_and_sixteen_bits() -> None:
-    grey = np.tile(np.arange(0, 240, 10, dtype=np.uint8), (HEIGHT, 1))
-    decoded = decoder().decode(compressed(encode(grey, '.png'), 'mono8; png compressed mono8'))
-    assert np.array_equal(decoded, np.dstack([grey] * 3))
-    deep = np.tile(np.linspace(0, 4095, WIDTH), (HEIGHT, 1)).astype(np.uint16)
-    decoded = decoder().decode(compressed(encode(deep, '.png'), 'mono16; png compressed mono16'))
-    assert decoded[:, -1].min() > 240
-    assert decoded[:, 0].max() < 15
-
-
-@pytest.mark.parametrize('extension', ['.png', '.jpg'])
-def test_truncated_compressed_images_are_rejected(
-    portrait: NDArray[np.uint8], extension: str
-) -> None:
-    data = encode(portrait, extension)
-    for length in (len(data) // 2, len(data) - 12):
-        with pytest.raises(ImageError) as raised:
-            decoder().decode(compressed(data[:length], extension[1:]))
-        assert raised.value.cause == 'truncated'
-    for length in (4, 12, 20):
-        with pytest.raises(ImageError) as raised:
-            decoder().decode(compressed(data[:length], extension[1:]))
-        assert raised.value.cause == 'corrupt'
-
-
-def test_padding_behind_a_jpeg_does_no_harm(portrait: NDArray[np.uint8]) -> None:
-    padded = encode(portrait, '.jpg') + bytes(100)
-    assert decoder().decode(compressed(padded, 'jpeg')).shape == portrait.shape
-
-
-def test_huge_compressed_image_is_refused_by_its_header() -> None:
-    data = encode(np.zeros((2000, 2000, 3), np.uint8), '.png')
-    with pytest.raises(ImageError) as raised:
-        ImageDecoder(max_image_px=100_000).check(compressed(data, 'png'))
-    assert raised.value.cause == 'too_large'
-    data = encode(np.zeros((2000, 2000, 3), np.uint8), '.jpg')
-    with pytest.raises(ImageError) as raised:
-        ImageDecoder(max_image_px=100_000).check(compressed(data, 'jpeg'))
-    assert raised.value.cause == 'too_large'
 
 
 def test_image_message_holds_the_array(bgr: NDArray[np.uint8]) -> None:

@@ -1,0 +1,61 @@
+"""Counts of frames and faces since the node started."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+from cfrnet_ros.node.images.errors import CAUSES
+from cfrnet_ros.vision.frame_record import FrameRecord
+from cfrnet_ros.vision.quality.face_quality import REASONS
+
+
+@dataclass
+class Counts:
+    """Totals since the node started.
+
+    Every received frame is in exactly one of processed, dropped, rejected and in flight.
+
+    Attributes:
+        received: Number of messages that arrived.
+        processed: Number of frames that went all the way.
+        dropped: Number of frames that gave way to a newer one or to a deactivation.
+        rejected: Number of rejected frames, by cause.
+        waiting: Number of frames in the mailbox.
+        working: Number of frames in the worker's hands.
+        age_unusable: Number of processed frames whose stamp says nothing about their age.
+        faces: Number of faces passed on.
+        restored: Number of faces that were restored, in their frame or an equal earlier one.
+        reused: Number of faces that showed the restoration of an earlier frame.
+        refused: Number of faces passed on unrestored, by reason.
+
+    """
+
+    received: int = 0
+    processed: int = 0
+    dropped: int = 0
+    rejected: dict[str, int] = field(default_factory=lambda: dict.fromkeys(CAUSES, 0))
+    waiting: int = 0
+    working: int = 0
+    age_unusable: int = 0
+    faces: int = 0
+    restored: int = 0
+    reused: int = 0
+    refused: dict[str, int] = field(default_factory=lambda: dict.fromkeys(REASONS, 0))
+
+    @property
+    def in_flight(self) -> int:
+        """Number of frames that wait or are worked on."""
+        return self.waiting + self.working
+
+    def copy(self) -> Counts:
+        """Return the counts at this moment."""
+        return replace(self, rejected=dict(self.rejected), refused=dict(self.refused))
+
+    def add(self, record: FrameRecord) -> None:
+        """Count a processed frame and its faces."""
+        self.processed += 1
+        self.faces += record.passed_on
+        self.restored += record.restored
+        self.reused += record.reused
+        for reason, number in record.refused.items():
+            self.refused[reason] += number

@@ -1,0 +1,114 @@
+"""The way of the frames, from the subscription through the engine to the outputs."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from threading import Thread
+
+from rclpy.lifecycle import LifecycleNode
+from sensor_msgs.msg import CompressedImage, Image
+
+from cfrnet_ros.node.camera_info import CameraInfoHolder
+from cfrnet_ros.node.engine import Engine
+from cfrnet_ros.node.images.decoder import ImageDecoder
+from cfrnet_ros.node.images.errors import ImageError
+from cfrnet_ros.node.inputs import Inputs
+from cfrnet_ros.node.mailbox import Mailbox
+from cfrnet_ros.node.monitor import Monitor
+from cfrnet_ros.node.outputs import Outputs
+from cfrnet_ros.node.parameters import Settings
+from cfrnet_ros.node.processor import Frame, FrameProcessor
+from cfrnet_ros.node.throttled_log import ThrottledLog
+from cfrnet_ros.node.worker import Worker
+
+
+class Flow:
+    """All that lives from a configure to the next cleanup, and only together.
+
+    Frames flow between `start` and `stop`. All methods belong to the executor thread.
+
+    Attributes:
+        engine: Engine that restores the frames.
+
+    """
+
+    def __init__(
+        self,
+        node: LifecycleNode,
+        engine: Engine,
+        settings: Callable[[], Settings],
+        monitor: Monitor,
+        log: ThrottledLog,
+    ) -> None:
+        """Create the topics and the worker thread; nothing is received or sent before `start`.
+
+        Args:
+            node: Node that subscribes and publishes.
+            engine: Engine, loaded and warmed up.
+            settings: Function that returns the parameters at this moment.
+            monitor: Account of the frames.
+            log: Log of what happens to single frames.
+
+        """
+        self.engine = engine
+        self._settings = settings
+        self._monitor = monitor
+        self._log = log
+        self._generation = 0
+        self._camera = CameraInfoHolder(log)
+        self._decoder = ImageDecoder(settings().max_image_px)
+        self._inputs = Inputs(node)
+        self._outputs = Outputs(node, self._camera, settings().rep155)
+        self._processor = FrameProcessor(
+            engine, self._decoder, self._outputs, monitor, log, node.get_clock(), settings
+        )
+        self._mailbox: Mailbox[Frame] = Mailbox()
+        self._worker = Worker(
+            self._mailbox, self._processor.process, self._processor.crashed, 'cfrnet_worker'
+        )
+
+    def start(self) -> None:
+        """Subscribe, and let frames out, starting with a fresh tracker."""
+        self._generation += 1
+        self._monitor.activated()
+        self._processor.open_gate(self._generation)
+        self._inputs.open(self._settings().image_transport, self._take, self._camera.take)
+
+    def stop(self) -> None:
+        """Unsubscribe; when this returns nothing is being published."""
+        self._inputs.close()
+        self._camera.clear()
+        self._processor.close_gate()
+        if self._mailbox.clear() is not None:
+            self._monitor.replaced()
+        self._monitor.deactivated()
+
+    def close(self) -> Thread:
+        """Stop, take the topics down and let the worker end.
+
+        Returns:
+            Thread of the worker. It ends after the frame in hand and takes the engine with
+            it; waiting for that here would hold up every other callback.
+
+        """
+        self.stop()
+        self._mailbox.close()
+        self._outputs.destroy()
+        return self._worker.thread
+
+    def forget_tracks(self) -> None:
+        """Take the next frame for the first of a new scene."""
+        self._processor.request_reset()
+
+    def _take(self, msg: Image | CompressedImage) -> None:
+        """Hand an image to the worker, unless it is broken."""
+        try:
+            self._decoder.check(msg)
+        except ImageError as error:
+            self._monitor.refused(error.cause)
+            self._log.warn(error.cause, f'frame rejected ({error.cause}): {error}')
+            return
+        self._monitor.queued()
+        if self._mailbox.put(Frame(msg, time.perf_counter(), self._generation)) is not None:
+            self._monitor.replaced()

@@ -1,0 +1,1 @@
+"""Images: from ROS messages to BGR arrays and back, whatever the encoding."""

@@ -1,0 +1,59 @@
+"""Encodings that only cv_bridge knows, where one is installed."""
+
+from __future__ import annotations
+
+import sys
+from array import array
+
+import numpy as np
+from numpy.typing import NDArray
+from sensor_msgs.msg import Image
+
+from cfrnet_ros.node.images.encodings import ENCODINGS, row_bytes
+from cfrnet_ros.node.images.errors import UNKNOWN_ENCODING, ImageError
+from cfrnet_ros.node.images.raw import packed_rows
+
+
+def decode_with_cv_bridge(msg: Image) -> NDArray[np.uint8]:
+    """Let cv_bridge decode a checked message of an encoding that is not known here.
+
+    Args:
+        msg: Message that `raw.check_raw` has passed.
+
+    Returns:
+        (H, W, 3) uint8 BGR, C-contiguous.
+
+    Raises:
+        ImageError: No cv_bridge is installed, or it cannot decode the message either.
+
+    """
+    unknown = ImageError(
+        UNKNOWN_ENCODING,
+        f'encoding {msg.encoding!r} is not known; known are {", ".join(ENCODINGS)}',
+    )
+    row_length = row_bytes(msg.encoding, msg.width)
+    if row_length is None:
+        raise unknown
+    if bool(msg.is_bigendian) != (sys.byteorder == 'big'):
+        # One of the two cv_bridges leaves such bytes swapped: refused, not wrong.
+        raise unknown
+    try:
+        # ROS 2's cv_bridge built against NumPy 1 raises all sorts on import.
+        from cv_bridge import CvBridge
+    except Exception as error:
+        raise unknown from error
+    packed = Image()
+    packed.header = msg.header
+    packed.height, packed.width, packed.encoding = msg.height, msg.width, msg.encoding
+    packed.is_bigendian = msg.is_bigendian
+    packed.step = row_length
+    data: array[int] = array('B')
+    data.frombytes(packed_rows(msg, row_length).tobytes())
+    packed.data = data
+    try:
+        converted = np.asarray(CvBridge().imgmsg_to_cv2(packed, 'bgr8'))
+    except Exception as error:
+        raise unknown from error
+    if converted.dtype != np.uint8 or converted.shape != (msg.height, msg.width, 3):
+        raise unknown
+    return np.ascontiguousarray(converted)

@@ -1,0 +1,136 @@
+"""Account of a frame, which the monitor, diagnostics, `~/frame/status` and replay read."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from cfrnet_ros.vision.stages import Stage
+from cfrnet_ros.vision.types import FaceQuality, RestoredFace
+
+
+@dataclass(frozen=True)
+class FaceRecord:
+    """What is known of one face, without its pixels.
+
+    Attributes:
+        track_id: Id of the track, -1 for an untracked face.
+        score: Detection confidence, 0..1.
+        reason: Why the face was not restored, one of `face_quality.REASONS`; '' if it was.
+        reused: Whether the restoration is that of an earlier, equal crop.
+        cycles: Number of cycles behind the crop, 0 for a face that is passed on as it is.
+        residuals: Mean absolute change of each cycle, 0..1 of the value range.
+        quality: Measurements before restoration, None where nothing was measured.
+        sharpness: Sharpness after restoration, see `face_quality.sharpness_of`; None where it
+            was not measured.
+        identity_drift_deg: Angle between the embeddings before and after restoration, in
+            degrees; None where it was not measured.
+
+    """
+
+    track_id: int
+    score: float
+    reason: str
+    reused: bool
+    cycles: int
+    residuals: tuple[float, ...]
+    quality: FaceQuality | None
+    sharpness: float | None
+    identity_drift_deg: float | None
+
+    @property
+    def restored(self) -> bool:
+        """Whether the crop is more than the camera's pixels."""
+        return not self.reason
+
+    @classmethod
+    def of(cls, face: RestoredFace) -> FaceRecord:
+        """Take down what is known of a face."""
+        return cls(
+            track_id=face.face.track_id,
+            score=face.face.score,
+            reason=face.reason,
+            reused=face.reused,
+            cycles=face.restoration.cycles,
+            residuals=face.restoration.residuals,
+            quality=face.quality,
+            sharpness=face.sharpness,
+            identity_drift_deg=face.identity_drift_deg,
+        )
+
+
+@dataclass(frozen=True)
+class FrameRecord:
+    """Account of one frame. A frame that was rejected has nothing but stages.
+
+    Attributes:
+        stages_ms: Wall time by stage in milliseconds, only of the stages that ran, in the
+            order of `Stage`.
+        found: Number of faces in the frame, passed on or not; None where it is not known.
+        passed_on: Number of faces passed on, restored or not.
+        restored: Number of faces that were restored, in this frame or an equal earlier one.
+        reused: Number of faces that show the restoration of an earlier frame.
+        refused: Number of faces passed on unrestored, by reason.
+        cycles_asked: Number of cycles that the settings ask for.
+        cycles_allowed: Number of cycles that the latency budget allowed each face.
+        cycles_used: Most cycles that any face has behind it, 0 if none was restored.
+        budget_ms: Latency budget of the frame in milliseconds, 0 for none.
+        residuals: Mean absolute change of each cycle, 0..1, averaged over the faces that had
+            that cycle.
+        faces: Records of the faces passed on, in the order of `face_choice`; empty where
+            only their numbers are known.
+
+    """
+
+    stages_ms: Mapping[Stage, float]
+    found: int | None = None
+    passed_on: int = 0
+    restored: int = 0
+    reused: int = 0
+    refused: Mapping[str, int] = field(default_factory=dict)
+    cycles_asked: int = 0
+    cycles_allowed: int = 0
+    cycles_used: int = 0
+    budget_ms: float = 0.0
+    residuals: tuple[float, ...] = ()
+    faces: tuple[FaceRecord, ...] = ()
+
+    @property
+    def detected(self) -> bool:
+        """Whether the detector ran, or the faces were followed from the frame before."""
+        return Stage.DETECT in self.stages_ms
+
+
+def record_frame(
+    stages_ms: Mapping[Stage, float],
+    faces: Sequence[RestoredFace],
+    *,
+    found: int,
+    cycles_asked: int,
+    cycles_allowed: int,
+    budget_ms: float,
+) -> FrameRecord:
+    """Count what became of the faces of a frame; see `FrameRecord` for the arguments."""
+    records = tuple(FaceRecord.of(face) for face in faces)
+    return FrameRecord(
+        stages_ms=stages_ms,
+        found=found,
+        passed_on=len(records),
+        restored=sum(face.restored for face in records),
+        reused=sum(face.reused for face in records),
+        refused=Counter(face.reason for face in records if face.reason),
+        cycles_asked=cycles_asked,
+        cycles_allowed=cycles_allowed,
+        cycles_used=max((face.cycles for face in records), default=0),
+        budget_ms=budget_ms,
+        residuals=_mean_residuals(records),
+        faces=records,
+    )
+
+
+def _mean_residuals(faces: Sequence[FaceRecord]) -> tuple[float, ...]:
+    """Return the residual of each cycle, averaged over the faces that had that cycle."""
+    most = max((len(face.residuals) for face in faces), default=0)
+    by_cycle = [[f.residuals[k] for f in faces if k < len(f.residuals)] for k in range(most)]
+    return tuple(sum(values) / len(values) for values in by_cycle)

@@ -1,0 +1,105 @@
+"""Stages of a frame, and the clock that times them.
+
+A new stage is one more member of `Stage`: its place is the place in the order, its value the
+name in diagnostics (`latency/<name>/...`), in `~/frame/status` and in replay's tables.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from enum import Enum
+from types import MappingProxyType
+
+
+class Stage(Enum):
+    """Stages in the order in which a frame passes them; the value is the published name."""
+
+    #: From the arrival of the message to its being taken by the worker thread.
+    WAIT = 'wait'
+    DECODE = 'decode'
+    DETECT = 'detect'
+    TRACK = 'track'
+    ALIGN = 'align'
+    #: Measuring faces, before and after restoration.
+    QUALITY = 'quality'
+    # As many as `MAX_CYCLES`; each is the sum over the faces.
+    RESTORE_CYCLE_1 = 'restore_cycle_1'
+    RESTORE_CYCLE_2 = 'restore_cycle_2'
+    RESTORE_CYCLE_3 = 'restore_cycle_3'
+    RESTORE_CYCLE_4 = 'restore_cycle_4'
+    RESTORE_CYCLE_5 = 'restore_cycle_5'
+    RESTORE_CYCLE_6 = 'restore_cycle_6'
+    RESTORE_CYCLE_7 = 'restore_cycle_7'
+    RESTORE_CYCLE_8 = 'restore_cycle_8'
+    IDENTITY = 'identity'
+    SMOOTH = 'smooth'
+    #: Putting the restored faces back into the frame, while somebody subscribes to it.
+    BLEND = 'blend'
+    #: Drawing the debug view, while somebody subscribes to it.
+    DEBUG = 'debug'
+    PUBLISH = 'publish'
+    #: From the arrival of the message to the last message sent.
+    TOTAL = 'total'
+    #: From the header's stamp, by the node's clock, to the crops' being sent.
+    AGE = 'age'
+
+    @property
+    def in_total(self) -> bool:
+        """Whether the time of this stage is a part of TOTAL."""
+        return self not in (Stage.TOTAL, Stage.AGE)
+
+
+#: Stages of the restorer's cycles, the first cycle first.
+RESTORE_CYCLES: tuple[Stage, ...] = tuple(
+    stage for stage in Stage if stage.value.startswith('restore_cycle_')
+)
+
+
+def ms_since(moment_s: float) -> float:
+    """Return the milliseconds since a moment of `time.perf_counter`."""
+    return (time.perf_counter() - moment_s) * 1e3
+
+
+class StageClock:
+    """Adds up the wall times of one frame by stage: `with clock(Stage.DETECT): ...`.
+
+    Not thread-safe.
+    """
+
+    def __init__(self) -> None:
+        """Start the clock."""
+        self._started_s = time.perf_counter()
+        self._ms: dict[Stage, float] = {}
+
+    @contextmanager
+    def __call__(self, stage: Stage) -> Iterator[None]:
+        """Add the time of a block to a stage; a block that raises is not counted."""
+        started_s = time.perf_counter()
+        yield
+        self.add(stage, ms_since(started_s))
+
+    def add(self, stage: Stage, ms: float) -> None:
+        """Add a time that was measured elsewhere, in milliseconds."""
+        self._ms[stage] = self._ms.get(stage, 0.0) + ms
+
+    def add_cycles(self, cycle_ms: Sequence[float]) -> None:
+        """Add the times of one face's cycles, in milliseconds, the first cycle first."""
+        for index, ms in enumerate(cycle_ms):
+            self.add(RESTORE_CYCLES[index], ms)
+
+    @property
+    def elapsed_ms(self) -> float:
+        """Milliseconds since the clock was started, timed or not."""
+        return ms_since(self._started_s)
+
+    @property
+    def parts_ms(self) -> float:
+        """Sum of the stages so far that are a part of TOTAL, in milliseconds."""
+        return sum(ms for stage, ms in self._ms.items() if stage.in_total)
+
+    @property
+    def stages_ms(self) -> Mapping[Stage, float]:
+        """Copy of the times so far in milliseconds, only of stages that ran, in order."""
+        return MappingProxyType({stage: self._ms[stage] for stage in Stage if stage in self._ms})

@@ -1,0 +1,107 @@
+from __future__ import annotations
+
+import struct
+from array import array
+
+import cv2
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from sensor_msgs.msg import CompressedImage
+
+from cfrnet_ros.node.images import compressed_formats
+from cfrnet_ros.node.images.compressed_formats import CompressedFormat
+from cfrnet_ros.node.images.decoder import ImageDecoder
+from cfrnet_ros.node.images.errors import ImageError
+
+WIDTH, HEIGHT = 24, 16
+
+
+def decoder() -> ImageDecoder:
+    return ImageDecoder(max_image_px=1_000_000)
+
+
+def encode(bgr: NDArray[np.uint8] | NDArray[np.uint16], extension: str) -> bytes:
+    done, data = cv2.imencode(extension, bgr)
+    assert done
+    return data.tobytes()
+
+
+def compressed(data: bytes, text: str) -> CompressedImage:
+    return CompressedImage(format=text, data=array('B', data))
+
+
+@pytest.mark.parametrize(('extension', 'tolerance'), [('.png', 0), ('.jpg', 8)])
+def test_compressed_images(bgr: NDArray[np.uint8], extension: str, tolerance: int) -> None:
+    data = encode(bgr, extension)
+    for text in ('jpeg', 'png', f'bgr8; {extension[1:]} compressed bgr8', ''):
+        decoded = decoder().decode(compressed(data, text))
+        assert decoded.shape == bgr.shape
+        # Away from the edges between the quarters, where JPEG rings.
+        assert np.abs(decoded[1:7, 1:7].astype(int) - bgr[1:7, 1:7]).max() <= tolerance
+
+
+def test_compressed_rgb_is_swapped_back(bgr: NDArray[np.uint8]) -> None:
+    swapped = encode(np.ascontiguousarray(bgr[:, :, ::-1]), '.png')
+    decoded = decoder().decode(compressed(swapped, 'rgb8; png compressed rgb8'))
+    assert np.array_equal(decoded, bgr)
+
+
+def test_compressed_grey_and_sixteen_bits() -> None:
+    grey = np.tile(np.arange(0, 240, 10, dtype=np.uint8), (HEIGHT, 1))
+    decoded = decoder().decode(compressed(encode(grey, '.png'), 'mono8; png compressed mono8'))
+    assert np.array_equal(decoded, np.dstack([grey] * 3))
+    deep = np.tile(np.linspace(0, 4095, WIDTH), (HEIGHT, 1)).astype(np.uint16)
+    decoded = decoder().decode(compressed(encode(deep, '.png'), 'mono16; png compressed mono16'))
+    assert decoded[:, -1].min() > 240
+    assert decoded[:, 0].max() < 15
+
+
+@pytest.mark.parametrize('extension', ['.png', '.jpg'])
+def test_truncated_compressed_images_are_rejected(
+    portrait: NDArray[np.uint8], extension: str
+) -> None:
+    data = encode(portrait, extension)
+    for length in (len(data) // 2, len(data) - 12):
+        with pytest.raises(ImageError) as raised:
+            decoder().decode(compressed(data[:length], extension[1:]))
+        assert raised.value.cause == 'truncated'
+    for length in (4, 12, 20):
+        with pytest.raises(ImageError) as raised:
+            decoder().decode(compressed(data[:length], extension[1:]))
+        assert raised.value.cause == 'corrupt'
+
+
+def test_new_compressed_format_is_one_entry(
+    bgr: NDArray[np.uint8], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def bmp_size(data: memoryview) -> tuple[int, int]:
+        width, height = struct.unpack('<ii', data[18:26])
+        return width, height
+
+    msg = compressed(encode(bgr, '.bmp'), 'bmp')
+    with pytest.raises(ImageError, match="'bmp' is not known; jpeg and png are"):
+        decoder().decode(msg)
+    # The data of a bitmap end without a marker.
+    bmp = CompressedFormat('bmp', 'bmp', b'BM', b'', bmp_size)
+    monkeypatch.setattr(compressed_formats, 'FORMATS', (*compressed_formats.FORMATS, bmp))
+    assert np.array_equal(decoder().decode(msg), bgr)
+    with pytest.raises(ImageError) as raised:
+        ImageDecoder(max_image_px=100).check(msg)
+    assert raised.value.cause == 'too_large'
+
+
+def test_padding_behind_a_jpeg_does_no_harm(portrait: NDArray[np.uint8]) -> None:
+    padded = encode(portrait, '.jpg') + bytes(100)
+    assert decoder().decode(compressed(padded, 'jpeg')).shape == portrait.shape
+
+
+def test_huge_compressed_image_is_refused_by_its_header() -> None:
+    data = encode(np.zeros((2000, 2000, 3), np.uint8), '.png')
+    with pytest.raises(ImageError) as raised:
+        ImageDecoder(max_image_px=100_000).check(compressed(data, 'png'))
+    assert raised.value.cause == 'too_large'
+    data = encode(np.zeros((2000, 2000, 3), np.uint8), '.jpg')
+    with pytest.raises(ImageError) as raised:
+        ImageDecoder(max_image_px=100_000).check(compressed(data, 'jpeg'))
+    assert raised.value.cause == 'too_large'

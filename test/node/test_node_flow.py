@@ -1,0 +1,71 @@
+"""What a configure builds: gone after a cleanup, undone where an activation fails."""
+
+from __future__ import annotations
+
+import gc
+from pathlib import Path
+
+import rclpy
+from diagnostic_msgs.msg import DiagnosticStatus
+from node_harness import NodeProcess, Peer
+from rclpy.context import Context
+from rclpy.lifecycle import TransitionCallbackReturn
+from ros_domains import next_domain
+
+from cfrnet_ros.node.engine import Engine
+from cfrnet_ros.node.restorer_node import RestorerNode
+
+
+def test_failed_activation_is_not_told_as_a_failed_configure_and_leaves_no_subscription(
+    tmp_path: Path, halving_model: Path
+) -> None:
+    domain = next_domain()
+    # More than the middleware can count, which only shows when the node subscribes.
+    depth = 'qos_overrides./image.subscription.depth:=4294967296000'
+    arguments = ['-p', f'model:={halving_model}', '-p', 'autostart:=false', '-p', depth]
+    process = NodeProcess(tmp_path / 'node', domain, arguments)
+    peer = Peer(domain)
+    try:
+        assert peer.transition('configure')
+        assert not peer.transition('activate')
+        assert peer.state() == 'inactive'
+        engine = peer.wait_for_diagnostics(
+            lambda d: d['engine'].level == DiagnosticStatus.ERROR, 'an error of the engine'
+        )['engine']
+        assert engine.message.startswith('not activated: ')
+        assert 'not configured' not in engine.message
+        assert 'cannot activate: ' in process.log
+        # The camera's intrinsics were subscribed to before the image failed.
+        assert peer.node.count_subscribers('/camera_info') == 0
+        assert peer.transition('cleanup')
+        peer.wait_for_diagnostics(
+            lambda d: d['engine'].message == 'unconfigured', 'no error after the cleanup'
+        )
+        assert process.end() == 0
+    finally:
+        peer.close()
+        process.kill()
+
+
+def engines() -> int:
+    gc.collect()
+    return sum(type(each) is Engine for each in gc.get_objects())
+
+
+def test_cleanup_frees_the_models(halving_model: Path) -> None:
+    context = Context()
+    rclpy.init(context=context, domain_id=next_domain())
+    node = RestorerNode(context=context, cli_args=['--ros-args', '-p', f'model:={halving_model}'])
+    try:
+        before = engines()
+        for _ in range(2):
+            assert node.trigger_configure() == TransitionCallbackReturn.SUCCESS
+            assert engines() == before + 1
+            assert node.trigger_activate() == TransitionCallbackReturn.SUCCESS
+            assert node.trigger_deactivate() == TransitionCallbackReturn.SUCCESS
+            assert node.trigger_cleanup() == TransitionCallbackReturn.SUCCESS
+            assert node.wait_for_worker(60.0)
+            assert engines() == before
+    finally:
+        node.destroy_node()
+        rclpy.shutdown(context=context)
