@@ -69,11 +69,11 @@ class FrameRow:
 
     @property
     def record(self) -> FrameRecord | None:
-        """Account of the frame, None if it was not processed."""
+        """Record of the frame, None if it was not processed."""
         return None if self.report is None or self.report.rejected else self.report.record
 
     def count(self, name: Count) -> float:
-        """Return a number of the frame's account, or NaN if it is not known."""
+        """Return a number of the frame's record, or NaN if it is not known."""
         value: int | None = None if self.record is None else getattr(self.record, name)
         return float('nan') if value is None else float(value)
 

@@ -49,7 +49,7 @@ class FrameReport:
     Attributes:
         stamp_ns: Header stamp of the image, in nanoseconds.
         rejected: Reason for the rejection, '' if the frame was not rejected.
-        record: Account of the frame, as far as the message contains it.
+        record: Record of the frame, as far as the message contains it.
 
     """
 

@@ -148,7 +148,7 @@ def values_of(status: DiagnosticStatus) -> dict[str, str]:
 
 @pytest.fixture(scope='module')
 def restorer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Restorer]:
-    """What feeds the node of the example, which runs as long as the tests of this file."""
+    """Return a stand-in for the restorer, beside one node of the example for all tests here."""
     domain = next_domain()
     peer = Restorer('/cfrnet', domain)
     process = start(tmp_path_factory.mktemp('eyelids'), '-p', 'perclos_warning:=0.2', domain=domain)
@@ -205,7 +205,7 @@ def test_blinks_are_counted_and_long_closures_raise_a_warning(restorer: Restorer
 
 @needs_networks
 def test_eye_outlines_are_in_frame_coordinates(restorer: Restorer) -> None:
-    # Later than any frame of another test.
+    # The stamp is later than that of any frame in another test.
     restorer.eyes.clear()
     restorer.send(300, [(1, *crop(1.0))])
     wait_until(lambda: len(restorer.eyes) == 2, 'two eyes')

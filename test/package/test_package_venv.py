@@ -51,7 +51,7 @@ def test_venv_is_created_once_and_recreated_when_broken(tmp_path: Path, nothing:
     second = install(base, venv, 'import pip', nothing)
     assert (second.returncode, second.stdout) == (0, '')
 
-    # The second time without installing pip, which takes seconds: ours is lent instead.
+    # The second venv borrows the pip of this interpreter, because installing pip takes seconds.
     quick = tmp_path / 'python3'
     quick.write_text(
         '#!/bin/sh\n'

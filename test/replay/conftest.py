@@ -69,7 +69,7 @@ def played(
 
 @pytest.fixture(scope='session')
 def commanded(case_bag: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory) -> Command:
-    """Return the case `night`, replayed by the command line, once for all workers."""
+    """Return the case `night`, replayed with the command line once for all workers."""
     out = shared_folder(tmp_path_factory) / 'commanded'
     done: Command = made_once(out, lambda out: run_command(case_bag('night'), out))
     return done

@@ -100,7 +100,7 @@ def test_a_slow_turn_is_followed_within_two_frames(crop: Frame) -> None:
         (7, 0.9, 'key', -1.0),
     ],
 )
-def test_nothing_of_another_face_time_or_setting_is_mixed_in(
+def test_other_tracks_times_and_settings_are_not_mixed_in(
     crop: Frame, track_id: int, smoothing: float, key: str, time_s: float
 ) -> None:
     smoother = TemporalSmoother()
@@ -119,7 +119,7 @@ def test_absent_tracks_are_forgotten(crop: Frame) -> None:
         assert np.array_equal(smoother.apply(7, crop, darker, 0.9, 'key', 0.1), darker)
 
 
-def test_the_pipeline_smooths_where_it_is_told_to(
+def test_temporal_smoothing_is_a_setting_of_the_pipeline(
     tmp_path: Path, detector: YuNetDetector, cpu: ProviderChoice, portrait: Frame
 ) -> None:
     restorer = Restorer(scale_model(tmp_path / 'm.onnx', 0.9, size=96), cpu, threads=1)

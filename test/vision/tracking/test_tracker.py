@@ -190,7 +190,7 @@ def test_time_jumping_back_forgets_lost_faces(detector: YuNetDetector, two_faces
     assert sorted(face.track_id for face in faces) == [2, 3]
 
 
-#: Faces cross faster in another scene, and are covered for longer.
+#: Scenes that are covered by harder ones: faces cross faster or are covered for longer there.
 _REPETITIONS = {'cross, one behind the other', 'lens covered while they cross'}
 
 
