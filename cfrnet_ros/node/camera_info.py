@@ -59,8 +59,9 @@ class CameraInfoHolder:
         if (info.width, info.height) != (width, height):
             self._log.warn(
                 'camera_info',
-                f'no ~/face/camera_info: the camera_info is of {info.width}x{info.height} images,'
-                f' these are {width}x{height}',
+                '~/face/camera_info is not published: camera_info describes'
+                f' {info.width}x{info.height} images, but the images are {width}x{height}; publish'
+                ' the intrinsics of this image size',
             )
             return None
         return info

@@ -108,13 +108,14 @@ def _input(view: View) -> DiagnosticStatus:
         silent_s = report.active_s if report.since_image_s is None else report.since_image_s
         if silent_s > settings.diagnostics_no_image_error_s:
             verdict.error(
-                f'no image on {view.topic} for {silent_s:.1f} s ({view.publishers} publishers)'
+                f'no image on {view.topic} for {silent_s:.1f} s (number of publishers:'
+                f' {view.publishers})'
             )
         if report.drop_share > settings.diagnostics_drop_warn_share:
-            verdict.warn(f'{report.drop_share:.0%} of the frames dropped for newer ones')
+            verdict.warn(f'{report.drop_share:.0%} of the frames were dropped for newer ones')
         if report.recent_rejected:
             causes = ', '.join(f'{n} {cause}' for cause, n in report.recent_rejected.items())
-            verdict.warn(f'of {report.recent_received} frames rejected: {causes}')
+            verdict.warn(f'rejected frames among {report.recent_received} received: {causes}')
     values: dict[str, object] = {
         'topic': view.topic,
         'transport': settings.image_transport,
@@ -149,12 +150,13 @@ def _restoration(view: View) -> DiagnosticStatus:
             verdict.warn(f'no face for {faceless_s:.1f} s')
         if age is not None and age.p95 > FOREIGN_CLOCK_MS:
             verdict.warn(
-                f'images are {age.p95 / 3600e3:.1f} h old: their stamps are of another clock; set'
-                ' use_sim_time when a bag is replayed'
+                f'the images appear to be {age.p95 / 3600e3:.1f} h old, so their stamps come from'
+                ' another clock; if a bag is replayed, set use_sim_time'
             )
         elif age is not None and age.p95 > settings.diagnostics_age_warn_ms:
             verdict.warn(
-                f'age p95 {age.p95:.0f} ms is above {settings.diagnostics_age_warn_ms:.0f} ms'
+                f'age p95 {age.p95:.0f} ms is above diagnostics.age_warn_ms ='
+                f' {settings.diagnostics_age_warn_ms:.0f} ms'
             )
     last = report.last
     values: dict[str, object] = {
@@ -197,7 +199,7 @@ def _engine(view: View) -> DiagnosticStatus:
     if report.failure is not None:
         verdict.error(f'processing fails: {report.failure}')
     if view.active and report.busy_s > STUCK_S:
-        verdict.warn(f'busy with one frame for {report.busy_s:.0f} s')
+        verdict.warn(f'one frame has been in processing for {report.busy_s:.0f} s')
     values: dict[str, object] = {
         'provider/requested': view.settings.provider,
         'provider/strict': view.settings.strict_provider,

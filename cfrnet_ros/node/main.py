@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 DESCRIPTION = """\
 Restores the faces in a stream of images, as a ROS 2 lifecycle node.
 
-Topics and parameters are given the ROS 2 way, for example:
+Topics and parameters are set as usual in ROS 2, for example:
 
   restorer --ros-args -r image:=/camera/image_raw -p cycles:=3 --params-file dms.yaml
 
-Exit code: 0 after SIGINT or SIGTERM, 1 if the node cannot start (with the parameter
-autostart, that includes a failed configure).
+Exit code: 0 after SIGINT or SIGTERM, 1 if the node cannot start. If the parameter autostart
+is true, a failure to configure or activate also ends the node with exit code 1.
 """
 
 #: How long an ending process waits for inference that is under way, in seconds.
@@ -62,8 +62,8 @@ class _Session:
             text = f'{type(error).__name__}: {" ".join(str(error).split())}'
             if 'NOT_SET' in text:
                 text = (
-                    'a parameter is given without a value; an empty list counts as none, write'
-                    f' [""] instead ({text})'
+                    'a parameter is given without a value; ROS 2 treats an empty list as no value,'
+                    f' so write [""] instead ({text})'
                 )
             print(f'restorer: cannot start: {text}', file=sys.stderr)
             if os.environ.get('CFRNET_TRACEBACK'):
@@ -109,7 +109,7 @@ class _Session:
 
         for transition in (node.trigger_configure, node.trigger_activate):
             if transition() != TransitionCallbackReturn.SUCCESS:
-                node.get_logger().fatal('autostart failed for the reason above: ending')
+                node.get_logger().fatal('autostart failed for the reason above; the node ends')
                 return 1
         return 0
 

@@ -181,13 +181,13 @@ class RestorerNode(LifecycleNode):
         engine = load_engine(settings)
         for assumption in engine.card.assumed:
             self.get_logger().warning(
-                f'the model card of {engine.card.name} is incomplete, assuming {assumption}'
+                f'the model card of {engine.card.name} is incomplete; the node assumes {assumption}'
             )
         for part, session in (('restorer', engine.restorer), ('detector', engine.detector)):
             if session.fell_back:
                 self.get_logger().warning(
-                    f'{part}: provider {session.requested!r} was asked for, {session.used!r} is'
-                    f' used: {session.reason}'
+                    f'{part} runs on {session.used!r} instead of provider {session.requested!r}:'
+                    f' {session.reason}'
                 )
         for rejected in engine.rejected:
             self.get_logger().warning(f'self-test: {rejected}; another engine is used')
@@ -195,7 +195,7 @@ class RestorerNode(LifecycleNode):
         log(f'self-test of {engine.card.name} on {engine.restorer.used} {engine.self_test}')
         self._flow = Flow(self, engine, lambda: self._params.settings, self._monitor, self._log)
         if not detections.available():
-            self.get_logger().info('vision_msgs is not installed: ~/detections is not offered')
+            self.get_logger().info('vision_msgs is not installed, so ~/detections is not published')
         self._warn_about_qos_overrides()
         self.get_logger().info(
             f'{engine.card.name} ({engine.card.precision}, {engine.card.size} px) on'
@@ -204,7 +204,7 @@ class RestorerNode(LifecycleNode):
 
     def _activate(self) -> None:
         if self._flow is None:
-            raise TransitionError('configure first')
+            raise TransitionError('the node must be configured first')
         # Enables the lifecycle publishers.
         super().on_activate(LifecycleState('inactive', 2))
         try:
@@ -256,7 +256,8 @@ class RestorerNode(LifecycleNode):
             self._diagnostics.publish(msg)
         except Exception:
             # An exception here would end the executor, and with it the node.
-            self._log.error('diagnostics', f'no diagnostics: {traceback.format_exc().strip()}')
+            text = traceback.format_exc().strip()
+            self._log.error('diagnostics', f'diagnostics cannot be published: {text}')
 
     def _warn_about_qos_overrides(self) -> None:
         image = image_topic(self, self._params.settings.image_transport)
@@ -266,6 +267,6 @@ class RestorerNode(LifecycleNode):
             topic = name.split('.')[1] if name.count('.') >= 2 else ''
             if topic not in topics:
                 self.get_logger().warning(
-                    f'{name} has no effect: this node has no topic {topic!r}, but'
+                    f'{name} has no effect: this node has no topic {topic!r}; its topics are'
                     f' {", ".join(sorted(topics))}'
                 )

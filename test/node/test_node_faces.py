@@ -311,7 +311,7 @@ def test_the_crops_camera_projects_to_where_the_crop_shows_it(
         def warned() -> bool:
             publisher.publish(source)
             exchange((FACE, Image))
-            return 'the camera_info is of 1280x480 images' in node.process.log
+            return 'camera_info describes 1280x480 images' in node.process.log
 
         wait_until(warned, 'a warning')
     node.peer.node.destroy_publisher(publisher)

@@ -160,7 +160,7 @@ def test_the_pipelines_settings_are_made_once_for_each_change(node: Node) -> Non
         ('qos_overrides./image.subscription.reliability', 'utmost', "'best_effort'"),
         ('qos_overrides./image.subscription.depth', 'ten', 'integer above 0'),
         ('qos_overrides./image.subscription.colour', 'red', 'only history'),
-        ('nonsense_altogether', 2, 'known are'),
+        ('nonsense_altogether', 2, 'the parameters are autostart, convergence_tolerance'),
     ],
 )
 def test_wrong_settings_are_told_apart_and_explained(name: str, value: Any, part: str) -> None:

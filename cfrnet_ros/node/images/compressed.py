@@ -38,7 +38,7 @@ def check_compressed(msg: CompressedImage, max_px: int) -> None:
 
     """
     if len(msg.data) == 0:
-        raise ImageError(EMPTY, 'a compressed image without data')
+        raise ImageError(EMPTY, 'the compressed image has no data')
     data = memoryview(msg.data)
     found = _format_of(data, msg.format)
     size = found.read_size(data)
@@ -48,7 +48,7 @@ def check_compressed(msg: CompressedImage, max_px: int) -> None:
     # libjpeg paints what is missing grey and calls it a success, so the end
     # marker is looked for. Cameras may pad it, hence not only at the end.
     if found.end not in bytes(data[-_TAIL:]):
-        raise ImageError(TRUNCATED, 'the compressed image ends before its end marker')
+        raise ImageError(TRUNCATED, 'the compressed image is cut off: its end marker is missing')
 
 
 def decode_compressed(msg: CompressedImage, scaler: SampleScaler) -> NDArray[np.uint8]:
@@ -71,9 +71,15 @@ def decode_compressed(msg: CompressedImage, scaler: SampleScaler) -> NDArray[np.
     # source image's pixels.
     decoded = cv2.imdecode(data, cv2.IMREAD_UNCHANGED)
     if decoded is None:
-        raise ImageError(CORRUPT, f'the {len(data)} bytes of {msg.format!r} cannot be decoded')
+        raise ImageError(
+            CORRUPT, f'OpenCV cannot decode the {len(data)} bytes of format {msg.format!r}'
+        )
     if decoded.dtype not in (np.dtype(np.uint8), np.dtype(np.uint16)):
-        raise ImageError(UNKNOWN_ENCODING, f'compressed samples of type {decoded.dtype}')
+        raise ImageError(
+            UNKNOWN_ENCODING,
+            f'the samples of the compressed image are of type {decoded.dtype}; uint8 and uint16'
+            ' are supported',
+        )
     pixels = scaler.to_bytes(np.asarray(decoded))
     channels = 1 if pixels.ndim == 2 else pixels.shape[2]
     if channels == 1:
@@ -86,7 +92,10 @@ def decode_compressed(msg: CompressedImage, scaler: SampleScaler) -> NDArray[np.
         return to_bgr(pixels, cv2.COLOR_RGB2BGR if swapped else None)
     if channels == 4:
         return to_bgr(pixels, cv2.COLOR_RGBA2BGR if swapped else cv2.COLOR_BGRA2BGR)
-    raise ImageError(UNKNOWN_ENCODING, f'a compressed image with {channels} channels')
+    raise ImageError(
+        UNKNOWN_ENCODING,
+        f'the compressed image has {channels} channels; 1, 3 and 4 are supported',
+    )
 
 
 def _format_of(data: memoryview, declared: str) -> CompressedFormat:
@@ -98,9 +107,12 @@ def _format_of(data: memoryview, declared: str) -> CompressedFormat:
     if declared and not any(re.search(each.pattern, declared.lower()) for each in known):
         names = ' and '.join(each.name for each in known)
         raise ImageError(
-            UNKNOWN_ENCODING, f'compressed format {declared!r} is not known; {names} are'
+            UNKNOWN_ENCODING, f'compressed format {declared!r} is not supported; {names} are'
         )
     if 'compressedDepth' in declared:
-        raise ImageError(UNKNOWN_ENCODING, 'compressedDepth holds distances, not a picture')
-    names = ' nor like a '.join(each.name.upper() for each in known)
-    raise ImageError(CORRUPT, f'the data begin neither like a {names}')
+        raise ImageError(
+            UNKNOWN_ENCODING,
+            'compressedDepth contains distances; the node needs a colour or grey picture',
+        )
+    names = ' or '.join(each.name.upper() for each in known)
+    raise ImageError(CORRUPT, f'the data do not begin like a {names} file')

@@ -29,7 +29,7 @@ def decode_with_cv_bridge(msg: Image) -> NDArray[np.uint8]:
     """
     unknown = ImageError(
         UNKNOWN_ENCODING,
-        f'encoding {msg.encoding!r} is not known; known are {", ".join(ENCODINGS)}',
+        f'encoding {msg.encoding!r} is not supported; supported are {", ".join(ENCODINGS)}',
     )
     row_length = row_bytes(msg.encoding, msg.width)
     if row_length is None:

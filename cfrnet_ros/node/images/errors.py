@@ -50,10 +50,10 @@ def check_size(width: int, height: int, max_px: int) -> None:
 
     """
     if width <= 0 or height <= 0:
-        raise ImageError(EMPTY, f'the image is {width} x {height} pixels')
+        raise ImageError(EMPTY, f'the image has no pixels: its size is {width} x {height}')
     if width * height > max_px:
         raise ImageError(
             TOO_LARGE,
-            f'the image is {width} x {height} = {width * height} pixels, above max_image_px ='
-            f' {max_px}; raise that parameter if the camera is right',
+            f'the image has {width} x {height} = {width * height} pixels, more than max_image_px ='
+            f' {max_px}; raise that parameter if the camera really sends images of this size',
         )

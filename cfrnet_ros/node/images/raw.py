@@ -25,7 +25,7 @@ def check_raw(msg: Image, max_px: int) -> None:
     """
     check_size(msg.width, msg.height, max_px)
     if len(msg.data) == 0:
-        raise ImageError(EMPTY, f'a {msg.width} x {msg.height} image without data')
+        raise ImageError(EMPTY, f'the {msg.width} x {msg.height} image has no data')
     needed = row_bytes(msg.encoding, msg.width)
     if needed is not None and msg.step < needed:
         raise ImageError(
@@ -36,13 +36,15 @@ def check_raw(msg: Image, max_px: int) -> None:
     encoding = ENCODINGS.get(msg.encoding)
     if encoding is not None and msg.width % encoding.pixel_group:
         raise ImageError(
-            BAD_LAYOUT, f'{msg.encoding} needs an even width, the image has {msg.width}'
+            BAD_LAYOUT,
+            f'encoding {msg.encoding} needs an even width, but the image is {msg.width} pixels'
+            ' wide',
         )
     if len(msg.data) < msg.step * msg.height:
         raise ImageError(
             TRUNCATED,
-            f'{len(msg.data)} bytes of data, but {msg.height} rows of {msg.step} bytes make'
-            f' {msg.step * msg.height}',
+            f'the image has {len(msg.data)} bytes of data, but {msg.height} rows of'
+            f' {msg.step} bytes need {msg.step * msg.height}',
         )
 
 

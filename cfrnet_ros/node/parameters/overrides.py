@@ -60,7 +60,7 @@ def _qos_problems(name: str, value: Any) -> list[str]:
         return [f'{name}: only {", ".join(_QOS_POLICIES)} can be overridden']
     choices = _QOS_POLICIES[policy]
     if choices is None:
-        valid, expected = type(value) is int and value > 0, 'integer above 0'
+        valid, expected = type(value) is int and value > 0, 'an integer above 0'
     else:
         valid, expected = value in choices, ' or '.join(repr(choice) for choice in choices)
     return [] if valid else [f'{name} must be {expected}; got {describe(value)}']
@@ -71,5 +71,6 @@ def _unknown(name: str, known: Iterable[str]) -> str:
     # The right word on the wrong level of the YAML is a common slip as well.
     last = name.split('.')[-1]
     close = close or [other for other in known if other.split('.')[-1] == last]
-    hint = f'did you mean {close[0]!r}?' if close else f'known are {", ".join(sorted(known))}'
+    names = ', '.join(sorted(known))
+    hint = f'did you mean {close[0]!r}?' if close else f'the parameters are {names}'
     return f'there is no parameter {name!r}; {hint}'

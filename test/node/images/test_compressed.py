@@ -80,7 +80,7 @@ def test_new_compressed_format_is_one_entry(
         return width, height
 
     msg = compressed(encode(bgr, '.bmp'), 'bmp')
-    with pytest.raises(ImageError, match="'bmp' is not known; jpeg and png are"):
+    with pytest.raises(ImageError, match="'bmp' is not supported; jpeg and png are"):
         decoder().decode(msg)
     # The data of a bitmap end without a marker.
     bmp = CompressedFormat('bmp', 'bmp', b'BM', b'', bmp_size)
