@@ -1,4 +1,4 @@
-"""The node's state as three diagnostic statuses: input, restoration, engine."""
+"""Builds the node's three diagnostic statuses: input, restoration and engine."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from cfrnet_ros.node.parameters import Settings
 from cfrnet_ros.vision.engine.cpu import cpu_kind
 from cfrnet_ros.vision.stages import Stage
 
-#: An age above this is no latency but another clock.
+#: Age in milliseconds above which stamps are assumed to come from another clock.
 FOREIGN_CLOCK_MS = 3600e3
-#: A frame that takes longer than this in the engine is worth a warning.
+#: Processing time of one frame, in seconds, above which the engine status is WARN.
 STUCK_S = 10.0
 
 ACTIVE = 'active'
@@ -24,19 +24,20 @@ ACTIVE = 'active'
 
 @dataclass(frozen=True)
 class View:
-    """All that the statuses are made of.
+    """Everything that the statuses are built from.
 
     Attributes:
-        node_name: fully qualified, without the leading slash: the statuses' prefix.
-        hardware_id: as it is to be reported.
-        lifecycle_state: label of the state, for instance 'active'.
-        topic: resolved name of the input.
-        publishers: how many nodes publish on it.
-        settings: parameters at this moment.
-        report: numbers at this moment.
-        engine: None while nothing is loaded.
-        transition_error: What the last lifecycle transition did not reach, and why, such as
-            'not configured: no such model'; '' if it did not fail.
+        node_name: Fully qualified name of the node without the leading slash. The names of the
+            statuses begin with it.
+        hardware_id: Value of `hardware_id` in the statuses.
+        lifecycle_state: Label of the lifecycle state, for instance 'active'.
+        topic: Resolved name of the topic with the images.
+        publishers: Number of publishers on that topic.
+        settings: Current parameters.
+        report: Current figures of the monitor.
+        engine: Loaded engine, None while none is loaded.
+        transition_error: Failure of the last lifecycle transition with its reason, such as
+            'not configured: no such model'; '' if it succeeded.
 
     """
 
@@ -52,13 +53,13 @@ class View:
 
     @property
     def active(self) -> bool:
-        """Whether frames are expected."""
+        """Whether the node is active, so that frames are expected."""
         return self.lifecycle_state == ACTIVE
 
 
 @dataclass
 class _Verdict:
-    """Collects findings; the worst decides the level, all of them the message."""
+    """Collects findings. The most serious one sets the level; the message lists all of them."""
 
     level: int = 0
     findings: list[str] = field(default_factory=list)
@@ -69,7 +70,7 @@ class _Verdict:
 
     def error(self, text: str) -> None:
         self.level = 2
-        # The worst first: viewers cut long messages.
+        # Errors come first, since viewers cut long messages.
         self.findings.insert(0, text)
 
 
@@ -77,11 +78,14 @@ _LEVELS = (DiagnosticStatus.OK, DiagnosticStatus.WARN, DiagnosticStatus.ERROR)
 
 
 def build_statuses(view: View) -> list[DiagnosticStatus]:
-    """Judge the node.
+    """Build the statuses of the node.
+
+    Args:
+        view: Current state of the node.
 
     Returns:
-        `<node>: restoration`, `<node>: input` and `<node>: engine`, always all
-        three, so that an aggregator never calls one stale.
+        Statuses `<node>: restoration`, `<node>: input` and `<node>: engine`. All three are always
+        present, so that an aggregator never marks one as stale.
 
     """
     return [_restoration(view), _input(view), _engine(view)]
@@ -140,7 +144,7 @@ def _restoration(view: View) -> DiagnosticStatus:
     verdict = _Verdict()
     age = report.latency.get(Stage.AGE)
     if view.active:
-        # Without images nobody can be seen: that is the input's error.
+        # Without images no face can be found; the input status reports that as its error.
         watching = (
             report.since_processed_s is not None
             and report.since_processed_s < settings.diagnostics_no_face_warn_s

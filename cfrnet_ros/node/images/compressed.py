@@ -1,4 +1,4 @@
-"""sensor_msgs/CompressedImage: what its header claims, and its pixels."""
+"""Checks and decodes sensor_msgs/CompressedImage."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ from cfrnet_ros.node.images.errors import (
 )
 from cfrnet_ros.node.images.samples import SampleScaler, to_bgr
 
-#: Bytes at the end in which the end marker is looked for.
+#: Number of bytes at the end of the data in which the end marker is searched for.
 _TAIL = 4096
 
 
 def check_compressed(msg: CompressedImage, max_px: int) -> None:
-    """Judge a message by its header and its end.
+    """Check a message by its header and its end, without decoding it.
 
     Args:
-        msg: Message of any format, known or not.
+        msg: Message of any format, supported or not.
         max_px: Largest number of pixels that is accepted.
 
     Raises:
-        ImageError: The image is empty, too large, damaged, cut short, or of a format that is
-            not known.
+        ImageError: The image is empty, too large, damaged or cut off, or its format is not
+            supported.
 
     """
     if len(msg.data) == 0:
@@ -45,30 +45,30 @@ def check_compressed(msg: CompressedImage, max_px: int) -> None:
     if size is None:
         raise ImageError(CORRUPT, 'the header of the compressed image is damaged')
     check_size(*size, max_px)
-    # libjpeg paints what is missing grey and calls it a success, so the end
-    # marker is looked for. Cameras may pad it, hence not only at the end.
+    # libjpeg fills missing parts with grey and reports success, so the end marker is searched for.
+    # Cameras may append padding, so the marker need not be at the very end.
     if found.end not in bytes(data[-_TAIL:]):
         raise ImageError(TRUNCATED, 'the compressed image is cut off: its end marker is missing')
 
 
 def decode_compressed(msg: CompressedImage, scaler: SampleScaler) -> NDArray[np.uint8]:
-    """Decode a checked message.
+    """Decode a message that has been checked.
 
     Args:
-        msg: Message that `check_compressed` has passed.
-        scaler: Scaler of 16-bit samples, with the frames before.
+        msg: Message that `check_compressed` accepted.
+        scaler: Scaler of 16-bit samples, which remembers the earlier frames.
 
     Returns:
-        (H, W, 3) uint8 BGR, C-contiguous.
+        (H, W, 3) uint8 BGR array, C-contiguous.
 
     Raises:
-        ImageError: OpenCV cannot decode the data, or they hold no picture of 1, 3 or 4
-            channels.
+        ImageError: OpenCV cannot decode the data, or the image has another number of channels than
+            1, 3 or 4, or samples of another type than uint8 or uint16.
 
     """
     data = np.frombuffer(msg.data, np.uint8)
-    # UNCHANGED: keep 16 bits, and never turn by EXIF: boxes are in the
-    # source image's pixels.
+    # UNCHANGED keeps 16 bits, and does not rotate by EXIF: boxes are in pixels of the source
+    # image.
     decoded = cv2.imdecode(data, cv2.IMREAD_UNCHANGED)
     if decoded is None:
         raise ImageError(
@@ -83,9 +83,9 @@ def decode_compressed(msg: CompressedImage, scaler: SampleScaler) -> NDArray[np.
     pixels = scaler.to_bytes(np.asarray(decoded))
     channels = 1 if pixels.ndim == 2 else pixels.shape[2]
     if channels == 1:
-        # OpenCV gives one channel as (H, W), some builds as (H, W, 1).
+        # OpenCV returns one channel as (H, W), but some builds return (H, W, 1).
         return to_bgr(pixels.reshape(pixels.shape[:2]), cv2.COLOR_GRAY2BGR)
-    # "rgb8; jpeg compressed rgb8": the sender compressed RGB as if it were
+    # In a format such as "rgb8; jpeg compressed rgb8" the sender has compressed RGB as if it were
     # BGR (see compressed_image_transport).
     swapped = 'compressed rgb' in msg.format
     if channels == 3:
@@ -99,7 +99,7 @@ def decode_compressed(msg: CompressedImage, scaler: SampleScaler) -> NDArray[np.
 
 
 def _format_of(data: memoryview, declared: str) -> CompressedFormat:
-    """Recognise the data by how they begin; what is declared only chooses the error."""
+    """Recognise the format by the first bytes; the declared format only selects the error."""
     known = compressed_formats.FORMATS
     for each in known:
         if bytes(data[: len(each.magic)]) == each.magic:

@@ -1,4 +1,4 @@
-"""All parameters of the node: those of the picture, and the node's own, each declared once."""
+"""All parameters of the node: those of the pipeline and the node's own, each declared once."""
 
 from __future__ import annotations
 
@@ -14,11 +14,10 @@ from cfrnet_ros.vision.types import FALLBACK, SELF_TEST_MODES
 
 @dataclass(frozen=True)
 class Settings(PipelineSettings):
-    """All parameters at one moment; the pipeline's own are inherited.
+    """Values of all parameters at one moment; the pipeline's parameters are inherited.
 
     Raises:
-        ValueError: A value is not of the declared type or range; the text tells of all such
-            values.
+        ValueError: A value is not of the declared type or range; the text lists all such values.
 
     """
 
@@ -161,10 +160,10 @@ class Settings(PipelineSettings):
 
     @cached_property
     def pipeline(self) -> PipelineSettings:
-        """The pipeline's settings alone, made once for each change of parameters.
+        """The pipeline's settings alone, built once for each change of parameters.
 
-        What the pipeline remembers of a face holds while its settings are the same, so that
-        they must not change with a parameter that does not concern the picture.
+        The pipeline reuses an earlier restoration of a face only while its settings are equal, so
+        a parameter that is not the pipeline's must not change them.
         """
         values: dict[str, Any] = {f.name: getattr(self, f.name) for f in fields(PipelineSettings)}
         return PipelineSettings(**values)
