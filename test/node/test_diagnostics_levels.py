@@ -33,7 +33,7 @@ RECORD = FrameRecord(
 
 @pytest.fixture(scope='module')
 def view(halving_model: Path) -> View:
-    """An active node with a really loaded engine and one processed frame."""
+    """State of an active node with a loaded engine and one processed frame."""
     settings = Settings(model=str(halving_model))
     monitor = Monitor()
     monitor.activated()
@@ -54,11 +54,11 @@ def view(halving_model: Path) -> View:
 
 
 def levels(view: View) -> tuple[bytes, ...]:
-    """Of restoration, input, engine."""
+    """Levels of restoration, input and engine."""
     return tuple(status.level for status in build_statuses(view))
 
 
-def test_healthy_node_is_ok_and_named(view: View) -> None:
+def test_statuses_of_a_healthy_node_are_ok(view: View) -> None:
     statuses = build_statuses(view)
     assert levels(view) == (OK, OK, OK)
     assert [status.name for status in statuses] == [
@@ -73,7 +73,7 @@ def test_healthy_node_is_ok_and_named(view: View) -> None:
     assert sorted(order, key=keys.index) == order
 
 
-def test_each_trouble_has_its_level_and_names_itself(view: View) -> None:
+def test_each_fault_sets_level_and_message_of_its_status(view: View) -> None:
     report = view.report
     old = replace(report.latency[Stage.AGE], p95=301.0)
     troubles: list[tuple[View, int, bytes, str]] = [
@@ -105,7 +105,7 @@ def test_each_trouble_has_its_level_and_names_itself(view: View) -> None:
         assert [levels(troubled)[at] for at in others] == [OK, OK], part
 
 
-def test_provider_that_is_not_the_one_asked_for_is_a_warning(view: View) -> None:
+def test_provider_fallback_is_a_warning(view: View) -> None:
     assert view.engine is not None
     session = replace(
         view.engine.restorer, requested='openvino', fell_back=True, reason='no such device'
