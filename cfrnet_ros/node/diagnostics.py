@@ -12,6 +12,7 @@ from cfrnet_ros.node.face_report import face_values, value_text
 from cfrnet_ros.node.monitor import Report
 from cfrnet_ros.node.parameters import Settings
 from cfrnet_ros.vision.engine.cpu import cpu_kind
+from cfrnet_ros.vision.quality.face_quality import LIMITS
 from cfrnet_ros.vision.stages import Stage
 
 #: Age in milliseconds above which stamps are assumed to come from another clock.
@@ -152,6 +153,8 @@ def _restoration(view: View) -> DiagnosticStatus:
         faceless_s = report.active_s if report.since_face_s is None else report.since_face_s
         if watching and faceless_s > settings.diagnostics_no_face_warn_s:
             verdict.warn(f'no face for {faceless_s:.1f} s')
+        if report.recent_faces and sum(report.recent_refused.values()) == report.recent_faces:
+            verdict.warn(_all_refused(report, settings))
         if age is not None and age.p95 > FOREIGN_CLOCK_MS:
             verdict.warn(
                 f'the images appear to be {age.p95 / 3600e3:.1f} h old, so their stamps come from'
@@ -193,6 +196,19 @@ def _restoration(view: View) -> DiagnosticStatus:
         if age is not None:
             fine += f', age p95 {age.p95:.0f} ms'
     return _status(view, 'restoration', verdict, fine, values)
+
+
+def _all_refused(report: Report, settings: Settings) -> str:
+    """Say why no face in the window was restored, with the limits that refused them."""
+    reasons = ', '.join(
+        f'{number} {reason} ({LIMITS[reason]} {getattr(settings, LIMITS[reason]):g})'
+        for reason, number in report.recent_refused.items()
+    )
+    window_s = min(settings.diagnostics_window_s, report.active_s)
+    return (
+        f'all of {report.recent_faces} faces in the last {window_s:.0f} s were passed on'
+        f' unrestored: {reasons}'
+    )
 
 
 def _engine(view: View) -> DiagnosticStatus:

@@ -64,6 +64,16 @@ class LatencyWindow:
         p50, p95, p99 = (float(v) for v in np.percentile(values, (50, 95, 99)))
         return Percentiles(p50, p95, p99, float(max(values)), len(values))
 
+    def total(self, now: float, window_s: float) -> float:
+        """Return the sum over the last `window_s` seconds.
+
+        Args:
+            now: Current monotonic time in seconds.
+            window_s: Length of the window in seconds.
+
+        """
+        return sum(value for time, value in self._samples if time >= now - window_s)
+
     def mean(self, now: float, window_s: float) -> float:
         """Return the mean over the last `window_s` seconds, 0 if nothing was recorded in them.
 

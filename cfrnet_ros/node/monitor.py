@@ -11,6 +11,7 @@ from cfrnet_ros.node.counts import Counts
 from cfrnet_ros.node.images.errors import CAUSES
 from cfrnet_ros.node.latency import EventWindow, LatencyWindow, Percentiles
 from cfrnet_ros.vision.frame_record import FrameRecord
+from cfrnet_ros.vision.quality.face_quality import REASONS
 from cfrnet_ros.vision.stages import Stage
 
 
@@ -27,6 +28,9 @@ class Report:
         drop_share: Share of the received frames that were dropped, 0..1.
         recent_received: Number of messages received in the window.
         recent_rejected: Number of frames rejected in the window, by cause, without zeros.
+        recent_faces: Number of faces passed on in the window, restored or not.
+        recent_refused: Number of faces passed on unrestored in the window, by reason, without
+            zeros.
         latency: Percentiles by stage, in the order of `Stage`, for the stages that ran.
         last: Account of the last processed frame since activation, None before the first.
         faces_per_frame: Mean number of faces passed on with a frame.
@@ -45,6 +49,8 @@ class Report:
     drop_share: float
     recent_received: int
     recent_rejected: Mapping[str, int]
+    recent_faces: int
+    recent_refused: Mapping[str, int]
     latency: Mapping[Stage, Percentiles]
     last: FrameRecord | None
     faces_per_frame: float
@@ -73,6 +79,7 @@ class Monitor:
         self._drops = EventWindow()
         self._rejects = {cause: EventWindow() for cause in CAUSES}
         self._faces: LatencyWindow = LatencyWindow()
+        self._refused = {reason: LatencyWindow() for reason in REASONS}
         self._stages: dict[Stage, LatencyWindow] = {}
         self._last: FrameRecord | None = None
         self._last_image: float | None = None
@@ -87,7 +94,8 @@ class Monitor:
         with self._lock:
             for window in (self._input, self._output, self._drops, *self._rejects.values()):
                 window.clear()
-            self._faces.clear()
+            for faces in (self._faces, *self._refused.values()):
+                faces.clear()
             self._stages.clear()
             self._last_image = self._last_processed = self._last_face = None
             self._active_since = time.monotonic()
@@ -171,6 +179,8 @@ class Monitor:
             self._last_processed = now
             self._last = record
             self._faces.add(now, float(record.passed_on))
+            for reason, number in record.refused.items():
+                self._refused[reason].add(now, float(number))
             if record.passed_on:
                 self._last_face = now
             for stage, milliseconds in record.stages_ms.items():
@@ -196,6 +206,7 @@ class Monitor:
                 if percentiles is not None:
                     latency[stage] = percentiles
             rejected = {c: w.count(now, span) for c, w in self._rejects.items()}
+            refused = {r: int(w.total(now, span)) for r, w in self._refused.items()}
             return Report(
                 counts=self._counts.copy(),
                 input_hz=received / span,
@@ -203,6 +214,8 @@ class Monitor:
                 drop_share=self._drops.count(now, span) / received if received else 0.0,
                 recent_received=received,
                 recent_rejected={c: n for c, n in rejected.items() if n},
+                recent_faces=int(self._faces.total(now, span)),
+                recent_refused={r: n for r, n in refused.items() if n},
                 latency=latency,
                 last=self._last,
                 faces_per_frame=self._faces.mean(now, span),

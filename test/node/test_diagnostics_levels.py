@@ -13,6 +13,7 @@ from cfrnet_ros.node.engine import load_engine
 from cfrnet_ros.node.monitor import Monitor
 from cfrnet_ros.node.parameters import Settings
 from cfrnet_ros.vision.frame_record import FrameRecord
+from cfrnet_ros.vision.quality.face_quality import REASONS
 from cfrnet_ros.vision.stages import Stage
 
 OK, WARN, ERROR = DiagnosticStatus.OK, DiagnosticStatus.WARN, DiagnosticStatus.ERROR
@@ -103,6 +104,37 @@ def test_each_fault_sets_level_and_message_of_its_status(view: View) -> None:
         assert part in status.message
         others = [at for at in range(3) if at != index]
         assert [levels(troubled)[at] for at in others] == [OK, OK], part
+
+
+def test_restoration_warns_while_all_faces_are_refused(view: View) -> None:
+    monitor = Monitor()
+    monitor.activated()
+
+    def after(record: FrameRecord, times: int) -> DiagnosticStatus:
+        for _ in range(times):
+            monitor.queued()
+            monitor.taken()
+            monitor.processed(record)
+        # Later than the window is long, so that the message names the window.
+        report = replace(monitor.report(10.0), active_s=60.0)
+        return build_statuses(replace(view, report=report))[0]
+
+    status = after(replace(RECORD, refused={'too_small': 1}), 30)
+    assert status.level == WARN
+    assert status.message == (
+        'all of 30 faces in the last 10 s were passed on unrestored: 30 too_small (min_face_px 24)'
+    )
+    status = after(replace(RECORD, passed_on=len(REASONS), refused=dict.fromkeys(REASONS, 1)), 1)
+    assert status.level == WARN
+    assert '31 too_small (min_face_px 24), 1 too_dark (min_brightness 5),' in status.message
+    # Frames without a face change nothing.
+    assert after(replace(RECORD, passed_on=0), 1).level == WARN
+    # One restored face in the window suffices, beside a refused one.
+    assert after(replace(RECORD, passed_on=2, refused={'turned': 1}), 1).level == OK
+    # Faces from before an activation do not count.
+    after(replace(RECORD, refused={'turned': 1}), 1)
+    monitor.activated()
+    assert 'unrestored' not in after(replace(RECORD, passed_on=0), 1).message
 
 
 def test_provider_fallback_is_a_warning(view: View) -> None:
