@@ -273,5 +273,5 @@ def _self_test_values(engine: Engine) -> dict[str, object]:
 
 
 def _known(value: float) -> str:
-    """Return a number with one digit after the point, or nothing for NaN."""
+    """Format a number with one digit after the decimal point, or as '' if it is NaN."""
     return '' if math.isnan(value) else f'{value:.1f}'

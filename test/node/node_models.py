@@ -49,7 +49,7 @@ def halving_model(path: Path) -> Path:
 
 
 def miscompiled_model(path: Path) -> Path:
-    """Halving model whose golden crops are of another one, as if the engine computed wrongly."""
+    """Save a halving model with golden crops of another model, so that its self-test fails."""
     halving_model(path)
     crop = np.random.default_rng(5).integers(0, 256, (SIZE, SIZE, 3), np.uint8)
     golden = path.with_suffix('.golden.png')

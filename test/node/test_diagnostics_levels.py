@@ -150,7 +150,7 @@ def test_provider_fallback_is_a_warning(view: View) -> None:
     assert (values['provider/requested'], values['provider/used']) == ('openvino', 'cpu')
 
 
-def test_the_self_test_of_a_shipped_model_is_told(view: View) -> None:
+def test_engine_status_contains_the_self_test_of_a_shipped_model(view: View) -> None:
     status = build_statuses(replace(view, engine=load_engine(Settings(threads=1))))[2]
     assert status.level == OK
     values = values_of(status)
@@ -163,7 +163,7 @@ def test_the_self_test_of_a_shipped_model_is_told(view: View) -> None:
     assert values['cpu']
 
 
-def test_an_engine_that_failed_its_self_test_is_a_warning(view: View, tmp_path: Path) -> None:
+def test_failed_self_test_is_a_warning(view: View, tmp_path: Path) -> None:
     model = miscompiled_model(tmp_path / 'm.onnx')
     engine = load_engine(Settings(model=str(model), self_test='warn'))
     status = build_statuses(replace(view, engine=engine))[2]
@@ -172,7 +172,7 @@ def test_an_engine_that_failed_its_self_test_is_a_warning(view: View, tmp_path: 
     assert values_of(status)['self_test/verdict'] == 'failed'
 
 
-def test_a_model_without_golden_crops_is_no_trouble(view: View) -> None:
+def test_model_without_golden_crops_is_ok(view: View) -> None:
     status = build_statuses(view)[2]
     assert status.level == OK
     values = values_of(status)
@@ -180,7 +180,7 @@ def test_a_model_without_golden_crops_is_no_trouble(view: View) -> None:
     assert values['self_test/cycle_ms'] == ''
 
 
-def test_inactive_node_is_ok_whatever_it_does_not_receive(view: View) -> None:
+def test_inactive_node_is_ok_without_images(view: View) -> None:
     silent = replace(view.report, since_image_s=99.0, since_face_s=99.0, drop_share=1.0)
     inactive = replace(view, lifecycle_state='inactive', report=silent)
     assert levels(inactive) == (OK, OK, OK)
