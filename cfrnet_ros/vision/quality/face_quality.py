@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import cv2
 import numpy as np
@@ -19,7 +19,16 @@ TURNED = 'turned'
 LOW_SCORE = 'low_score'
 COVERED = 'covered'
 IDENTITY = 'identity_drift'
-REASONS: tuple[str, ...] = (TOO_SMALL, TOO_DARK, TURNED, LOW_SCORE, COVERED, IDENTITY)
+#: Names of the parameters whose limits give these reasons.
+LIMITS: Mapping[str, str] = {
+    TOO_SMALL: 'min_face_px',
+    TOO_DARK: 'min_brightness',
+    TURNED: 'max_yaw_deg',
+    LOW_SCORE: 'min_score_restore',
+    COVERED: 'min_symmetry',
+    IDENTITY: 'max_identity_drift',
+}
+REASONS: tuple[str, ...] = tuple(LIMITS)
 
 #: Distance by which the tip of the nose stands out, in distances of the eyes. Fitted to the pose
 #: of a 468-point face mesh on 154 faces of drivers, webcam clips and portraits with yaws up to
