@@ -32,7 +32,7 @@ def main() -> int:
     given = parser.parse_args()
     choice = choose_providers('cpu')
     detector = YuNetDetector(None, choice, 480)
-    restorer = Restorer(resolve_model(given.model, 'cpu'), choice)
+    restorer = Restorer(resolve_model(given.model), choice)
     scene, rng = Scene(SEED), np.random.default_rng(SEED)
     columns = []
     for number, (name, condition, _) in enumerate(CONDITIONS):

@@ -283,7 +283,7 @@ def test_what_is_no_frame_is_refused(pipeline: FacePipeline) -> None:
 def test_the_shipped_restorer_in_the_whole_chain(
     detector: YuNetDetector, cpu: ProviderChoice, portrait: Frame
 ) -> None:
-    restorer = Restorer(resolve_model('auto', cpu.best), cpu, threads=1)
+    restorer = Restorer(resolve_model('auto'), cpu, threads=1)
     pipeline = FacePipeline(detector, restorer, FaceTracker())
     result = pipeline.process(portrait, PipelineSettings())
     out = blend_faces(portrait, result.faces)

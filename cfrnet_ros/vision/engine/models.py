@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from cfrnet_ros.vision.engine.providers import NAMES
 from cfrnet_ros.vision.errors import ModelError
 
 #: Where the shipped ONNX files and their cards are.
@@ -14,11 +13,8 @@ MODEL_DIR = Path(__file__).resolve().parents[2] / 'models'
 #: their files' names begin with.
 FAMILIES = {'auto': 'cfrnet_256', 'plain': 'cfrnet_plain_256'}
 
-_PRECISIONS = ('fp32', 'int8')
-
-#: Providers that run float faster than, or as fast as, quantised operators with
-#: explicit scales, or that cannot take those at all.
-_FLOAT_PROVIDERS = ('tensorrt', 'cuda', 'coreml')
+#: Precisions that the networks ship in.
+PRECISIONS = ('fp32', 'int8')
 
 
 def shipped_models() -> dict[str, Path]:
@@ -31,15 +27,15 @@ def shipped_models() -> dict[str, Path]:
     return {path.stem: path for path in sorted(MODEL_DIR.glob('*.onnx'))}
 
 
-def resolve_model(name_or_path: str, provider: str = 'cpu') -> Path:
+def resolve_model(name_or_path: str, preferred: str = 'int8') -> Path:
     """Find the file that a `model` parameter means.
 
     Args:
-        name_or_path: 'auto' (INT8 where the provider gains from it, else FP32), 'fp32' or
-            'int8', of the main network; 'plain', 'plain_fp32' or 'plain_int8', the same of
-            the network without skip connections; the name of a shipped model; or the path
-            of any ONNX file (`~` allowed).
-        provider: short name of the provider that is to run it (see `providers.NAMES`).
+        name_or_path: 'auto' (the preferred precision), 'fp32' or 'int8', of the main network;
+            'plain', 'plain_fp32' or 'plain_int8', the same of the network without skip
+            connections; the name of a shipped model; or the path of any ONNX file (`~` allowed).
+        preferred: Precision that suits the provider that is to run the model, one of
+            `PRECISIONS`; see `provider_records.Provider.precision`.
 
     Returns:
         Path of an existing file.
@@ -48,11 +44,11 @@ def resolve_model(name_or_path: str, provider: str = 'cpu') -> Path:
         ModelError: there is no such model; the message lists those there are.
 
     """
-    if provider not in NAMES:
-        raise ValueError(f"unknown provider '{provider}'; known are: {', '.join(NAMES)}")
+    if preferred not in PRECISIONS:
+        raise ValueError(f"preferred must be one of {', '.join(PRECISIONS)}, not '{preferred}'")
     shipped = shipped_models()
     wanted = name_or_path.strip()
-    for name in (wanted, *_stems(wanted, provider)):
+    for name in (wanted, *_stems(wanted, preferred)):
         if name in shipped:
             return shipped[name]
     path = Path(wanted).expanduser()
@@ -79,17 +75,17 @@ def alternatives(model: Path) -> tuple[Path, ...]:
     if shipped.get(model.stem) != model:
         return ()
     stem = model.stem.rpartition('_')[0]
-    names = (f'{stem}_{precision}' for precision in _PRECISIONS)
+    names = (f'{stem}_{precision}' for precision in PRECISIONS)
     return tuple(shipped[name] for name in names if name in shipped and name != model.stem)
 
 
-def _stems(wanted: str, provider: str) -> list[str]:
+def _stems(wanted: str, preferred: str) -> list[str]:
     """Names of the shipped files that a short name can mean, the preferred one first."""
-    preferred = _PRECISIONS if provider in _FLOAT_PROVIDERS else _PRECISIONS[::-1]
+    ordered = sorted(PRECISIONS, key=lambda precision: precision != preferred)
     for family, stem in FAMILIES.items():
         if wanted == family:
-            return [f'{stem}_{precision}' for precision in preferred]
-        for precision in _PRECISIONS:
+            return [f'{stem}_{precision}' for precision in ordered]
+        for precision in PRECISIONS:
             if wanted == (precision if family == 'auto' else f'{family}_{precision}'):
                 return [f'{stem}_{precision}']
     return []

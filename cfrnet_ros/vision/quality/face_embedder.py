@@ -9,8 +9,9 @@ import cv2
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from cfrnet_ros.vision.engine.providers import ProviderChoice, choose_providers, create_session
+from cfrnet_ros.vision.engine.providers import ProviderChoice, choose_providers
 from cfrnet_ros.vision.engine.quantised_weights import expand_weights
+from cfrnet_ros.vision.engine.sessions import create_session
 from cfrnet_ros.vision.errors import ModelError
 from cfrnet_ros.vision.restoration.align import DEFAULT_TEMPLATE, similarity_transform, warp_crop
 
