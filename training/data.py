@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
-from cfrnet_ros.vision.restoration.align import DEFAULT_TEMPLATE, similarity_transform, warp_crop
-from cfrnet_ros.vision.restoration.exposure import face_exposure_gain
+from cfrnet_ros.vision.preprocessing.align import DEFAULT_TEMPLATE, similarity_transform, warp_crop
+from cfrnet_ros.vision.preprocessing.exposure import face_exposure_gain
 
 SIZE = 256
 

@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from ros_domains import next_domain
 from sensor_msgs.msg import CameraInfo, Image
 
-from cfrnet_ros.vision.restoration.align import warp_crop
+from cfrnet_ros.vision.preprocessing.align import warp_crop
 from cfrnet_ros.vision.views.crop_geometry import affine_from_corners, crop_to_frame, frame_to_crop
 
 FACE, OUTLINE, STATUS = '/cfrnet/face/image', '/cfrnet/face/outline', '/cfrnet/face/status'

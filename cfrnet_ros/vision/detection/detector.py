@@ -17,7 +17,7 @@ from cfrnet_ros.vision.detection.yunet_graph import CAN_FIT, YuNetGraph
 from cfrnet_ros.vision.engine.providers import ProviderChoice
 from cfrnet_ros.vision.engine.sessions import EngineSession, create_session
 from cfrnet_ros.vision.errors import ModelError
-from cfrnet_ros.vision.restoration.exposure import normalise_exposure
+from cfrnet_ros.vision.preprocessing.exposure import normalise_exposure
 from cfrnet_ros.vision.types import Face
 
 #: Sessions kept, one per padded input size. A camera needs one; a node that is

@@ -13,7 +13,7 @@ from cfrnet_ros.vision.engine.providers import ProviderChoice, choose_providers
 from cfrnet_ros.vision.engine.quantised_weights import expand_weights
 from cfrnet_ros.vision.engine.sessions import create_session
 from cfrnet_ros.vision.errors import ModelError
-from cfrnet_ros.vision.restoration.align import DEFAULT_TEMPLATE, similarity_transform, warp_crop
+from cfrnet_ros.vision.preprocessing.align import DEFAULT_TEMPLATE, similarity_transform, warp_crop
 
 try:
     import onnx

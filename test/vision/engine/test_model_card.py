@@ -16,7 +16,7 @@ from cfrnet_ros.vision.engine import models
 from cfrnet_ros.vision.engine.model_card import load_card
 from cfrnet_ros.vision.engine.models import resolve_model, shipped_models
 from cfrnet_ros.vision.errors import ModelError
-from cfrnet_ros.vision.restoration.align import FFHQ_TEMPLATE
+from cfrnet_ros.vision.preprocessing.align import FFHQ_TEMPLATE
 
 
 def identity(path: Path, shape: list[int | str], **kwargs: Any) -> Path:
