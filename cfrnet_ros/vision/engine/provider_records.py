@@ -1,4 +1,7 @@
-"""The execution providers that a model may run on: one record for each."""
+"""The execution providers that a model may run on: one record for each.
+
+ONNX Runtime is imported where its functions are called: launch files read the records as well.
+"""
 
 from __future__ import annotations
 
@@ -7,8 +10,6 @@ import platform
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-
-import onnxruntime as ort
 
 #: Options of providers: by short name, names and values of options.
 Options = Mapping[str, Mapping[str, str]]
@@ -96,6 +97,8 @@ def _coreml_options(threads: int) -> dict[str, str]:
 
 def _openvino_device() -> str:
     """Intel's NPU where OpenVINO sees one, else the CPU; a GPU is taken only when named."""
+    import onnxruntime as ort
+
     # Only in the OpenVINO build of ONNX Runtime.
     query = getattr(ort.capi._pybind_state, 'get_available_openvino_device_ids', None)
     devices = query() if query is not None else []
@@ -104,6 +107,8 @@ def _openvino_device() -> str:
 
 def _qnn_backend() -> str:
     """Path of the HTP backend inside the installed wheel, or its bare name."""
+    import onnxruntime as ort
+
     name = 'QnnHtp.dll' if platform.system() == 'Windows' else 'libQnnHtp.so'
     packaged = Path(ort.__file__).parent / 'capi' / name
     return str(packaged) if packaged.is_file() else name
