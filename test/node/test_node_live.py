@@ -6,6 +6,7 @@ import time
 from array import array
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -112,7 +113,7 @@ def test_reliabilities_match_any_camera_and_any_viewer(live: Live) -> None:
     inputs = wait_until(lambda: node.get_subscriptions_info_by_topic('/image'), 'its QoS')
     assert [info.qos_profile.reliability for info in inputs] == [ReliabilityPolicy.BEST_EFFORT]
     for topic in (FACE, RESTORED, DEBUG):
-        outputs = wait_until(lambda t=topic: node.get_publishers_info_by_topic(t), 'its QoS')
+        outputs = wait_until(partial(node.get_publishers_info_by_topic, topic), 'its QoS')
         assert [info.qos_profile.reliability for info in outputs] == [ReliabilityPolicy.RELIABLE]
     assert live.peer.get_parameter('qos_overrides./image.subscription.depth') == 1
 
