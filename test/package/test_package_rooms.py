@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fnmatch import fnmatch
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -78,6 +78,7 @@ def spans(cell: str) -> tuple[str, ...]:
 ROOMS = rooms_of((ROOT / PAGE).read_text(encoding='utf-8'))
 
 
+@cache
 def room_of(path: Path) -> Room | None:
     """Find the room of a file or folder: that whose path is the longest."""
     for place in (path, *path.parents):
@@ -99,7 +100,7 @@ def imports_of(file: Path) -> Iterator[str]:
                 yield name if path_of(name) else str(node.module)
 
 
-@lru_cache
+@cache
 def path_of(module: str) -> Path | None:
     """Find the file or folder of a module of the repository; None for other packages."""
     path = Path(*module.split('.'))
@@ -109,7 +110,7 @@ def path_of(module: str) -> Path | None:
     return path if (ROOT / path / '__init__.py').is_file() else None
 
 
-@lru_cache
+@cache
 def all_imports() -> tuple[Import, ...]:
     """All imports, those of the standard library left out."""
     files = [path for folder in FOLDERS for path in sorted((ROOT / folder).rglob('*.py'))]
@@ -121,15 +122,16 @@ def all_imports() -> tuple[Import, ...]:
     )
 
 
-def leaving(room: Room) -> list[Import]:
+@cache
+def leaving(room: Room) -> tuple[Import, ...]:
     """Imports of a room's files from other rooms and from other packages."""
-    return [
+    return tuple(
         found
         for found in all_imports()
         if room_of(found.file) == room
         and found.module != 'cfrnet_ros'
         and ((path := path_of(found.module)) is None or room_of(path) != room)
-    ]
+    )
 
 
 def covers(entry: str, module: str) -> bool:
