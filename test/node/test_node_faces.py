@@ -58,7 +58,7 @@ def node(tmp_path_factory: pytest.TempPathFactory, halving_model: Path) -> Itera
         process.wait_for_log('waiting for Image')
         wait_until(lambda: peer.diagnostics, 'the first diagnostics')
         yield Live(process, peer)
-        assert process.process.poll() is None, process.log
+        assert process.exit_code is None, process.log
         assert process.end() == 0
         assert 'Traceback' not in process.log
     finally:

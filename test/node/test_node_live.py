@@ -68,7 +68,7 @@ def live(tmp_path_factory: pytest.TempPathFactory, halving_model: Path) -> Itera
         wait_until(lambda: peer.diagnostics, 'the first diagnostics')
         yield Live(process, peer)
         # Whatever the tests threw at it: it lives, ends cleanly, and never tripped.
-        assert process.process.poll() is None, process.log
+        assert process.exit_code is None, process.log
         assert process.end() == 0
         assert 'Traceback' not in process.log
     finally:

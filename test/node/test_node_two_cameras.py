@@ -62,7 +62,7 @@ def start_two_processes(directory: Path, domain: int, model: Path) -> list[Any]:
             directory / name,
             domain,
             ['-r', f'__ns:=/{name}', '-p', f'model:={model}', '-p', 'detection_interval:=1'],
-        ).process
+        )
         for name in ('left', 'right')
     ]
 
@@ -212,7 +212,7 @@ def test_the_identity_guard_does_not_start_without_its_weights(
     arguments = [part for k, v in parameters.items() for part in ('-p', f'{k}:={v}')]
     process = NodeProcess(tmp_path, next_domain(), arguments)
     try:
-        assert process.wait() == 1
+        assert process.wait(TIMEOUT_S) == 1
     finally:
         process.kill()
     assert 'needs the weights of SFace' in process.log
