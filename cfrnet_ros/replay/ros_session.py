@@ -1,4 +1,4 @@
-"""A ROS node of our own for the length of a replay, spun in the background."""
+"""Runs a ROS node for the duration of a replay, spun in the background."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from cfrnet_ros.replay.dds_environment import prepare_environment
 
 
 class RosSession(AbstractContextManager['RosSession']):
-    """Holds a node whose callbacks run in a thread; use it in a `with` statement.
+    """Holds a node whose callbacks run in a thread; to be used in a `with` statement.
 
-    Signals are left to the caller, so that Ctrl-C is an ordinary KeyboardInterrupt.
+    The caller handles signals, so that Ctrl-C is an ordinary KeyboardInterrupt.
     """
 
     def __init__(self, name: str) -> None:
-        """Start.
+        """Start the node.
 
         Args:
-            name: of the node.
+            name: Name of the node.
 
         """
         prepare_environment()
@@ -42,7 +42,7 @@ class RosSession(AbstractContextManager['RosSession']):
             self._executor.spin()
 
     def __exit__(self, *exc: object) -> None:
-        """Stop the thread and take the node down."""
+        """Stop the thread and destroy the node."""
         self._executor.shutdown(timeout_sec=2.0)
         self._thread.join(2.0)
         self.node.destroy_node()

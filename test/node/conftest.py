@@ -22,7 +22,7 @@ def slow_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope='session')
 def portrait() -> NDArray[np.uint8]:
-    """(480, 640, 3) BGR, one face about 90 px high at the left; not writable."""
+    """(480, 640, 3) uint8 BGR image with one face, about 90 px high, at the left; read-only."""
     photo = cv2.cvtColor(astronaut(), cv2.COLOR_RGB2BGR)
     frame = np.full((480, 640, 3), 90, np.uint8)
     frame[:, :480] = cv2.resize(photo, (480, 480), interpolation=cv2.INTER_AREA)

@@ -1,4 +1,4 @@
-"""The params file and the tables of the pages are what is generated from the declarations."""
+"""The params file and the tables of the pages equal what is generated from the declarations."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def test_the_committed_page_holds_the_generated_tables(page: Path) -> None:
         assert table in committed
 
 
-def test_the_command_restores_what_was_edited_by_hand(tmp_path: Path) -> None:
+def test_the_command_reverts_manual_edits(tmp_path: Path) -> None:
     for folder in ('config', 'docs'):
         (tmp_path / folder).mkdir()
     (tmp_path / document.PARAMS_FILE).write_text('/**: {}\n')
@@ -43,7 +43,7 @@ def test_the_command_restores_what_was_edited_by_hand(tmp_path: Path) -> None:
         assert (tmp_path / file).read_text() == (ROOT / file).read_text(encoding='utf-8')
 
 
-def test_the_command_says_what_it_lacks_and_writes_nothing(
+def test_the_command_names_what_is_missing_and_writes_nothing(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert document.main(['--root', str(tmp_path)]) == 1

@@ -64,7 +64,7 @@ class Provider:
 
 
 def _tensorrt_options(threads: int) -> dict[str, str]:
-    # Building an engine takes minutes; the cache makes the second start quick.
+    # Building an engine takes minutes; the cache makes the next start quick.
     return {'trt_engine_cache_enable': '1', 'trt_engine_cache_path': _cache('tensorrt')}
 
 
@@ -73,7 +73,7 @@ def _cann_options(threads: int) -> dict[str, str]:
 
 
 def _qnn_options(threads: int) -> dict[str, str]:
-    # HTP is Qualcomm's NPU; without a backend the provider takes its CPU emulation.
+    # HTP is Qualcomm's NPU; without a backend the provider uses its CPU emulation.
     return {
         'backend_path': _qnn_backend(),
         'htp_performance_mode': 'sustained_high_performance',
@@ -96,17 +96,17 @@ def _coreml_options(threads: int) -> dict[str, str]:
 
 
 def _openvino_device() -> str:
-    """Intel's NPU where OpenVINO sees one, else the CPU; a GPU is taken only when named."""
+    """Return 'NPU' if OpenVINO sees Intel's NPU, otherwise 'CPU'; a GPU must be named."""
     import onnxruntime as ort
 
-    # Only in the OpenVINO build of ONNX Runtime.
+    # The function exists in the OpenVINO build of ONNX Runtime only.
     query = getattr(ort.capi._pybind_state, 'get_available_openvino_device_ids', None)
     devices = query() if query is not None else []
     return 'NPU' if any(str(device).startswith('NPU') for device in devices) else 'CPU'
 
 
 def _qnn_backend() -> str:
-    """Path of the HTP backend inside the installed wheel, or its bare name."""
+    """Return the path of the HTP backend in the installed wheel, or its bare name."""
     import onnxruntime as ort
 
     name = 'QnnHtp.dll' if platform.system() == 'Windows' else 'libQnnHtp.so'
@@ -120,7 +120,7 @@ def _cache(name: str) -> str:
 
 
 def _not_a_pc() -> bool:
-    """Whether QNN finds an NPU here.
+    """Return whether QNN can find an NPU on this machine.
 
     Qualcomm's build for PCs emulates the NPU, hundreds of times slower than the CPU itself.
     """
@@ -130,12 +130,13 @@ def _not_a_pc() -> bool:
 CPU = Provider('cpu', 'CPUExecutionProvider', 'any', '`onnxruntime`', 'int8')
 
 #: All providers, in the order in which `auto` prefers them.
-#: Discrete accelerators come first, since who installs their build owns the device
-#: and they are the fastest; then the NPUs, which leave the CPU free; then OpenVINO,
-#: which is present wherever its package is, most often on nothing but the same CPU;
-#: then Core ML; and the CPU, which is always there. Providers of ONNX Runtime that are
-#: not listed (Azure, which sends data away, above all) are never taken. FP32 is preferred where
-#: float is as fast as quantised operators with explicit scales, or those cannot be run at all.
+#: Discrete accelerators come first, because they are the fastest and because somebody who
+#: installs a build for them has the device; then the NPUs, which leave the CPU free; then
+#: OpenVINO, which is available wherever its package is installed, most often on the CPU only;
+#: then Core ML; and the CPU, which is always available. Providers of ONNX Runtime that are not
+#: listed are never used, above all Azure, which sends data away.
+#: FP32 is preferred by providers that run float models at least as fast as models with quantised
+#: operators of explicit scale, or that cannot run the latter at all.
 PROVIDERS: tuple[Provider, ...] = (
     Provider(
         'tensorrt',

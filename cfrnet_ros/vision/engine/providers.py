@@ -1,4 +1,4 @@
-"""Which execution providers a request names, and which of them are present, best first."""
+"""Which execution providers a request names, and which of them are available, best first."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from cfrnet_ros.vision.engine.provider_records import (
 )
 from cfrnet_ros.vision.errors import ProviderError
 
-#: The request that takes the best provider present.
+#: Request for the best provider available.
 AUTO = 'auto'
 
 
@@ -25,13 +25,13 @@ class ProviderChoice:
     """Providers to try, in order.
 
     Attributes:
-        requested: short names as asked for, or ('auto',).
-        candidates: Providers that are present, best first; never empty. Ends with the CPU unless
-            `strict`.
-        strict: refuse to run on anything that was not asked for.
-        options: per short name, provider options that override the defaults.
-        rejected: Reasons, by short name, not to use a provider although it is a candidate: what
-            an earlier trial found.
+        requested: Requested short names, or ('auto',).
+        candidates: Available providers to try, best first; never empty. The last one is the CPU
+            unless `strict` is set.
+        strict: Whether to refuse every provider that was not requested.
+        options: Provider options by short name, which override the defaults.
+        rejected: Reasons by short name for not using a candidate, as an earlier trial found
+            them.
 
     """
 
@@ -51,7 +51,7 @@ class ProviderChoice:
 
         Args:
             provider: Short name of the provider.
-            reason: Reason, as it is to appear in `sessions.EngineSession.reason`.
+            reason: Reason, as it will appear in `sessions.EngineSession.reason`.
 
         """
         return replace(self, rejected={**self.rejected, provider: reason})
@@ -67,21 +67,21 @@ def choose_providers(
     """Turn a request into an ordered list of providers to try.
 
     Args:
-        request: Short names of `known` separated by commas, most wanted first, or 'auto' for the
-            best present.
-        strict: with names, run on one of these and nothing else; with 'auto', run
-            on the best present and nothing else.
-        available: ONNX Runtime's provider names; asked of ONNX Runtime when None.
-        options: per short name, provider options over the defaults, for instance
+        request: Comma separated short names of `known`, most wanted first, or 'auto' for the
+            best available provider.
+        strict: Whether to accept nothing but the named providers or, with 'auto', nothing but
+            the best available one.
+        available: ONNX Runtime's names of the available providers; None asks ONNX Runtime.
+        options: Provider options by short name, which override the defaults, for instance
             ``{'openvino': {'device_type': 'NPU'}}``.
-        known: Providers that may be taken, in the order in which 'auto' prefers them.
+        known: Providers that may be used, in the order in which 'auto' prefers them.
 
     Returns:
-        The choice, with at least one candidate.
+        Choice with at least one candidate.
 
     Raises:
-        ProviderError: an unknown or empty name, or none of the named ones is
-            present and `strict` is set.
+        ProviderError: A name is unknown or empty, or `strict` is set and none of the named
+            providers is available.
 
     """
     installed = ort.get_available_providers() if available is None else available
@@ -92,8 +92,8 @@ def choose_providers(
     for name in overrides:
         if name not in by_name:
             raise ProviderError(
-                f"options are given for an unknown execution provider '{name}'; "
-                f'known are: {names_of(known)}'
+                f"provider options are given for an unknown execution provider '{name}'; "
+                f'known providers: {names_of(known)}'
             )
     if names == (AUTO,):
         taken = [found for found in present if available is not None or found.suits_auto()]
@@ -104,17 +104,17 @@ def choose_providers(
 
     for name in names:
         if name not in by_name:
-            hint = ' (it stands alone, not in a list)' if name == AUTO else ''
+            hint = ' (auto cannot be combined with other names)' if name == AUTO else ''
             raise ProviderError(
-                f"unknown execution provider '{name}'{hint}; known are: auto, {names_of(known)}; "
-                f'present here: {names_of(present) or "none"}'
+                f"unknown execution provider '{name}'{hint}; known providers: auto,"
+                f' {names_of(known)}; available here: {names_of(present) or "none"}'
             )
     candidates = [by_name[name] for name in dict.fromkeys(names) if by_name[name] in present]
     if strict and not candidates:
         raise ProviderError(
             f"none of the execution providers '{', '.join(names)}' is in this build of ONNX "
             f'Runtime, which has: {names_of(present) or "none"}; install the build for '
-            'your device, or turn strict off to fall back to the CPU'
+            'your device, or set strict_provider to false to fall back to the CPU'
         )
     if not strict and CPU not in candidates:
         candidates.append(CPU)
@@ -124,17 +124,17 @@ def choose_providers(
 def parse_options(
     entries: Sequence[str], known: Sequence[Provider] = PROVIDERS
 ) -> dict[str, dict[str, str]]:
-    """Read provider options from `name.key=value` strings, as a parameter holds them.
+    """Parse provider options from `name.key=value` strings, the form of the parameter.
 
     Args:
-        entries: for instance ``['openvino.device_type=NPU']``; empty strings are skipped.
+        entries: Strings, for instance ``['openvino.device_type=NPU']``; empty ones are skipped.
         known: Providers that may be named.
 
     Returns:
-        Per short provider name its options.
+        Options by short provider name.
 
     Raises:
-        ProviderError: an entry is not of that form or names an unknown provider.
+        ProviderError: An entry has another form or names an unknown provider.
 
     """
     options: dict[str, dict[str, str]] = {}
@@ -146,7 +146,8 @@ def parse_options(
         provider, dot, key = target.strip().partition('.')
         if not equals or not dot or not key or provider not in names:
             raise ProviderError(
-                f"provider option '{entry}' is not of the form <provider>.<option>=<value>, for "
+                f"provider option '{entry}' does not have the form <provider>.<option>=<value>,"
+                f' for '
                 f'example openvino.device_type=NPU; known providers: {names_of(known)}'
             )
         options.setdefault(provider, {})[key.strip()] = value.strip()

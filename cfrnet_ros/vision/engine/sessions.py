@@ -1,4 +1,4 @@
-"""Sessions of ONNX Runtime, and saying so when one runs on another provider than was asked for."""
+"""Loads models with ONNX Runtime, and reports when the provider is not the first choice."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from cfrnet_ros.vision.errors import ModelError, ProviderError
 
 @dataclass(frozen=True)
 class EngineSession:
-    """An ONNX Runtime session and the truth about where it runs.
+    """An ONNX Runtime session and the provider that it really uses.
 
     Attributes:
-        session: the session.
-        requested: what was asked for, comma separated short names or 'auto'.
-        used: short name of the provider that runs the model.
-        fell_back: whether `used` is not the first choice.
-        reason: why it fell back, or which part of the model runs on the CPU beside
-            `used`; empty when there is nothing to say.
+        session: Session of ONNX Runtime.
+        requested: Request, as comma separated short names or 'auto'.
+        used: Short name of the provider that runs the model.
+        fell_back: Whether `used` is not the first choice.
+        reason: Reason for the fallback, or the part of the model that runs on the CPU beside
+            `used`; empty if neither applies.
 
     """
 
@@ -37,34 +37,34 @@ class EngineSession:
 def create_session(
     model: str | Path | bytes, choice: ProviderChoice, threads: int = 0
 ) -> EngineSession:
-    """Load a model on the first provider of a choice that really takes it.
+    """Load a model on the first provider of a choice that really runs it.
 
-    ONNX Runtime on its own falls back to the CPU without a word; here each provider
-    is tried alone (with the CPU for the operators that it lacks) and the session is
-    then asked what it runs on.
+    ONNX Runtime itself falls back to the CPU without a message. This function therefore
+    tries each provider alone, with the CPU for the operators that it lacks, and then asks
+    the session which provider it uses.
 
     Args:
-        model: path of an ONNX file, or its bytes.
-        choice: Providers to try, see `providers.choose_providers`.
-        threads: threads for one operator on the CPU, 0 for ONNX Runtime's own choice.
+        model: Path of an ONNX file, or its bytes.
+        choice: Providers to try, as `providers.choose_providers` returns them.
+        threads: Number of CPU threads for one operator, 0 for ONNX Runtime's own choice.
 
     Returns:
-        The session with what was asked and what is used.
+        Session, with the requested and the used provider.
 
     Raises:
-        ModelError: the file is missing or not a model that ONNX Runtime can read.
-        ProviderError: no provider of the choice could be initialised.
+        ModelError: The file is missing, or ONNX Runtime cannot read it as a model.
+        ProviderError: No provider of the choice could be initialised.
 
     """
     if threads < 0:
         raise ValueError(f'threads must be 0 or above, got {threads}')
     label = _check_readable(model)
     failures: list[str] = []
-    # A provider of the request that is not in this build was left out of the
-    # candidates, and that is a fall-back too.
-    present = [candidate.name for candidate in choice.candidates]
+    # A requested provider that is not in this build is not among the candidates, and that
+    # counts as a fallback too.
+    available = [candidate.name for candidate in choice.candidates]
     for name in choice.requested:
-        if name != AUTO and name not in present:
+        if name != AUTO and name not in available:
             failures.append(f'{name} is not in this build of ONNX Runtime')
 
     for candidate in choice.candidates:
@@ -77,12 +77,13 @@ def create_session(
         except Exception as error:
             if type(error).__name__ in _BROKEN_MODEL or candidate == CPU:
                 raise ModelError(
-                    f'ONNX Runtime cannot load {label}: {_first_line(error)}; is it a complete '
-                    f'ONNX file that version {ort.__version__} understands?'
+                    f'ONNX Runtime cannot load {label}: {_first_line(error)}; check that it is a'
+                    f' complete '
+                    f'ONNX file that version {ort.__version__} supports'
                 ) from error
             cause = _first_line(error)
             if 'assigned to the default CPU EP' in cause:
-                cause = 'it does not take the whole model, or its libraries or device are missing'
+                cause = 'it does not run the whole model, or its libraries or device are missing'
             failures.append(f'{short} failed: {cause}')
             continue
         used = session.get_providers()
@@ -91,20 +92,21 @@ def create_session(
             continue
         placed = _nodes_per_provider(session)
         if candidate != CPU and placed and not placed.get(candidate.onnx_name):
-            failures.append(f'{short} took no part of the model')
+            failures.append(f'{short} ran no part of the model')
             continue
-        fell_back = short != (present[0] if choice.requested == (AUTO,) else choice.requested[0])
+        wanted = available[0] if choice.requested == (AUTO,) else choice.requested[0]
+        fell_back = short != wanted
         reason = '; '.join(failures) if fell_back else ''
         if candidate != CPU and placed.get(CPU.onnx_name):
             note = f'{placed[CPU.onnx_name]} of {sum(placed.values())} operators run on the CPU'
             reason = f'{reason}; {note}' if reason else note
-        # Otherwise a failing device would be replaced by the CPU at run time.
+        # Otherwise the CPU would replace a failing device at run time, without a message.
         session.disable_fallback()
         return EngineSession(session, ','.join(choice.requested), short, fell_back, reason)
 
     raise ProviderError(
         f'no execution provider could run {label}: {"; ".join(failures)}; check the driver and '
-        'libraries of the device, or turn strict off to fall back to the CPU'
+        'libraries of the device, or set strict_provider to false to fall back to the CPU'
     )
 
 
@@ -112,7 +114,7 @@ _BROKEN_MODEL = ('InvalidProtobuf', 'NoSuchFile', 'NoModel', 'InvalidGraph')
 
 
 def _check_readable(model: str | Path | bytes) -> str:
-    """Return how to call the model in messages; raise ModelError when there is no such file."""
+    """Return the model's name for messages; raise ModelError if the file does not exist."""
     if isinstance(model, bytes):
         return 'the model'
     path = Path(model)
@@ -128,10 +130,10 @@ def _open(
     settings.log_severity_level = 3
     settings.intra_op_num_threads = threads
     settings.inter_op_num_threads = 1
-    # A waiting thread that spins burns a core that the camera driver needs.
+    # A waiting thread that spins occupies a core that the camera driver needs.
     settings.add_session_config_entry('session.intra_op.allow_spinning', '0')
     settings.add_session_config_entry('session.inter_op.allow_spinning', '0')
-    # Kept by newer versions of ONNX Runtime, ignored by older ones.
+    # Newer versions of ONNX Runtime record the assignment; older ones ignore the entry.
     settings.add_session_config_entry('session.record_ep_graph_assignment_info', '1')
     chain: list[Any] = [(candidate.onnx_name, candidate.options(choice.options, threads))]
     if candidate != CPU:
@@ -144,7 +146,7 @@ def _open(
 
 
 def _nodes_per_provider(session: ort.InferenceSession) -> dict[str, int]:
-    """Count the operators on each provider; empty where ONNX Runtime cannot tell (before 1.24)."""
+    """Count the operators on each provider; empty if ONNX Runtime cannot tell (before 1.24)."""
     query = getattr(session, 'get_provider_graph_assignment_info', None)
     if query is None:
         return {}

