@@ -1,7 +1,7 @@
 # make demo   plays a bag through the real node and writes demo/report.html
 # make test   the tests; make test-all, also those that take long and show little more
 # make lint   style and types
-# make parameters   rewrites config/dms.yaml and docs/parameters.md from the declared parameters
+# make parameters   rewrites config/dms.yaml and the tables of docs/parameters.md and docs/hardware.md
 # make train, export, evaluate   FACES=folder with MANIFEST.tsv; see training/README.md
 # Everything runs in .venv, which the first run makes from the pinned requirements.
 

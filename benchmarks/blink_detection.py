@@ -38,8 +38,8 @@ from cfrnet_ros.vision.detection.detector import YuNetDetector
 from cfrnet_ros.vision.engine.models import resolve_model
 from cfrnet_ros.vision.engine.providers import choose_providers
 from cfrnet_ros.vision.pipeline import FacePipeline
-from cfrnet_ros.vision.restoration.align import warp_crop
-from cfrnet_ros.vision.restoration.exposure import expose_face, face_exposure_gain
+from cfrnet_ros.vision.preprocessing.align import warp_crop
+from cfrnet_ros.vision.preprocessing.exposure import expose_face, face_exposure_gain
 from cfrnet_ros.vision.restoration.restorer import Restorer
 from cfrnet_ros.vision.restoration.temporal import TemporalSmoother
 from cfrnet_ros.vision.settings import PipelineSettings

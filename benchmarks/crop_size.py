@@ -109,7 +109,7 @@ def main() -> None:
     cv2.setNumThreads(1)
     torch.set_num_threads(1)
     choice = choose_providers('cpu')
-    model = resolve_model('auto', 'cpu')
+    model = resolve_model('auto')
     restorers = {size: Restorer(model, choice, 1, size) for size in SIZES}
     times = cycle_times(restorers, args.rounds)
     result = {

@@ -100,7 +100,7 @@ def main() -> None:
             bags[name] = replay(Path(path), Path(folder) / f'own_{name}', None)
     result = {
         'command': 'python -m benchmarks.replay_bags',
-        'sha256': load_card(resolve_model('auto', 'cpu')).sha256,
+        'sha256': load_card(resolve_model('auto')).sha256,
         'bags': bags,
     }
     args.out.write_text(json.dumps(result, indent=1) + '\n', encoding='utf-8')

@@ -16,7 +16,7 @@ import numpy as np
 from cfrnet_ros.vision.detection.detector import YuNetDetector
 from cfrnet_ros.vision.engine.models import resolve_model
 from cfrnet_ros.vision.engine.providers import choose_providers
-from cfrnet_ros.vision.restoration.align import align_face
+from cfrnet_ros.vision.preprocessing.align import align_face
 from cfrnet_ros.vision.restoration.restorer import Restorer
 from demo.bad_camera import CONDITIONS
 from demo.make_bag import FPS, FRAMES_PER_CONDITION, SEED
@@ -32,7 +32,7 @@ def main() -> int:
     given = parser.parse_args()
     choice = choose_providers('cpu')
     detector = YuNetDetector(None, choice, 480)
-    restorer = Restorer(resolve_model(given.model, 'cpu'), choice)
+    restorer = Restorer(resolve_model(given.model), choice)
     scene, rng = Scene(SEED), np.random.default_rng(SEED)
     columns = []
     for number, (name, condition, _) in enumerate(CONDITIONS):

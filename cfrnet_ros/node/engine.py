@@ -8,7 +8,8 @@ from pathlib import Path
 from cfrnet_ros.node.parameters import Settings
 from cfrnet_ros.vision.detection.detector import YuNetDetector
 from cfrnet_ros.vision.engine.model_card import ModelCard
-from cfrnet_ros.vision.engine.providers import EngineSession, choose_providers, parse_options
+from cfrnet_ros.vision.engine.providers import choose_providers, parse_options
+from cfrnet_ros.vision.engine.sessions import EngineSession
 from cfrnet_ros.vision.pipeline import FacePipeline
 from cfrnet_ros.vision.quality.face_embedder import FaceEmbedder
 from cfrnet_ros.vision.restoration.self_test import SelfTest

@@ -15,8 +15,8 @@ from cfrnet_ros.replay.pictures import Picture, StampFinder
 from cfrnet_ros.replay.plan import FACE_TOPIC, ReplayLog
 from cfrnet_ros.replay.recording import decode_image, image_decoder
 from cfrnet_ros.replay.reports import FaceEntry, number
+from cfrnet_ros.vision.preprocessing.align import warp_crop
 from cfrnet_ros.vision.quality.face_quality import sharpness_of
-from cfrnet_ros.vision.restoration.align import warp_crop
 
 NAN = float('nan')
 

@@ -20,8 +20,8 @@ from lifecycle_msgs.srv import GetState
 from rclpy.node import Node
 
 import cfrnet_ros
+from cfrnet_ros.replay.dds_environment import prepare_environment
 from cfrnet_ros.replay.errors import NodeDiedError
-from cfrnet_ros.replay.ros_session import prepare_environment
 from cfrnet_ros.replay.service_call import ServiceTimeoutError, call
 
 #: Option of prctl(2): the signal that a process gets when its parent ends.
@@ -49,6 +49,8 @@ class NodeProcess(AbstractContextManager['NodeProcess']):
         params_files: Sequence[str | Path] = (),
         name: str = 'cfrnet',
         arguments: Sequence[str] = (),
+        folder: str | Path | None = None,
+        environment: Mapping[str, str] | None = None,
     ) -> None:
         """Start the process.
 
@@ -58,14 +60,17 @@ class NodeProcess(AbstractContextManager['NodeProcess']):
             remappings: New topic or service name by old one.
             params_files: YAML files. Later files override earlier ones, and `parameters` override
                 all of them.
-            name: Name of the node.
+            name: Name of the node. If it is empty, `arguments` or the node's default decide.
             arguments: Further command line arguments after --ros-args.
+            folder: Working directory of the process, None for the current one.
+            environment: Environment variables in addition to those of this process.
 
         """
-        self.name = f'/{name}'
+        self.name = f'/{name}' if name else '/cfrnet'
         self.log_file = Path(log_file)
         command = [sys.executable, '-m', 'cfrnet_ros.node.main', '--ros-args']
-        command += ['-r', f'__node:={name}']
+        if name:
+            command += ['-r', f'__node:={name}']
         for params_file in params_files:
             command += ['--params-file', str(params_file)]
         for key, value in (parameters or {}).items():
@@ -76,11 +81,11 @@ class NodeProcess(AbstractContextManager['NodeProcess']):
             command += ['-r', f'{old}:={new}']
         command += arguments
         prepare_environment()
-        environment = {**os.environ, 'PYTHONUNBUFFERED': '1'}
+        variables = {**os.environ, 'PYTHONUNBUFFERED': '1', **(environment or {})}
         # The node imports the same cfrnet_ros as this process, installed or not.
         ours = str(Path(cfrnet_ros.__file__).resolve().parent.parent)
-        environment['PYTHONPATH'] = os.pathsep.join(
-            [ours, *filter(None, [os.environ.get('PYTHONPATH')])]
+        variables['PYTHONPATH'] = os.pathsep.join(
+            [ours, *filter(None, [variables.get('PYTHONPATH')])]
         )
         self.command = command
         with self.log_file.open('wb') as log:
@@ -89,7 +94,8 @@ class NodeProcess(AbstractContextManager['NodeProcess']):
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                env=environment,
+                cwd=folder,
+                env=variables,
                 start_new_session=True,
                 preexec_fn=_end_with_parent,
             )
@@ -141,6 +147,25 @@ class NodeProcess(AbstractContextManager['NodeProcess']):
                     return
             time.sleep(0.05)
         raise NodeDiedError(f'the node is {label} after {timeout_s:g} s; see {self.log_file}')
+
+    def send_signal(self, number: int) -> None:
+        """Send a signal to the process, if it still runs."""
+        self._process.send_signal(number)
+
+    def wait(self, timeout_s: float | None = None) -> int:
+        """Wait until the process has ended.
+
+        Args:
+            timeout_s: Longest time to wait in seconds, None for no limit.
+
+        Returns:
+            The exit code.
+
+        Raises:
+            subprocess.TimeoutExpired: The process still runs.
+
+        """
+        return self._process.wait(timeout_s)
 
     def stop(self) -> int:
         """Stop the node as Ctrl-C would, or kill it if that fails; returns the exit code."""

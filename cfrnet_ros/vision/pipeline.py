@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from cfrnet_ros.vision.detection.detector import YuNetDetector
 from cfrnet_ros.vision.face_locator import FaceLocator
 from cfrnet_ros.vision.frame_record import FrameRecord, record_frame
+from cfrnet_ros.vision.preprocessing.align import align_face
 from cfrnet_ros.vision.quality.face_embedder import FaceEmbedder, angle_deg
 from cfrnet_ros.vision.quality.face_quality import (
     IDENTITY,
@@ -18,7 +19,6 @@ from cfrnet_ros.vision.quality.face_quality import (
     measure_face,
     sharpness_of,
 )
-from cfrnet_ros.vision.restoration.align import align_face
 from cfrnet_ros.vision.restoration.budget import CycleBudget
 from cfrnet_ros.vision.restoration.restorer import Restorer
 from cfrnet_ros.vision.restoration.reuse import RestorationCache

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from cfrnet_ros.vision.declaration import convert_fields, parameter
+from cfrnet_ros.vision.errors import VisionError
 from cfrnet_ros.vision.tracking.face_choice import (
     CHOICES,
     LARGEST,
@@ -22,12 +23,11 @@ from cfrnet_ros.vision.types import MAX_CYCLES
 def _check_identity(limit: float) -> None:
     """Refuse the identity guard if its network is not installed."""
     if limit > 0:
-        # Imports ONNX Runtime.
-        from cfrnet_ros.vision.errors import VisionError
-        from cfrnet_ros.vision.quality.face_embedder import check_available
+        # Imports onnx, which takes a while.
+        from cfrnet_ros.vision.engine.sface_file import check_sface
 
         try:
-            check_available()
+            check_sface()
         except VisionError as error:
             raise ValueError(f'max_identity_drift cannot be above 0: {error}') from error
 

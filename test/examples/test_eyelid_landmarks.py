@@ -13,7 +13,7 @@ from eyelid_signals import needs_networks
 from numpy.typing import NDArray
 from skimage.data import astronaut
 
-from cfrnet_ros.vision.restoration.align import align_face
+from cfrnet_ros.vision.preprocessing.align import align_face
 from demo.eyelids import close_eyes
 from examples.eyelids import network_files
 from examples.eyelids.eye_landmarks import EyeLandmarker, Eyes, eye_aspect_ratio

@@ -32,7 +32,7 @@ from std_msgs.msg import Header
 from cfrnet_ros.node.face_outputs import outline_msg
 from cfrnet_ros.node.images.messages import to_image_msg
 from cfrnet_ros.node.qos import FACE_DEPTH, output_qos
-from cfrnet_ros.vision.restoration.align import align_face
+from cfrnet_ros.vision.preprocessing.align import align_face
 from demo.eyelids import close_eyes
 from examples.eyelids.eyelid_node import PARAMETERS
 from examples.eyelids.frame_assembler import MOST_WAITING, FrameAssembler

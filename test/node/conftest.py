@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import cv2
@@ -9,13 +8,6 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from skimage.data import astronaut
-
-# This must be set before any ROS context is created: Fast DDS's default transports lose most
-# images even on one host. A discovery range, LOCALHOST for instance, would switch back to these
-# transports, so the tests are separated by their domains alone.
-os.environ['FASTDDS_BUILTIN_TRANSPORTS'] = 'LARGE_DATA'
-os.environ.pop('ROS_AUTOMATIC_DISCOVERY_RANGE', None)
-os.environ.pop('ROS_LOCALHOST_ONLY', None)
 
 
 @pytest.fixture(scope='session')

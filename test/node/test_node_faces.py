@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from ros_domains import next_domain
 from sensor_msgs.msg import CameraInfo, Image
 
-from cfrnet_ros.vision.restoration.align import warp_crop
+from cfrnet_ros.vision.preprocessing.align import warp_crop
 from cfrnet_ros.vision.views.crop_geometry import affine_from_corners, crop_to_frame, frame_to_crop
 
 FACE, OUTLINE, STATUS = '/cfrnet/face/image', '/cfrnet/face/outline', '/cfrnet/face/status'
@@ -58,7 +58,7 @@ def node(tmp_path_factory: pytest.TempPathFactory, halving_model: Path) -> Itera
         process.wait_for_log('waiting for Image')
         wait_until(lambda: peer.diagnostics, 'the first diagnostics')
         yield Live(process, peer)
-        assert process.process.poll() is None, process.log
+        assert process.exit_code is None, process.log
         assert process.end() == 0
         assert 'Traceback' not in process.log
     finally:

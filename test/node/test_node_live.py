@@ -9,6 +9,7 @@ import time
 from array import array
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -70,7 +71,7 @@ def live(tmp_path_factory: pytest.TempPathFactory, halving_model: Path) -> Itera
         wait_until(lambda: peer.diagnostics, 'the first diagnostics')
         yield Live(process, peer)
         # After all tests the node still runs, has logged no exception, and ends cleanly.
-        assert process.process.poll() is None, process.log
+        assert process.exit_code is None, process.log
         assert process.end() == 0
         assert 'Traceback' not in process.log
     finally:
@@ -115,7 +116,7 @@ def test_qos_is_best_effort_for_input_and_reliable_for_output(live: Live) -> Non
     inputs = wait_until(lambda: node.get_subscriptions_info_by_topic('/image'), 'its QoS')
     assert [info.qos_profile.reliability for info in inputs] == [ReliabilityPolicy.BEST_EFFORT]
     for topic in (FACE, RESTORED, DEBUG):
-        outputs = wait_until(lambda t=topic: node.get_publishers_info_by_topic(t), 'its QoS')
+        outputs = wait_until(partial(node.get_publishers_info_by_topic, topic), 'its QoS')
         assert [info.qos_profile.reliability for info in outputs] == [ReliabilityPolicy.RELIABLE]
     assert live.peer.get_parameter('qos_overrides./image.subscription.depth') == 1
 

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import math
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
@@ -48,6 +50,17 @@ def test_dms_yaml_contains_every_default_with_its_type() -> None:
         name: type(value) for name, value in expected.items()
     }
     assert find_problems(given)[1] == []
+
+
+def test_reading_the_declarations_loads_no_onnx_runtime() -> None:
+    """Launch files read them in their own process."""
+    code = (
+        'import sys\n'
+        'from cfrnet_ros.node.parameters import PARAMETERS\n'
+        "print({'onnxruntime', 'onnx', 'cv2'} & sys.modules.keys())"
+    )
+    done = subprocess.run([sys.executable, '-c', code], cwd=ROOT, capture_output=True, text=True)
+    assert (done.stdout.strip(), done.stderr) == ('set()', '')
 
 
 def test_every_number_has_a_range_in_its_descriptor() -> None:

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -61,7 +62,7 @@ def start_two_processes(directory: Path, domain: int, model: Path) -> list[Any]:
             directory / name,
             domain,
             ['-r', f'__ns:=/{name}', '-p', f'model:={model}', '-p', 'detection_interval:=1'],
-        ).process
+        )
         for name in ('left', 'right')
     ]
 
@@ -85,11 +86,19 @@ def two(
             process.wait(TIMEOUT_S)
 
 
+def has_diagnostics(peer: Peer) -> bool:
+    return bool(peer.diagnostics)
+
+
+def is_active(peer: Peer) -> bool:
+    return peer.state() == 'active'
+
+
 def test_two_nodes_share_no_state(two: tuple[Peer, Peer], portrait: NDArray[np.uint8]) -> None:
     left, right = two
     for peer in two:
-        wait_until(lambda p=peer: p.diagnostics, 'diagnostics named after each node')
-        wait_until(lambda p=peer: p.state() == 'active', 'both to be active')
+        wait_until(partial(has_diagnostics, peer), 'diagnostics named after each node')
+        wait_until(partial(is_active, peer), 'both to be active')
     # Each node has its own parameters.
     assert left.set_parameter('cycles', 1).successful
     assert right.set_parameter('cycles', 4).successful
@@ -113,6 +122,9 @@ def test_two_nodes_share_no_state(two: tuple[Peer, Peer], portrait: NDArray[np.u
     def last(peer: Peer) -> dict[str, str]:
         return values_of(peer.diagnostics[-1]['restoration'])
 
+    def tracks(peer: Peer, number: str) -> bool:
+        return f'face_{number}/track_id' in last(peer)
+
     # Each node counts its own tracks from 0.
     for peer, publisher, frame, faces in (
         (left, publishers[0], portrait, '1'),
@@ -121,7 +133,7 @@ def test_two_nodes_share_no_state(two: tuple[Peer, Peer], portrait: NDArray[np.u
         send_until(
             publisher,
             bgr8_message(frame),
-            lambda p=peer, n=faces: f'face_{n}/track_id' in last(p),
+            partial(tracks, peer, faces),
             'the faces in the diagnostics',
         )
         assert last(peer)['face_1/track_id'] == '0'
@@ -202,7 +214,7 @@ def test_max_identity_drift_without_sface_weights_fails_to_start(
     arguments = [part for k, v in parameters.items() for part in ('-p', f'{k}:={v}')]
     process = NodeProcess(tmp_path, next_domain(), arguments)
     try:
-        assert process.wait() == 1
+        assert process.wait(TIMEOUT_S) == 1
     finally:
         process.kill()
     assert 'needs the weights of SFace' in process.log

@@ -115,25 +115,6 @@ def test_replay_dependencies_agree_in_package_xml_setup_py_and_command(
     assert imports >= PACKAGES.keys()
 
 
-def test_vision_does_not_import_ros_nor_the_package_training() -> None:
-    ros = {
-        'rclpy',
-        'sensor_msgs',
-        'std_msgs',
-        'diagnostic_msgs',
-        'cv_bridge',
-        'vision_msgs',
-        'hri_msgs',
-    }
-    vision = {name for name, _ in imported('cfrnet_ros/vision')}
-    assert not vision & ros
-    for path in (ROOT / 'cfrnet_ros/node').rglob('*.py'):
-        assert 'cfrnet_ros.replay' not in path.read_text(encoding='utf-8')
-    for path in (ROOT / 'cfrnet_ros').rglob('*.py'):
-        text = path.read_text(encoding='utf-8')
-        assert not re.search(r'^\s*(from|import) (training|demo|torch)\b', text, re.M), path
-
-
 def test_setup_py_and_changelog_have_the_version_of_package_xml() -> None:
     version = ElementTree.parse(ROOT / 'package.xml').getroot().findtext('version')
     assert setup_says('version')[-1] == version

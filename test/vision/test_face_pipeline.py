@@ -15,7 +15,7 @@ from cfrnet_ros.vision.engine.models import resolve_model
 from cfrnet_ros.vision.engine.providers import ProviderChoice
 from cfrnet_ros.vision.errors import ModelError
 from cfrnet_ros.vision.pipeline import FacePipeline, PipelineSettings
-from cfrnet_ros.vision.restoration.align import align_face
+from cfrnet_ros.vision.preprocessing.align import align_face
 from cfrnet_ros.vision.restoration.restorer import Restorer
 from cfrnet_ros.vision.stages import Stage
 from cfrnet_ros.vision.tracking.tracker import FaceTracker
@@ -283,7 +283,7 @@ def test_invalid_frames_are_refused(pipeline: FacePipeline) -> None:
 def test_the_shipped_restorer_in_the_whole_pipeline(
     detector: YuNetDetector, cpu: ProviderChoice, portrait: Frame
 ) -> None:
-    restorer = Restorer(resolve_model('auto', cpu.best), cpu, threads=1)
+    restorer = Restorer(resolve_model('auto'), cpu, threads=1)
     pipeline = FacePipeline(detector, restorer, FaceTracker())
     result = pipeline.process(portrait, PipelineSettings())
     out = blend_faces(portrait, result.faces)

@@ -14,8 +14,8 @@ from skimage.data import astronaut
 from cfrnet_ros.vision.detection.detector import YuNetDetector
 from cfrnet_ros.vision.engine.models import resolve_model, shipped_models
 from cfrnet_ros.vision.engine.providers import choose_providers
-from cfrnet_ros.vision.restoration.align import align_face
-from cfrnet_ros.vision.restoration.exposure import expose_face, face_exposure_gain
+from cfrnet_ros.vision.preprocessing.align import align_face
+from cfrnet_ros.vision.preprocessing.exposure import expose_face, face_exposure_gain
 from cfrnet_ros.vision.restoration.restorer import Restorer
 
 Image = NDArray[np.uint8]

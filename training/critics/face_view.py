@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from cfrnet_ros.vision.restoration.align import DEFAULT_TEMPLATE
+from cfrnet_ros.vision.preprocessing.align import DEFAULT_TEMPLATE
 
 #: Side of the aligned crop that is embedded, pixels.
 CROP_SIZE = 256
@@ -40,7 +40,7 @@ class FaceView(nn.Module):
                 halves.
             side: Side of the face that the network sees, in pixels.
             landmarks: Indices of those points among our five landmarks
-                (`cfrnet_ros.vision.restoration.align.DEFAULT_TEMPLATE`).
+                (`cfrnet_ros.vision.preprocessing.align.DEFAULT_TEMPLATE`).
 
         """
         super().__init__()
@@ -75,7 +75,7 @@ class FaceView(nn.Module):
 
         Args:
             crop: (B, 3, 256, 256) RGB in 0..1, aligned to
-                `cfrnet_ros.vision.restoration.align.DEFAULT_TEMPLATE`; whole crops, not windows.
+                `cfrnet_ros.vision.preprocessing.align.DEFAULT_TEMPLATE`; whole crops, not windows.
             view: Departure from the network's alignment.
 
         Returns:

@@ -10,8 +10,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from cfrnet_ros.vision.restoration.align import DEFAULT_TEMPLATE, similarity_transform, warp_crop
-from cfrnet_ros.vision.restoration.exposure import face_exposure_gain
+from cfrnet_ros.vision.preprocessing.align import DEFAULT_TEMPLATE, similarity_transform, warp_crop
+from cfrnet_ros.vision.preprocessing.exposure import face_exposure_gain
 from training.data.manifest import FaceRecord
 
 #: Side of a crop in pixels.

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
-from cfrnet_ros.vision.restoration.align import DEFAULT_TEMPLATE, similarity_transform
+from cfrnet_ros.vision.preprocessing.align import DEFAULT_TEMPLATE, similarity_transform
 from training.data.crops import SIZE, load_image
 from training.data.manifest import read_manifest, read_names
 

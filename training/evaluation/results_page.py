@@ -55,7 +55,7 @@ bootstrap over people. The main model is **{main}**, what a CPU user runs.
 _NOTES = """## How it was measured
 
 - **Input**: underexposed crops are brightened by
-  `cfrnet_ros.vision.restoration.exposure.expose_face` before the first cycle, as in the node;
+  `cfrnet_ros.vision.preprocessing.exposure.expose_face` before the first cycle, as in the node;
   k = 0 is not.
 - **PSNR, SSIM, MS-SSIM** over RGB. **LPIPS** is the AlexNet version, **DISTS** the published
   weights; training used LPIPS with VGG16, so DISTS's backbone is not wholly independent of it.

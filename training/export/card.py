@@ -18,7 +18,7 @@ import numpy as np
 import onnx
 from onnx import numpy_helper
 
-from cfrnet_ros.vision.restoration.align import DEFAULT_TEMPLATE
+from cfrnet_ros.vision.preprocessing.align import DEFAULT_TEMPLATE
 from training.export.texts import (
     CREDITS,
     INTENDED_USE,
@@ -80,7 +80,8 @@ def make_card(
         'iterative': True,
         'expose': True,
         'exposure': (
-            'cfrnet_ros.vision.restoration.exposure.expose_face brightens underexposed crops first'
+            'cfrnet_ros.vision.preprocessing.exposure.expose_face brightens underexposed crops'
+            ' first'
         ),
         'precision': precision,
         'template': [[round(float(v), 6) for v in point] for point in DEFAULT_TEMPLATE],

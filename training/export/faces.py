@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from cfrnet_ros.vision.restoration.exposure import expose_face
+from cfrnet_ros.vision.preprocessing.exposure import expose_face
 from training.data.crops import aligned, to_image, to_tensor
 from training.data.manifest import read_manifest
 from training.degradation import sample

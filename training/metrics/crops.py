@@ -20,5 +20,5 @@ def check_crop(crop_bgr: NDArray[np.uint8]) -> None:
     if crop_bgr.shape != wanted or crop_bgr.dtype != np.uint8:
         raise ValueError(
             f'a crop must be {wanted} uint8 BGR, got {crop_bgr.shape} {crop_bgr.dtype}; '
-            'cut it with cfrnet_ros.vision.restoration.align.align_face'
+            'cut it with cfrnet_ros.vision.preprocessing.align.align_face'
         )

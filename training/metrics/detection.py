@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from cfrnet_ros.vision.detection.detector import YuNetDetector, default_model
 from cfrnet_ros.vision.engine.providers import choose_providers
 from cfrnet_ros.vision.errors import ModelError
-from cfrnet_ros.vision.restoration.align import DEFAULT_TEMPLATE
+from cfrnet_ros.vision.preprocessing.align import DEFAULT_TEMPLATE
 from training.metrics.crops import CROP_SIZE, check_crop
 from training.metrics.package_files import file_sha256
 

@@ -61,7 +61,7 @@ class MeshResult:
 
 
 class FaceMesh:
-    """Fits the mesh to faces aligned to `cfrnet_ros.vision.restoration.align.DEFAULT_TEMPLATE`.
+    """Fits the mesh to faces aligned to `cfrnet_ros.vision.preprocessing.align.DEFAULT_TEMPLATE`.
 
     Attributes:
         sha256: Hash of the network's file.

@@ -15,7 +15,7 @@ import onnx
 import onnxruntime as ort
 from numpy.typing import ArrayLike, NDArray
 
-from cfrnet_ros.vision.restoration.align import DEFAULT_TEMPLATE, similarity_transform, warp_crop
+from cfrnet_ros.vision.preprocessing.align import DEFAULT_TEMPLATE, similarity_transform, warp_crop
 from training.metrics.crops import CROP_SIZE, check_crop
 from training.metrics.package_files import file_sha256, package_file
 
@@ -41,7 +41,7 @@ _SFACE_TEMPLATE = np.array(
 
 
 class SFace:
-    """Embeds faces that are aligned to `cfrnet_ros.vision.restoration.align.DEFAULT_TEMPLATE`.
+    """Embeds faces that are aligned to `cfrnet_ros.vision.preprocessing.align.DEFAULT_TEMPLATE`.
 
     Attributes:
         sha256: Hash of the network's file.

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from cfrnet_ros.vision.restoration.align import DEFAULT_TEMPLATE, similarity_transform, warp_crop
+from cfrnet_ros.vision.preprocessing.align import DEFAULT_TEMPLATE, similarity_transform, warp_crop
 from training.data.crops import SIZE, to_image, to_tensor
 from training.degradation.batch import degrade
 from training.degradation.blur import GaussianBlur, MotionBlur

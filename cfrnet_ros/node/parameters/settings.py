@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import cached_property
 from typing import Any
 
 from cfrnet_ros.vision.declaration import Declaration, declarations, parameter
+from cfrnet_ros.vision.engine.provider_records import PROVIDERS, Provider, names_of
 from cfrnet_ros.vision.settings import PipelineSettings
 from cfrnet_ros.vision.types import FALLBACK, SELF_TEST_MODES
+
+
+def provider_text(providers: Sequence[Provider]) -> str:
+    """Describe the parameter `provider`, naming all providers that may be asked for."""
+    return (
+        'Execution provider, or several separated by commas in order of preference. The providers'
+        f" are 'auto', {names_of(providers)}."
+    )
 
 
 @dataclass(frozen=True)
@@ -54,8 +63,7 @@ class Settings(PipelineSettings):
     )
     provider: str = parameter(
         'auto',
-        'Execution provider, or several separated by commas in order of preference. The providers'
-        " are 'auto', cpu, openvino, qnn, cann, vitisai, rknpu, vsinpu, tensorrt, cuda, coreml.",
+        provider_text(PROVIDERS),
     )
     strict_provider: bool = parameter(
         False,

@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 from cfrnet_ros.vision.detection.refinement import LOOK_SIZE, refine_landmarks
 from cfrnet_ros.vision.detection.yunet_decode import CHANNELS, OUTPUTS, STRIDES, decode, suppress
 from cfrnet_ros.vision.detection.yunet_graph import CAN_FIT, YuNetGraph
-from cfrnet_ros.vision.engine.providers import EngineSession, ProviderChoice, create_session
+from cfrnet_ros.vision.engine.providers import ProviderChoice
+from cfrnet_ros.vision.engine.sessions import EngineSession, create_session
 from cfrnet_ros.vision.errors import ModelError
-from cfrnet_ros.vision.restoration.exposure import normalise_exposure
+from cfrnet_ros.vision.preprocessing.exposure import normalise_exposure
 from cfrnet_ros.vision.types import Face
 
 #: Most sessions kept, one for each padded input size. A camera needs one; a node that is

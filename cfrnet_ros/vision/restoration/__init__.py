@@ -1,1 +1,1 @@
-"""Alignment and restoration of crops: exposure, cycles, time budget, reuse."""
+"""Restoration of aligned crops: cycles, time budget, reuse, self-test."""

@@ -15,9 +15,10 @@ from numpy.typing import NDArray
 
 from cfrnet_ros.vision.engine.model_card import ModelCard, load_card
 from cfrnet_ros.vision.engine.model_resize import resized_model
-from cfrnet_ros.vision.engine.providers import EngineSession, ProviderChoice, create_session
+from cfrnet_ros.vision.engine.providers import ProviderChoice
+from cfrnet_ros.vision.engine.sessions import EngineSession, create_session
 from cfrnet_ros.vision.errors import ModelError
-from cfrnet_ros.vision.restoration.exposure import expose_face
+from cfrnet_ros.vision.preprocessing.exposure import expose_face
 from cfrnet_ros.vision.restoration.grey import is_grey, take_colour_away
 from cfrnet_ros.vision.types import MAX_CYCLES, Restoration
 

@@ -58,7 +58,7 @@ def load_trusted(
         raise ValueError(f"mode must be one of {', '.join(SELF_TEST_MODES)}, not '{mode}'")
     rejected: list[str] = []
     while choice.remaining:
-        path = resolve_model(model, choice.remaining[0])
+        path = resolve_model(model, choice.remaining[0].precision)
         used = ''
         for candidate in (path, *(alternatives(path) if mode == FALLBACK else ())):
             try:

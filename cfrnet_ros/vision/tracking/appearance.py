@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from cfrnet_ros.vision.restoration.align import similarity_transform, warp_crop
+from cfrnet_ros.vision.preprocessing.align import similarity_transform, warp_crop
 
 #: Side of the thumbnail in pixels, and scale of the surroundings that it shows: at this size hair
 #: and collar tell people apart better than facial features do.

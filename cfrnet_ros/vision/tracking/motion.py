@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from cfrnet_ros.vision.restoration.align import warp_crop
+from cfrnet_ros.vision.preprocessing.align import warp_crop
 from cfrnet_ros.vision.types import Face
 
 #: Points per side of the grid that is followed inside a face's box.

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from cfrnet_ros.vision.restoration.exposure import noise_level
+from cfrnet_ros.vision.preprocessing.exposure import noise_level
 
 #: Noise (standard deviation in grey values) from which a frame counts as grainy.
 LEAST_NOISE = 1.0

@@ -11,7 +11,7 @@ torch = pytest.importorskip('torch', reason='training needs PyTorch: make test-t
 from torch import Tensor  # noqa: E402
 from torch.nn import functional as F  # noqa: E402
 
-from cfrnet_ros.vision.restoration.align import DEFAULT_TEMPLATE, similarity_transform  # noqa: E402
+from cfrnet_ros.vision.preprocessing.align import DEFAULT_TEMPLATE, similarity_transform  # noqa: E402
 from training.critics import (  # noqa: E402
     dlib_descriptor,
     dlib_descriptor_file,

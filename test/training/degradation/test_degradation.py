@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
-from cfrnet_ros.vision.restoration.exposure import face_exposure_gain
+from cfrnet_ros.vision.preprocessing.exposure import face_exposure_gain
 
 torch = pytest.importorskip('torch', reason='training needs PyTorch: make test-training')
 

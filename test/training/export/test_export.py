@@ -24,7 +24,7 @@ from torch import nn  # noqa: E402
 
 from cfrnet_ros.vision.engine.model_card import load_card  # noqa: E402
 from cfrnet_ros.vision.engine.providers import choose_providers  # noqa: E402
-from cfrnet_ros.vision.restoration.exposure import expose_face  # noqa: E402
+from cfrnet_ros.vision.preprocessing.exposure import expose_face  # noqa: E402
 from cfrnet_ros.vision.restoration.restorer import Restorer  # noqa: E402
 from cfrnet_ros.vision.restoration.self_test import run_self_test  # noqa: E402
 from training.critics.perceptual import weights_folder  # noqa: E402

@@ -13,7 +13,7 @@ torch = pytest.importorskip('torch', reason='training needs PyTorch: make test-t
 from skimage.data import astronaut, chelsea, coffee, lfw_subset  # noqa: E402
 from torch import Tensor  # noqa: E402
 
-from cfrnet_ros.vision.restoration.align import align_face  # noqa: E402
+from cfrnet_ros.vision.preprocessing.align import align_face  # noqa: E402
 from training.metrics import (  # noqa: E402
     MATCH_COSINE,
     Dists,

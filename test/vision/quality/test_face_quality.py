@@ -10,6 +10,7 @@ import pytest
 from pictures import Frame, blurred, dimmed, rotation, warped
 
 from cfrnet_ros.vision.detection.detector import YuNetDetector
+from cfrnet_ros.vision.preprocessing.align import align_face
 from cfrnet_ros.vision.quality.face_quality import (
     COVERED,
     LOW_SCORE,
@@ -21,7 +22,6 @@ from cfrnet_ros.vision.quality.face_quality import (
     sharpness_of,
     yaw_of,
 )
-from cfrnet_ros.vision.restoration.align import align_face
 from cfrnet_ros.vision.settings import PipelineSettings
 from cfrnet_ros.vision.types import Face, FaceQuality
 

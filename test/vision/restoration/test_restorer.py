@@ -170,7 +170,7 @@ def test_a_detector_is_not_a_restorer(cpu: ProviderChoice) -> None:
 def test_shipped_restorer_keeps_a_good_face(
     precision: str, cpu: ProviderChoice, portrait: Frame
 ) -> None:
-    restorer = Restorer(resolve_model(precision, 'cpu'), cpu)
+    restorer = Restorer(resolve_model(precision), cpu)
     restorer.warm_up()
     crop = np.ascontiguousarray(portrait[:256, 96:352])
     result = restorer.restore(crop, 2)

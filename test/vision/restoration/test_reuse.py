@@ -7,7 +7,7 @@ import pytest
 from pictures import Frame
 
 from cfrnet_ros.vision.detection.detector import YuNetDetector
-from cfrnet_ros.vision.restoration.align import align_face
+from cfrnet_ros.vision.preprocessing.align import align_face
 from cfrnet_ros.vision.restoration.reuse import RestorationCache
 
 

@@ -18,6 +18,8 @@ from onnx_models import scale_model
 
 from cfrnet_ros.vision.engine import models
 from cfrnet_ros.vision.engine.models import MODEL_DIR, resolve_model
+from cfrnet_ros.vision.engine.provider_records import CPU as CPU_RECORD
+from cfrnet_ros.vision.engine.provider_records import Provider
 from cfrnet_ros.vision.engine.providers import ProviderChoice, choose_providers
 from cfrnet_ros.vision.errors import ModelError
 from cfrnet_ros.vision.restoration.restorer import Restorer
@@ -175,9 +177,9 @@ CPU = ('CPUExecutionProvider',)
 
 def pretend_openvino(monkeypatch: pytest.MonkeyPatch) -> None:
     """Give the CPU the name of OpenVINO, whose package the tests do not require."""
-    from cfrnet_ros.vision.engine import providers
+    from cfrnet_ros.vision.engine import sessions
 
-    real = providers._open
+    real = sessions._open
 
     class Renamed:
         def __init__(self, session: Any) -> None:
@@ -191,11 +193,11 @@ def pretend_openvino(monkeypatch: pytest.MonkeyPatch) -> None:
                 raise AttributeError(name)
             return getattr(self._session, name)
 
-    def opened(model: Any, candidate: str, choice: ProviderChoice, threads: int) -> Any:
-        session = real(model, CPU[0], choice, threads)
-        return session if candidate == CPU[0] else Renamed(session)
+    def opened(model: Any, candidate: Provider, choice: ProviderChoice, threads: int) -> Any:
+        session = real(model, CPU_RECORD, choice, threads)
+        return session if candidate == CPU_RECORD else Renamed(session)
 
-    monkeypatch.setattr(providers, '_open', opened)
+    monkeypatch.setattr(sessions, '_open', opened)
 
 
 def test_an_engine_that_raises_has_failed(tmp_path: Path, cpu: ProviderChoice) -> None:

@@ -14,7 +14,7 @@ from pictures import Frame
 from cfrnet_ros.vision.detection.detector import YuNetDetector
 from cfrnet_ros.vision.engine.providers import ProviderChoice
 from cfrnet_ros.vision.pipeline import FacePipeline, PipelineSettings
-from cfrnet_ros.vision.restoration.align import align_face
+from cfrnet_ros.vision.preprocessing.align import align_face
 from cfrnet_ros.vision.restoration.restorer import Restorer
 from cfrnet_ros.vision.restoration.temporal import FLOOR, MAX_GAP_S, TemporalSmoother
 from cfrnet_ros.vision.stages import Stage

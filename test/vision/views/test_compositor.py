@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from pictures import Frame, blurred, dimmed, gray_bgr, resized, rotation, warped
 
 from cfrnet_ros.vision.detection.detector import YuNetDetector
-from cfrnet_ros.vision.restoration.align import align_face
+from cfrnet_ros.vision.preprocessing.align import align_face
 from cfrnet_ros.vision.types import Face, Restoration, RestoredFace
 from cfrnet_ros.vision.views.compositor import blend_faces, feather_mask, match_light
 from cfrnet_ros.vision.views.debug_view import draw_debug

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from pictures import Frame, rotation, warped
 
 from cfrnet_ros.vision.detection.detector import YuNetDetector
+from cfrnet_ros.vision.preprocessing.align import align_face
 from cfrnet_ros.vision.quality.face_quality import yaw_of
-from cfrnet_ros.vision.restoration.align import align_face
 from cfrnet_ros.vision.views.crop_camera import crop_camera
 from cfrnet_ros.vision.views.crop_geometry import (
     affine_from_corners,

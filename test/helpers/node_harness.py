@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import signal
-import subprocess
-import sys
 import threading
 import time
 from array import array
@@ -26,6 +23,8 @@ from rclpy.executors import SingleThreadedExecutor
 from rclpy.parameter import Parameter
 from rclpy.qos import HistoryPolicy, QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CompressedImage, Image
+
+from cfrnet_ros.replay import node_process
 
 ROOT = Path(__file__).resolve().parents[2]
 #: Longest time in seconds that a test waits: a busy machine with two cores must not fail a test.
@@ -73,35 +72,28 @@ def pixels_of(msg: Image) -> NDArray[np.uint8]:
     return np.frombuffer(msg.data, np.uint8).reshape(msg.height, msg.width, 3)
 
 
-class NodeProcess:
-    """The executable `restorer` in a process of its own, with its output in a file."""
+class NodeProcess(node_process.NodeProcess):
+    """The executable `restorer` in a domain and a folder of its own, with its output in a file."""
 
     def __init__(self, directory: Path, domain: int, ros_args: Sequence[str] = ()) -> None:
         directory.mkdir(parents=True, exist_ok=True)
-        self.stderr_file = directory / 'stderr.txt'
-        environment = {
-            **os.environ,
-            'ROS_DOMAIN_ID': str(domain),
-            'ROS_LOG_DIR': str(directory / 'log'),
-            'PYTHONPATH': os.pathsep.join([str(ROOT), os.environ.get('PYTHONPATH', '')]),
-        }
-        command = [sys.executable, '-m', 'cfrnet_ros.node.main']
-        if ros_args:
-            command += ['--ros-args', *ros_args]
-        with self.stderr_file.open('w') as stderr:
-            self.process = subprocess.Popen(
-                command, cwd=directory, env=environment, stdout=stderr, stderr=stderr
-            )
+        super().__init__(
+            directory / 'stderr.txt',
+            name='',
+            arguments=ros_args,
+            folder=directory,
+            environment={'ROS_DOMAIN_ID': str(domain), 'ROS_LOG_DIR': str(directory / 'log')},
+        )
 
     @property
     def log(self) -> str:
-        return self.stderr_file.read_text()
+        return self.log_file.read_text()
 
     def wait_for_log(self, text: str, times: int = 1) -> None:
         def seen() -> bool:
             if self.log.count(text) >= times:
                 return True
-            if self.process.poll() is not None:
+            if self.exit_code is not None:
                 raise AssertionError(f'the node ended before it logged {text!r}:\n{self.log}')
             return False
 
@@ -109,17 +101,12 @@ class NodeProcess:
 
     def end(self, number: int = signal.SIGINT) -> int:
         """Send a signal and return the exit code."""
-        if self.process.poll() is None:
-            self.process.send_signal(number)
-        return self.wait()
-
-    def wait(self) -> int:
-        return self.process.wait(TIMEOUT_S)
+        self.send_signal(number)
+        return self.wait(TIMEOUT_S)
 
     def kill(self) -> None:
-        if self.process.poll() is None:
-            self.process.kill()
-            self.process.wait()
+        self.send_signal(signal.SIGKILL)
+        self.wait()
 
 
 class Peer:

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from ros_domains import next_domain
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 
 needs_launch = pytest.mark.skipif(
     importlib.util.find_spec('launch_ros') is None,
