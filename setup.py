@@ -72,6 +72,8 @@ setup(
             'matplotlib>=3.8',
             'pyyaml>=6.0',
         ],
+        # colcon runs pytest where the extra `test` names it, and unittest everywhere else.
+        'test': ['pytest'],
         # Replay's videos in H.264, which browsers play; 17 and later want Python 3.11.
         'video': ['av>=14'],
     },
