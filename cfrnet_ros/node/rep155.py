@@ -19,7 +19,7 @@ from cfrnet_ros.vision.types import Face, RestoredFace
 
 try:
     from hri_msgs.msg import IdsList
-except ImportError:  # not on the Python package index, optional in ROS 2
+except ImportError:  # released for Jazzy, Rolling and Lyrical; not for Kilted, not for pip
     IdsList = None
 
 #: Seconds after which the topics of a face that is gone are taken down.
