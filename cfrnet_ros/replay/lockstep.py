@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from cfrnet_ros.replay.answers import Answer, Answers, Counters
-from cfrnet_ros.replay.bag_reader import BagReader
+from cfrnet_ros.replay.bag_reader import BagReader, check_image
 from cfrnet_ros.replay.bag_writer import BagWriter
 from cfrnet_ros.replay.errors import ReplayError
 from cfrnet_ros.replay.node_process import NodeProcess
@@ -169,6 +169,7 @@ class Lockstep:
                 if verdict != 'lost':
                     break
             else:
+                check_image(message)
                 raise ReplayError(
                     f'frame {index} did not reach the node in {_RESENDS + 1} attempts; see'
                     ' "Few images arrive, or none" in docs/troubleshooting.md'

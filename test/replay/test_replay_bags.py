@@ -73,7 +73,10 @@ def test_the_image_topic_is_found_or_asked_for(camera_bag: Path, tmp_path: Path)
         bag.image_topic()
     with BagWriter(tmp_path / 'none') as writer:
         writer.add_topic('/text', 'std_msgs/msg/String')
-    with BagReader(tmp_path / 'none') as bag, pytest.raises(BagError, match='no topic with images'):
+    with (
+        BagReader(tmp_path / 'none') as bag,
+        pytest.raises(BagError, match=r'no topic with images of .*/text \(std_msgs/msg/String\)'),
+    ):
         bag.image_topic()
 
 
@@ -81,11 +84,11 @@ def test_broken_bags_are_refused_with_a_reason(camera_bag: Path, tmp_path: Path)
     with pytest.raises(BagError, match='there is no bag'):
         BagReader(tmp_path / 'absent')
     (tmp_path / 'empty').mkdir()
-    with pytest.raises(BagError, match='cannot be read as a ROS 2 bag'):
+    with pytest.raises(BagError, match='cannot be read as a ROS 2 bag: the folder is empty'):
         BagReader(tmp_path / 'empty')
     cut = tmp_path / 'cut.mcap'
     cut.write_bytes((camera_bag / 'camera.mcap').read_bytes()[:100_000])
-    with pytest.raises(BagError, match='ros2 bag reindex'):
+    with pytest.raises(BagError, match=r'ends early: .*mcap recover'):
         BagReader(cut)
 
 
