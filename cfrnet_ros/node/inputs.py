@@ -1,4 +1,4 @@
-"""What the node subscribes to: the image, and the camera's intrinsics."""
+"""The node's subscriptions: the images and the camera's intrinsics."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ def image_topic(node: Node, image_transport: str) -> str:
 
     Args:
         node: Node whose `image` may be remapped.
-        image_transport: 'raw' or 'compressed'; the latter adds `/compressed` where it is
-            missing.
+        image_transport: Transport of the images, 'raw' or 'compressed'. The latter appends
+            `/compressed` to the name unless the name already ends with it.
 
     """
     topic = str(node.resolve_topic_name('image'))
@@ -32,11 +32,11 @@ def image_topic(node: Node, image_transport: str) -> str:
 class Inputs:
     """Subscriptions that exist only while the node is active.
 
-    A camera that nobody needs costs no bandwidth.
+    An inactive node receives no images, so the camera's stream needs no bandwidth.
     """
 
     def __init__(self, node: Node) -> None:
-        """Subscribe to nothing yet."""
+        """Keep the node; `open` creates the subscriptions."""
         self._node = node
         self._subscriptions: list[Subscription[Any]] = []
 
@@ -49,14 +49,15 @@ class Inputs:
         """Subscribe.
 
         Args:
-            image_transport: 'raw' for sensor_msgs/Image, 'compressed' for CompressedImage.
-            on_image: Function that takes each image.
-            on_camera_info: Function that takes the camera's intrinsics.
+            image_transport: Transport of the images: 'raw' for sensor_msgs/Image, 'compressed' for
+                sensor_msgs/CompressedImage.
+            on_image: Function that is called with each image.
+            on_camera_info: Function that is called with the camera's intrinsics.
 
         """
         msg_type = Image if image_transport == 'raw' else CompressedImage
         topic = image_topic(self._node, image_transport)
-        # The intrinsics first, so that they are there when the first image comes.
+        # The intrinsics come first, so that they are known when the first image arrives.
         for kind, name, callback in (
             (CameraInfo, camera_info_topic(self._node, topic), on_camera_info),
             (msg_type, topic, on_image),

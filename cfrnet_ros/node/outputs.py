@@ -1,4 +1,4 @@
-"""The topics that the node publishes for a frame."""
+"""All topics that the node publishes for a frame."""
 
 from __future__ import annotations
 
@@ -27,13 +27,21 @@ FRAME_STATUS_TOPIC = '~/frame/status'
 
 
 class Outputs:
-    """Everything that goes out for a frame: the faces, the restored frame, the debug view.
+    """Publishes the results of a frame: faces, restored frame, debug view and status.
 
-    The pictures cost time, so they are made only while somebody subscribes.
+    The restored frame and the debug view take time, so they are made only while somebody
+    subscribes to them.
     """
 
     def __init__(self, node: LifecycleNode, camera: CameraInfoHolder, rep155: bool) -> None:
-        """Create the publishers; they send nothing before the node is active."""
+        """Create the publishers; they send nothing before the node is active.
+
+        Args:
+            node: Node that publishes.
+            camera: Holder of the source's intrinsics.
+            rep155: Whether the faces are also published under the names of REP-155.
+
+        """
         self._node = node
         self._faces = FaceOutputs(node, camera)
         self._rep155 = Rep155Outputs(node) if rep155 else None
@@ -43,7 +51,7 @@ class Outputs:
         self._name = node.get_fully_qualified_name().lstrip('/')
 
     def destroy(self) -> None:
-        """Take the topics down."""
+        """Destroy the publishers."""
         self._faces.destroy()
         if self._rep155 is not None:
             self._rep155.destroy()
@@ -53,19 +61,33 @@ class Outputs:
     def publish_faces(
         self, frame: NDArray[np.uint8], faces: Sequence[RestoredFace], header: Header
     ) -> None:
-        """Send what was made of the faces of a frame; see `face_outputs.FaceOutputs`."""
+        """Publish the faces of a frame.
+
+        Args:
+            frame: (H, W, 3) uint8 BGR image, the source of the faces.
+            faces: Faces of the frame, restored or passed on unrestored.
+            header: Header of the source image.
+
+        """
         self._faces.publish(frame, faces, header)
         if self._rep155 is not None:
             self._rep155.publish(frame, faces, header)
 
     def publish_frame_status(self, header: Header, record: FrameRecord, rejected: str = '') -> None:
-        """Say what became of a frame; see `frame_report.to_frame_msg`."""
-        # Mostly text, so only where somebody reads it.
+        """Publish the status of a frame.
+
+        Args:
+            header: Header of the source image.
+            record: Account of the frame.
+            rejected: Reason for which the frame was rejected, '' if it was processed.
+
+        """
+        # The status is mostly text, so it is built only if there is a subscriber.
         if self._frame_status.get_subscription_count():
             self._frame_status.publish(to_frame_msg(self._name, header, record, rejected))
 
     def watched(self) -> tuple[bool, bool]:
-        """Whether anybody subscribes to the restored frame, and to the debug view."""
+        """Return whether the restored frame and whether the debug view have a subscriber."""
         return (
             self._restored.get_subscription_count() > 0,
             self._debug.get_subscription_count() > 0,
@@ -77,7 +99,14 @@ class Outputs:
         debug: NDArray[np.uint8] | None,
         header: Header,
     ) -> None:
-        """Send the pictures that were made."""
+        """Publish the restored frame and the debug view.
+
+        Args:
+            restored: (H, W, 3) uint8 BGR restored frame, None if it was not made.
+            debug: (H', W', 3) uint8 BGR debug view, None if it was not made.
+            header: Header of the source image.
+
+        """
         if restored is not None:
             self._restored.publish(to_image_msg(restored, header))
         if debug is not None:

@@ -23,10 +23,10 @@ class BagMessage:
     """One message of a bag.
 
     Attributes:
-        topic: name of the topic.
-        msgtype: such as 'sensor_msgs/msg/Image'.
-        time_ns: when it was recorded, nanoseconds since the epoch.
-        data: serialised (CDR), as it went over the wire.
+        topic: Name of the topic.
+        msgtype: Type of the message, such as 'sensor_msgs/msg/Image'.
+        time_ns: Time of recording, in nanoseconds since the epoch.
+        data: Serialised message (CDR), as it was transmitted.
 
     """
 
@@ -43,10 +43,10 @@ class BagReader(AbstractContextManager['BagReader']):
         """Open a bag.
 
         Args:
-            path: folder with a metadata.yaml, or a single .mcap or .db3 file.
+            path: Folder with a metadata.yaml, or a single .mcap or .db3 file.
 
         Raises:
-            BagError: it is missing or cannot be read.
+            BagError: The bag does not exist or cannot be read.
 
         """
         self.path = Path(path).expanduser()
@@ -57,7 +57,7 @@ class BagReader(AbstractContextManager['BagReader']):
             # any type in it: messages are only passed on here.
             self._reader = Reader(self.path)
             self._reader.open()
-        except Exception as error:  # rosbags raises whatever its parsers raise
+        except Exception as error:  # rosbags lets the exceptions of its parsers through
             fault = fault_of(self.path) or f'{type(error).__name__}: {error}'
             raise BagError(f"'{path}' cannot be read as a ROS 2 bag: {fault}") from error
         fault = journal_fault(self.path)
@@ -71,27 +71,28 @@ class BagReader(AbstractContextManager['BagReader']):
 
     @property
     def topics(self) -> dict[str, str]:
-        """Message type by topic."""
+        """Return the message type of each topic, by topic name."""
         return {connection.topic: connection.msgtype for connection in self._reader.connections}
 
     @property
     def duration_s(self) -> float:
-        """From the first message to the last, in seconds."""
+        """Return the time from the first message to the last, in seconds."""
         return float(self._reader.duration) / 1e9
 
     def count(self, topic: str) -> int:
-        """Count the messages of a topic, 0 if there is no such topic."""
+        """Count the messages of a topic; returns 0 if there is no such topic."""
         return sum(connection.msgcount for connection in self._connections(topic))
 
     def image_topic(self, wanted: str | None = None) -> str:
-        """Choose the topic to play.
+        """Choose the topic whose images are played.
 
         Args:
-            wanted: name of a topic; None takes the only one with images, a raw one
-                before a compressed one.
+            wanted: Name of a topic. None chooses the only topic with images; where the bag has
+                raw and compressed images, the raw ones.
 
         Raises:
-            BagError: no such topic, no images in it, or several to choose from.
+            BagError: The topic does not exist or has no images, or there are several to choose
+                from.
 
         """
         images = {name: kind for name, kind in self.topics.items() if kind in (RAW, COMPRESSED)}
@@ -105,7 +106,7 @@ class BagReader(AbstractContextManager['BagReader']):
             if len(names) == 1:
                 return names[0]
             if names:
-                raise BagError(f"'{self.path}' has several image topics, name one of: {listed}")
+                raise BagError(f"'{self.path}' has several image topics; choose one of: {listed}")
         others = ', '.join(f'{name} ({kind})' for name, kind in sorted(self.topics.items()))
         raise BagError(
             f"'{self.path}' has no topic with images of {RAW} or {COMPRESSED};"
@@ -116,7 +117,7 @@ class BagReader(AbstractContextManager['BagReader']):
         """Yield the messages of some topics, or of all, in the order of recording.
 
         Raises:
-            BagError: the bag breaks off.
+            BagError: The bag ends in the middle of a message or is damaged.
 
         """
         connections = [found for name in topics for found in self._connections(name)]
@@ -128,7 +129,7 @@ class BagReader(AbstractContextManager['BagReader']):
                 found = True
                 yield BagMessage(connection.topic, connection.msgtype, time_ns, bytes(data))
         except Exception as error:
-            raise BagError(f"'{self.path}' breaks off: {error}") from error
+            raise BagError(f"'{self.path}' cannot be read to its end: {error}") from error
         counted = sum(connection.msgcount for connection in connections)
         if counted and not found:
             raise BagError(
@@ -151,7 +152,7 @@ def check_image(message: BagMessage) -> None:
     """
     try:
         get_typestore(Stores.ROS2_KILTED).deserialize_cdr(message.data, message.msgtype)
-    except Exception as error:  # rosbags raises whatever its parsers raise
+    except Exception as error:  # rosbags lets the exceptions of its parsers through
         raise BagError(
             f'an image on {message.topic} is no {message.msgtype} as ROS 2 serialises it'
             f' ({type(error).__name__}: {error}); the bag is damaged, or was converted wrongly'

@@ -1,4 +1,4 @@
-"""The real node in a process of its own."""
+"""Starts the real node in a process of its own."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from cfrnet_ros.replay.service_call import ServiceTimeoutError, call
 
 #: Option of prctl(2): the signal that a process gets when its parent ends.
 _PR_SET_PDEATHSIG = 1
-# Looked up here: between fork and exec nothing should be loaded.
+# Looked up at import: between fork and exec no library should be loaded.
 _prctl = getattr(ctypes.CDLL(None), 'prctl', None) if sys.platform == 'linux' else None
 
 _LOG_TAIL_LINES = 15
@@ -34,11 +34,11 @@ _END_TIMEOUT_S = 10.0
 
 
 class NodeProcess(AbstractContextManager['NodeProcess']):
-    """`restorer`, started as users start it; use it in a `with` statement.
+    """Process of `restorer`, started as users start it; to be used in a `with` statement.
 
-    It gets a session of its own, so that a Ctrl-C in the terminal reaches only us
-    and the node is ended in order. Should the thread that starts it end without ending
-    the node, because its process is killed for instance, Linux ends the node.
+    The process gets a session of its own. So a Ctrl-C in the terminal reaches the replay only,
+    which then ends the node in an orderly way. If the thread that started the node ends without
+    stopping it, for instance because its process is killed, Linux ends the node.
     """
 
     def __init__(
@@ -53,12 +53,13 @@ class NodeProcess(AbstractContextManager['NodeProcess']):
         """Start the process.
 
         Args:
-            log_file: takes what the node prints.
-            parameters: values by name, in place of the defaults.
-            remappings: new name by old one.
-            params_files: YAML files, later ones stronger; `parameters` are stronger still.
-            name: of the node.
-            arguments: further command line arguments after --ros-args.
+            log_file: File that takes what the node prints.
+            parameters: Parameter values by name, in place of the defaults.
+            remappings: New topic or service name by old one.
+            params_files: YAML files. Later files override earlier ones, and `parameters` override
+                all of them.
+            name: Name of the node.
+            arguments: Further command line arguments after --ros-args.
 
         """
         self.name = f'/{name}'
@@ -68,7 +69,7 @@ class NodeProcess(AbstractContextManager['NodeProcess']):
         for params_file in params_files:
             command += ['--params-file', str(params_file)]
         for key, value in (parameters or {}).items():
-            # As YAML in flow style, which is what rcl parses.
+            # YAML in flow style is what rcl parses.
             text = yaml.safe_dump(value, default_flow_style=True, width=10**6)
             command += ['-p', f'{key}:={text.removesuffix("...").strip().removesuffix("...")}']
         for old, new in (remappings or {}).items():
@@ -76,7 +77,7 @@ class NodeProcess(AbstractContextManager['NodeProcess']):
         command += arguments
         prepare_environment()
         environment = {**os.environ, 'PYTHONUNBUFFERED': '1'}
-        # The same cfrnet_ros as ours, installed or not.
+        # The node imports the same cfrnet_ros as this process, installed or not.
         ours = str(Path(cfrnet_ros.__file__).resolve().parent.parent)
         environment['PYTHONPATH'] = os.pathsep.join(
             [ours, *filter(None, [os.environ.get('PYTHONPATH')])]
@@ -95,19 +96,19 @@ class NodeProcess(AbstractContextManager['NodeProcess']):
 
     @property
     def pid(self) -> int:
-        """Of the process."""
+        """Process id of the node."""
         return self._process.pid
 
     @property
     def exit_code(self) -> int | None:
-        """None while it runs."""
+        """Exit code of the process, or None while it runs."""
         return self._process.poll()
 
     def check(self) -> None:
-        """Do nothing while it runs.
+        """Raise an error if the process has ended.
 
         Raises:
-            NodeDiedError: it has ended; the text holds the end of its log.
+            NodeDiedError: The process has ended; the text holds the end of its log.
 
         """
         code = self.exit_code
@@ -122,11 +123,11 @@ class NodeProcess(AbstractContextManager['NodeProcess']):
         """Wait for the lifecycle state 'active'.
 
         Args:
-            node: our own, spun by another thread.
-            timeout_s: in seconds.
+            node: ROS node of the replay, spun by another thread.
+            timeout_s: Timeout in seconds.
 
         Raises:
-            NodeDiedError: it ended, or is not active after the timeout.
+            NodeDiedError: The process ended, or the node is not active after the timeout.
 
         """
         end = time.monotonic() + timeout_s
@@ -142,7 +143,7 @@ class NodeProcess(AbstractContextManager['NodeProcess']):
         raise NodeDiedError(f'the node is {label} after {timeout_s:g} s; see {self.log_file}')
 
     def stop(self) -> int:
-        """End it as Ctrl-C would, harder if that does not help; return the exit code."""
+        """Stop the node as Ctrl-C would, or kill it if that fails; returns the exit code."""
         for how in (signal.SIGINT, signal.SIGTERM, signal.SIGKILL):
             if self._process.poll() is not None:
                 break
@@ -157,6 +158,6 @@ class NodeProcess(AbstractContextManager['NodeProcess']):
 
 
 def _end_with_parent() -> None:
-    """Ask the kernel for a SIGTERM when the parent is gone; runs in the new process."""
+    """Request a SIGTERM from the kernel when the parent ends; runs in the new process."""
     if _prctl is not None:
         _prctl(_PR_SET_PDEATHSIG, int(signal.SIGTERM))

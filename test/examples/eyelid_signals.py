@@ -1,4 +1,4 @@
-"""Eye aspect ratios over time with closures at known times, and who can see eyes here."""
+"""Signals of eye aspect ratios with closures at known times, and a check for the networks."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from examples.eyelids.network_files import MissingNetworkError, load_interpreter
 
 
 def networks_missing() -> str:
-    """Why the landmark networks cannot run here; empty if they can."""
+    """Return the reason why the landmark networks cannot run here; empty if they can."""
     try:
         for name in ('face_landmark.tflite', 'iris_landmark.tflite'):
             load_interpreter(network_path(name))
@@ -34,7 +34,7 @@ def signal(
     noise: float = 0.0,
     seed: int = 0,
 ) -> Iterator[tuple[float, float]]:
-    """Time and ratio, frame by frame; the lids go down and up within 50 ms."""
+    """Return time and ratio, frame by frame; the lids go down and up within 50 ms."""
     rng = np.random.default_rng(seed)
     for index in range(round(seconds * hz)):
         time_s = index / hz

@@ -1,4 +1,4 @@
-"""The real node in its own process, and a peer that talks to it over DDS."""
+"""The real node in a process of its own, and a peer that communicates with it over DDS."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from rclpy.qos import HistoryPolicy, QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CompressedImage, Image
 
 ROOT = Path(__file__).resolve().parents[2]
-#: Generous: a busy machine with two cores must not fail a test.
+#: Longest time in seconds that a test waits: a busy machine with two cores must not fail a test.
 TIMEOUT_S = 60.0
 
 TRANSITIONS = {
@@ -43,19 +43,19 @@ TRANSITIONS = {
 def wait_until(
     condition: Callable[[], Any], what: str, timeout_s: float = TIMEOUT_S, period_s: float = 0.02
 ) -> Any:
-    """Return the condition's first true value; fail with `what` after the timeout."""
+    """Return the first true value of the condition; fail with `what` after the timeout."""
     deadline = time.monotonic() + timeout_s
     while True:
         value = condition()
         if value:
             return value
         if time.monotonic() > deadline:
-            raise AssertionError(f'waited {timeout_s:.0f} s in vain for: {what}')
+            raise AssertionError(f'waited {timeout_s:.0f} s without reaching: {what}')
         time.sleep(period_s)
 
 
 def bgr8_message(pixels: NDArray[np.uint8], frame_id: str = 'camera') -> Image:
-    """(H, W, 3) uint8 BGR to an Image without padding, stamp zero."""
+    """Convert (H, W, 3) uint8 BGR pixels to an Image without padding and with a zero stamp."""
     msg = Image()
     msg.header.frame_id = frame_id
     msg.height, msg.width = pixels.shape[:2]
@@ -67,14 +67,14 @@ def bgr8_message(pixels: NDArray[np.uint8], frame_id: str = 'camera') -> Image:
 
 
 def pixels_of(msg: Image) -> NDArray[np.uint8]:
-    """(H, W, 3) uint8 of a bgr8 message without padding."""
+    """Return the (H, W, 3) uint8 pixels of a bgr8 message without padding."""
     assert msg.encoding == 'bgr8'
     assert msg.step == 3 * msg.width
     return np.frombuffer(msg.data, np.uint8).reshape(msg.height, msg.width, 3)
 
 
 class NodeProcess:
-    """`restorer` in a process of its own, its output in files."""
+    """The executable `restorer` in a process of its own, with its output in a file."""
 
     def __init__(self, directory: Path, domain: int, ros_args: Sequence[str] = ()) -> None:
         directory.mkdir(parents=True, exist_ok=True)
@@ -157,7 +157,10 @@ class Peer:
         return Subscription(self, topic, depth, msg_type)
 
     def publisher(self, topic: str = 'image', msg_type: Any = Image, match: bool = True) -> Any:
-        """Best-effort depth 1, like a camera driver; waits until the node subscribes."""
+        """Create a best-effort publisher of depth 1, like a camera driver's.
+
+        With `match` this waits until the node subscribes.
+        """
         qos = QoSProfile(
             history=HistoryPolicy.KEEP_LAST, depth=1, reliability=ReliabilityPolicy.BEST_EFFORT
         )
@@ -174,14 +177,15 @@ class Peer:
     def call(self, srv_type: Any, service: str, request: Any, again: bool = True) -> Any:
         """Call a service of the node.
 
-        Discovery of the two directions is not simultaneous: an answer can be lost that is
-        sent before the node has found the client's end. So a request that does no harm
-        twice (`again`) is repeated, and others wait until such a one came through.
+        DDS discovers the two directions at different times, so an answer that is sent before the
+        node has discovered the client is lost. Therefore a request that may be executed twice
+        (`again`) is repeated, and any other request is sent only after such a request has been
+        answered.
         """
         client = self._clients.get(service)
         if client is None:
             client = self.node.create_client(srv_type, f'{self.target}/{service}')
-            assert client.wait_for_service(TIMEOUT_S), f'{service} is not offered'
+            assert client.wait_for_service(TIMEOUT_S), f'service {service} does not exist'
             self._clients[service] = client
             if not again:
                 self.state()
@@ -194,7 +198,7 @@ class Peer:
                 time.sleep(0.002)
             if future.done():
                 return future.result()
-        raise AssertionError(f'no answer of {service}')
+        raise AssertionError(f'service {service} did not answer')
 
     def set_parameter(self, name: str, value: Any) -> SetParametersResult:
         request = SetParameters.Request(
@@ -235,7 +239,7 @@ class Peer:
     def wait_for_diagnostics(
         self, condition: Callable[[dict[str, DiagnosticStatus]], Any], what: str
     ) -> dict[str, DiagnosticStatus]:
-        """Return the first diagnostics from now on that meet the condition."""
+        """Return the first diagnostics, of those received from now on, that meet the condition."""
         start = len(self.diagnostics)
 
         def find() -> dict[str, DiagnosticStatus] | None:
@@ -270,9 +274,9 @@ class Subscription:
 def send_until(
     publisher: Any, msg: Image | CompressedImage, condition: Callable[[], Any], what: str
 ) -> Any:
-    """Publish the message again and again until the condition holds.
+    """Publish the message repeatedly until the condition is true, and return its value.
 
-    Best-effort messages may be lost, and the node keeps only the newest.
+    Best-effort messages may be lost, and the node keeps only the newest one.
     """
     deadline = time.monotonic() + TIMEOUT_S
     while time.monotonic() < deadline:
@@ -283,7 +287,7 @@ def send_until(
             if value:
                 return value
             time.sleep(0.01)
-    raise AssertionError(f'sent images for {TIMEOUT_S:.0f} s in vain: {what}')
+    raise AssertionError(f'sent images for {TIMEOUT_S:.0f} s without reaching: {what}')
 
 
 def values_of(status: DiagnosticStatus) -> dict[str, str]:

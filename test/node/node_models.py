@@ -1,4 +1,4 @@
-"""Small ONNX restorers that tests can predict."""
+"""Small ONNX restorers whose output tests can predict."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def _save(nodes: list[onnx.NodeProto], weights: list[onnx.TensorProto], path: Pa
 
 
 def halving_model(path: Path) -> Path:
-    """Each application halves the contrast around mid-grey: k shows in the output.
+    """Save a model that halves the contrast around mid-grey, so that k is visible in the output.
 
     y = 0.5 x + 0.25, so after k applications y_k = 0.5 + (x - 0.5) / 2**k.
     """
@@ -49,7 +49,7 @@ def halving_model(path: Path) -> Path:
 
 
 def miscompiled_model(path: Path) -> Path:
-    """Halving model whose golden crops are of another one, as if the engine computed wrongly."""
+    """Save a halving model with golden crops of another model, so that its self-test fails."""
     halving_model(path)
     crop = np.random.default_rng(5).integers(0, 256, (SIZE, SIZE, 3), np.uint8)
     golden = path.with_suffix('.golden.png')
@@ -61,7 +61,7 @@ def miscompiled_model(path: Path) -> Path:
 
 
 def fragile_model(path: Path) -> Path:
-    """Gives NaN for anything darker than 0.3, so it passes the warm-up and fails on a face."""
+    """Save a model that gives NaN below 0.3, so that it passes the warm-up and fails on a face."""
     weights = [numpy_helper.from_array(np.array(0.3, np.float32), 'least')]
     nodes = [
         helper.make_node('Sub', ['face', 'least'], ['above']),
@@ -71,10 +71,10 @@ def fragile_model(path: Path) -> Path:
 
 
 def slow_model(path: Path, layers: int = 6) -> Path:
-    """Seven giga-multiply-adds for nothing: the output is the input.
+    """Save a model whose output equals its input after seven giga-multiply-adds.
 
-    48-channel convolutions at full resolution whose result is multiplied by a
-    constant zero that the optimiser cannot see through.
+    The result of 48-channel convolutions at full resolution is multiplied by a constant zero,
+    which the optimiser does not eliminate.
     """
     rng = np.random.default_rng(0)
     weights = [numpy_helper.from_array(np.array(0.0, np.float32), 'zero')]

@@ -1,4 +1,4 @@
-"""The params file and the page of the parameters are what is generated from the fields."""
+"""The params file and the page of parameters equal what is generated from the declarations."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def test_the_committed_page_holds_the_generated_tables() -> None:
         assert document.table(dynamic=dynamic) in committed
 
 
-def test_the_command_restores_what_was_edited_by_hand(tmp_path: Path) -> None:
+def test_the_command_reverts_manual_edits(tmp_path: Path) -> None:
     for file in (document.PARAMS_FILE, document.PAGE):
         (tmp_path / file).parent.mkdir()
     (tmp_path / document.PARAMS_FILE).write_text('/**: {}\n')
@@ -37,7 +37,7 @@ def test_the_command_restores_what_was_edited_by_hand(tmp_path: Path) -> None:
         assert (tmp_path / file).read_text() == (ROOT / file).read_text(encoding='utf-8')
 
 
-def test_the_command_says_what_it_lacks_and_writes_nothing(
+def test_the_command_names_what_is_missing_and_writes_nothing(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert document.main(['--root', str(tmp_path)]) == 1

@@ -1,4 +1,4 @@
-"""Replays for the tests of this room."""
+"""Replays for the tests of the replay."""
 
 from __future__ import annotations
 
@@ -25,19 +25,19 @@ ROOT = Path(__file__).resolve().parents[2]
 
 @dataclass(frozen=True)
 class Played:
-    """A case that was replayed."""
+    """A replay of a case, with its results."""
 
     log: ReplayLog
     results: Results
 
     @property
     def out(self) -> Path:
-        """The folder with everything."""
+        """Folder with the results."""
         return self.log.plan.out
 
 
 def play(bag: Path, out: Path, **plan: Any) -> Played:
-    """Replay a bag of this room deterministically, with two cycles unless told otherwise."""
+    """Replay a bag deterministically, with two cycles by default."""
     os.environ['ROS_DOMAIN_ID'] = str(next_domain())
     given: dict[str, Any] = {'cycles': (2,), 'deterministic': True, 'answer_timeout_s': 120.0}
     log = run_replay(ReplayPlan(bag, out, topic=IMAGE_TOPIC, **{**given, **plan}))
@@ -46,12 +46,12 @@ def play(bag: Path, out: Path, **plan: Any) -> Played:
 
 @dataclass(frozen=True)
 class Command:
-    """The command line, run.
+    """A finished run of the command line.
 
     Attributes:
-        args: What was given to `cfrnet-replay`.
-        out: Folder that it filled.
-        stdout: What it printed.
+        args: Arguments of `cfrnet-replay`.
+        out: Folder with the results.
+        stdout: Text that the command printed.
 
     """
 
@@ -61,11 +61,11 @@ class Command:
 
 
 def run_command(bag: Path, out: Path) -> Command:
-    """Replay a bag with one and two cycles by the command line, in a process of its own.
+    """Replay a bag with one and two cycles with the command line, in a process of its own.
 
-    Fast DDS has the transports that the command chooses for users, not those of the tests.
+    Fast DDS uses the transports that the command chooses for users, not those of the tests.
     """
-    # The cycles before the bag, with commas.
+    # The cycles are given before the bag, with commas.
     args = ['--cycles', '1,2', str(bag), '--topic', IMAGE_TOPIC, '--deterministic']
     args += ['--truth-topic', TRUTH_TOPIC, '--out', str(out), '--answer-timeout', '120']
     environment = {k: v for k, v in os.environ.items() if not k.startswith('FASTDDS_')}
@@ -82,7 +82,7 @@ def run_command(bag: Path, out: Path) -> Command:
 
 
 def shared_folder(factory: pytest.TempPathFactory) -> Path:
-    """Return a folder of this run of pytest, the same one in every worker."""
+    """Return a folder of this pytest run, which is the same in every worker."""
     own = factory.getbasetemp()
     root = own.parent if 'PYTEST_XDIST_WORKER' in os.environ else own
     folder = root / 'shared'

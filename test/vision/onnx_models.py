@@ -1,4 +1,4 @@
-"""Tiny ONNX models with a known effect, to test the restorer with."""
+"""Tiny ONNX models with a known effect, for tests of the restorer."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-#: What onnxruntime 1.23, the last for Python 3.10, still reads.
+#: Versions that onnxruntime 1.23, the last for Python 3.10, can read.
 IR_VERSION, OPSET = 10, 17
 
 
@@ -25,7 +25,7 @@ def save_model(
     card: dict[str, Any] | None = None,
     metadata: dict[str, str] | None = None,
 ) -> Path:
-    """Write a graph from `face` to `restored`, and its card where there is one."""
+    """Write a graph from `face` to `restored`, and its card if one is given."""
     graph = helper.make_graph(
         nodes,
         'test',
@@ -45,7 +45,7 @@ def save_model(
 
 
 def scale_model(path: Path, factor: float, size: int = 64, **card: Any) -> Path:
-    """Float NCHW RGB 0..1 that multiplies by a factor; iterative unless the card says not."""
+    """Write a float NCHW RGB 0..1 model that multiplies by a factor; iterative by default."""
     return save_model(
         path,
         [helper.make_node('Mul', ['face', 'factor'], ['restored'])],
@@ -63,7 +63,7 @@ def scale_model(path: Path, factor: float, size: int = 64, **card: Any) -> Path:
 
 
 def invert_channel_model(path: Path, size: int = 512) -> Path:
-    """Float NHWC BGR -1..1 with an open batch axis: negates the first channel."""
+    """Write a float NHWC BGR -1..1 model with an open batch axis that negates a channel."""
     return save_model(
         path,
         [helper.make_node('Mul', ['face', 'signs'], ['restored'])],
@@ -74,7 +74,7 @@ def invert_channel_model(path: Path, size: int = 512) -> Path:
 
 
 def uint8_model(path: Path, size: int = 48) -> Path:
-    """uint8 NHWC RGB 0..255 that exchanges the first and the last channel."""
+    """Write a uint8 NHWC RGB 0..255 model that exchanges the first and the last channel."""
     return save_model(
         path,
         [helper.make_node('Gather', ['face', 'order'], ['restored'], axis=3)],
@@ -86,7 +86,7 @@ def uint8_model(path: Path, size: int = 48) -> Path:
 
 
 def rolled_bytes_model(path: Path, layout: str, colour: str, size: int = 48) -> Path:
-    """uint8 0..255 of any layout: channel i of its output is channel i + 1 of its input."""
+    """Write a uint8 0..255 model whose output channel i is its input channel i + 1."""
     return save_model(
         path,
         [helper.make_node('Gather', ['face', 'order'], ['restored'], axis=layout.index('C'))],
@@ -98,7 +98,7 @@ def rolled_bytes_model(path: Path, layout: str, colour: str, size: int = 48) -> 
 
 
 def nan_model(path: Path, size: int = 64) -> Path:
-    """Float model whose second application gives NaN: sqrt(x - 0.3)."""
+    """Write a float model whose second application gives NaN: sqrt(x - 0.3)."""
     return save_model(
         path,
         [

@@ -1,6 +1,7 @@
-"""Encodings of sensor_msgs/Image, one entry each.
+"""Supported encodings of sensor_msgs/Image.
 
-An encoding whose samples lie row by row is supported by its entry in `ENCODINGS` alone.
+To support another encoding whose samples are stored row by row, an entry in `ENCODINGS` is
+sufficient.
 """
 
 from __future__ import annotations
@@ -14,14 +15,15 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Encoding:
-    """How the samples of an encoding lie in a row, and how they become BGR.
+    """Layout of an encoding's samples in a row, and their conversion to BGR.
 
     Attributes:
-        dtype: NumPy type of a sample, without byte order. Eight bits are used as they are,
-            16 are scaled by `samples.SampleScaler`, floats are taken as 0..1.
-        channels: Number of samples a pixel.
-        code: OpenCV conversion to BGR, None where there is nothing to convert.
-        pixel_group: Number of pixels that share a colour sample; widths must be a multiple.
+        dtype: NumPy type of a sample, without byte order. Samples of 8 bits are used unchanged,
+            samples of 16 bits are scaled by `samples.SampleScaler`, and floats have the range 0..1.
+        channels: Number of samples per pixel.
+        code: OpenCV code of the conversion to BGR, None if no conversion is needed.
+        pixel_group: Number of pixels that share a colour sample. The width must be a multiple of
+            it.
 
     """
 
@@ -31,12 +33,12 @@ class Encoding:
     pixel_group: int = 1
 
     def row_bytes(self, width: int) -> int:
-        """Return the number of bytes that a row of `width` pixels takes without padding."""
+        """Return the number of bytes of a row of `width` pixels without padding."""
         return width * self.channels * np.dtype(self.dtype).itemsize
 
 
-# ROS names a Bayer pattern by its first two rows, OpenCV by the second row's
-# second and third pixel: hence RGGB <-> BG, BGGR <-> RG, GBRG <-> GR, GRBG <-> GB.
+# ROS names a Bayer pattern by its first two rows, OpenCV by the second and third pixel of the
+# second row. Therefore RGGB <-> BG, BGGR <-> RG, GBRG <-> GR and GRBG <-> GB.
 _BAYER = {
     'rggb': cv2.COLOR_BayerBG2BGR,
     'bggr': cv2.COLOR_BayerRG2BGR,
@@ -44,9 +46,9 @@ _BAYER = {
     'grbg': cv2.COLOR_BayerGB2BGR,
 }
 
-#: Encodings that are decoded here, by their names in sensor_msgs/image_encodings.hpp. The
-#: unnamed layouts (8UC3 and so on) are taken as grey or BGR(A), which is what cameras that
-#: use them send.
+#: Encodings that are decoded without cv_bridge, by their names in
+#: sensor_msgs/image_encodings.hpp. The generic layouts (8UC3 and so on) are interpreted as grey or
+#: BGR(A), since cameras that use them send these.
 ENCODINGS: dict[str, Encoding] = {
     'bgr8': Encoding('u1', 3, None),
     '8UC3': Encoding('u1', 3, None),
@@ -77,15 +79,15 @@ _GENERIC = re.compile(r'^(8|16|32|64)[USF]C([1-4])$')
 
 
 def row_bytes(encoding: str, width: int) -> int | None:
-    """Return the number of bytes that a row takes without padding.
+    """Return the number of bytes of a row without padding.
 
     Args:
         encoding: Name of the encoding, as in sensor_msgs/Image.
         width: Width of the image in pixels.
 
     Returns:
-        Number of bytes, also for generic encodings (such as 16SC2) that only cv_bridge
-        decodes; None for a name that says nothing about its samples.
+        Number of bytes, also for generic encodings (such as 16SC2) that only cv_bridge decodes;
+        None if the size of a sample does not follow from the name.
 
     """
     known = ENCODINGS.get(encoding)

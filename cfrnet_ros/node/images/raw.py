@@ -1,4 +1,4 @@
-"""sensor_msgs/Image: what its header claims, and its pixels."""
+"""Checks and decodes sensor_msgs/Image."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from cfrnet_ros.node.images.samples import SampleScaler, to_bgr
 
 
 def check_raw(msg: Image, max_px: int) -> None:
-    """Judge a message without touching its pixels.
+    """Check a message without reading its pixels.
 
     Args:
-        msg: Message of any encoding, known or not.
+        msg: Message of any encoding, supported or not.
         max_px: Largest number of pixels that is accepted.
 
     Raises:
-        ImageError: The image is empty or too large, its rows cannot be as the header says, or
-            data are missing.
+        ImageError: The image is empty or too large, `step` or the width does not fit the encoding,
+            or data are missing.
 
     """
     check_size(msg.width, msg.height, max_px)
     if len(msg.data) == 0:
-        raise ImageError(EMPTY, f'a {msg.width} x {msg.height} image without data')
+        raise ImageError(EMPTY, f'the {msg.width} x {msg.height} image has no data')
     needed = row_bytes(msg.encoding, msg.width)
     if needed is not None and msg.step < needed:
         raise ImageError(
@@ -36,25 +36,28 @@ def check_raw(msg: Image, max_px: int) -> None:
     encoding = ENCODINGS.get(msg.encoding)
     if encoding is not None and msg.width % encoding.pixel_group:
         raise ImageError(
-            BAD_LAYOUT, f'{msg.encoding} needs an even width, the image has {msg.width}'
+            BAD_LAYOUT,
+            f'encoding {msg.encoding} needs an even width, but the image is {msg.width} pixels'
+            ' wide',
         )
     if len(msg.data) < msg.step * msg.height:
         raise ImageError(
             TRUNCATED,
-            f'{len(msg.data)} bytes of data, but {msg.height} rows of {msg.step} bytes make'
-            f' {msg.step * msg.height}',
+            f'the image has {len(msg.data)} bytes of data, but {msg.height} rows of'
+            f' {msg.step} bytes need {msg.step * msg.height}',
         )
 
 
 def decode_raw(msg: Image, scaler: SampleScaler) -> NDArray[np.uint8]:
-    """Decode a checked message whose encoding is one of `ENCODINGS`.
+    """Decode a message whose encoding is one of `ENCODINGS`.
 
     Args:
-        msg: Message that `check_raw` has passed.
-        scaler: Scaler of 16-bit samples, with the frames before.
+        msg: Message that `check_raw` accepted.
+        scaler: Scaler of 16-bit samples, which remembers the earlier frames.
 
     Returns:
-        (H, W, 3) uint8 BGR, C-contiguous; of unpadded bgr8 the message's own memory, read-only.
+        (H, W, 3) uint8 BGR array, C-contiguous. For unpadded bgr8 it is a read-only view of the
+        message's own memory.
 
     Raises:
         ImageError: Samples are NaN or infinite.
@@ -69,18 +72,18 @@ def decode_raw(msg: Image, scaler: SampleScaler) -> NDArray[np.uint8]:
 
 
 def packed_rows(msg: Image, row_length: int) -> NDArray[np.uint8]:
-    """Take the padding away.
+    """Return the rows of an image without padding.
 
     Args:
-        msg: Message that `check_raw` has passed.
-        row_length: Number of bytes that the pixels of a row take.
+        msg: Message that `check_raw` accepted.
+        row_length: Number of bytes of a row's pixels.
 
     Returns:
-        (height, row_length) uint8, C-contiguous, read-only.
+        (height, row_length) uint8 array, C-contiguous, read-only.
 
     """
     data = np.frombuffer(msg.data, np.uint8, count=msg.step * msg.height)
     rows = np.ascontiguousarray(data.reshape(msg.height, msg.step)[:, :row_length])
-    # It may be the message's own memory: nobody downstream may draw into it.
+    # The rows may be the message's own memory, which no later step may change.
     rows.setflags(write=False)
     return rows

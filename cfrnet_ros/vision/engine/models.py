@@ -1,4 +1,4 @@
-"""The models that are shipped with the package, and how a parameter names one."""
+"""Finds the models that are shipped with the package by the values of the parameter `model`."""
 
 from __future__ import annotations
 
@@ -7,49 +7,49 @@ from pathlib import Path
 from cfrnet_ros.vision.engine.providers import NAMES
 from cfrnet_ros.vision.errors import ModelError
 
-#: Where the shipped ONNX files and their cards are.
+#: Folder of the shipped ONNX files and their cards.
 MODEL_DIR = Path(__file__).resolve().parents[2] / 'models'
 
-#: What names the networks that ship in the precision that suits the provider, and what
-#: their files' names begin with.
+#: Parameter values that stand for a shipped network in the precision that suits the provider,
+#: and the beginnings of the names of its files.
 FAMILIES = {'auto': 'cfrnet_256', 'plain': 'cfrnet_plain_256'}
 
 _PRECISIONS = ('fp32', 'int8')
 
-#: Providers that run float faster than, or as fast as, quantised operators with
-#: explicit scales, or that cannot take those at all.
+#: Providers that run float models at least as fast as models with quantised operators of
+#: explicit scale, or that cannot run the latter at all.
 _FLOAT_PROVIDERS = ('tensorrt', 'cuda', 'coreml')
 
 
 def shipped_models() -> dict[str, Path]:
-    """List the restorers that came with the package.
+    """List the restorers that are shipped with the package.
 
     Returns:
-        Name (the file's stem, for instance 'cfrnet_256_int8') to path, sorted by name.
+        Paths by name (the file's stem, for instance 'cfrnet_256_int8'), sorted by name.
 
     """
     return {path.stem: path for path in sorted(MODEL_DIR.glob('*.onnx'))}
 
 
 def resolve_model(name_or_path: str, provider: str = 'cpu') -> Path:
-    """Find the file that a `model` parameter means.
+    """Find the file that a value of the parameter `model` stands for.
 
     Args:
-        name_or_path: 'auto' (INT8 where the provider gains from it, else FP32), 'fp32' or
-            'int8', of the main network; 'plain', 'plain_fp32' or 'plain_int8', the same of
-            the network without skip connections; the name of a shipped model; or the path
-            of any ONNX file (`~` allowed).
-        provider: short name of the provider that is to run it (see `providers.NAMES`).
+        name_or_path: 'auto' (INT8 if it is faster on the provider, otherwise FP32), 'fp32' or
+            'int8' for the main network; 'plain', 'plain_fp32' or 'plain_int8' for the network
+            without skip connections; the name of a shipped model; or the path of any ONNX
+            file (`~` is allowed).
+        provider: Short name of the provider that will run the model, a key of `providers.NAMES`.
 
     Returns:
         Path of an existing file.
 
     Raises:
-        ModelError: there is no such model; the message lists those there are.
+        ModelError: The model does not exist; the message lists those that do.
 
     """
     if provider not in NAMES:
-        raise ValueError(f"unknown provider '{provider}'; known are: {', '.join(NAMES)}")
+        raise ValueError(f"unknown provider '{provider}'; known providers: {', '.join(NAMES)}")
     shipped = shipped_models()
     wanted = name_or_path.strip()
     for name in (wanted, *_stems(wanted, provider)):
@@ -60,19 +60,19 @@ def resolve_model(name_or_path: str, provider: str = 'cpu') -> Path:
         return path
     raise ModelError(
         f"there is no model '{name_or_path}'; give auto, fp32, int8, plain, plain_fp32, "
-        'plain_int8, the path of an ONNX file, or one of the shipped: '
+        'plain_int8, the path of an ONNX file, or one of the shipped models: '
         f'{", ".join(shipped) or "none (the installation is incomplete)"}'
     )
 
 
 def alternatives(model: Path) -> tuple[Path, ...]:
-    """List the files with the same network in another precision.
+    """List the files of the same network in other precisions.
 
     Args:
         model: Path of a model; only a shipped one has alternatives.
 
     Returns:
-        Paths of shipped models, in the order in which they are to be tried.
+        Paths of shipped models, in the order in which to try them.
 
     """
     shipped = shipped_models()
@@ -84,7 +84,7 @@ def alternatives(model: Path) -> tuple[Path, ...]:
 
 
 def _stems(wanted: str, provider: str) -> list[str]:
-    """Names of the shipped files that a short name can mean, the preferred one first."""
+    """Return the names of the files that a short name can stand for, the preferred one first."""
     preferred = _PRECISIONS if provider in _FLOAT_PROVIDERS else _PRECISIONS[::-1]
     for family, stem in FAMILIES.items():
         if wanted == family:

@@ -1,4 +1,4 @@
-"""Execution providers: which engine runs a model, and saying so when it is another."""
+"""Chooses the execution provider that runs a model, and reports when it is not the first choice."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ import onnxruntime as ort
 
 from cfrnet_ros.vision.errors import ModelError, ProviderError, reason_of
 
-#: Short name to ONNX Runtime's name, in the order in which `auto` prefers them.
-#: Discrete accelerators come first, since who installs their build owns the device
-#: and they are the fastest; then the NPUs, which leave the CPU free; then OpenVINO,
-#: which is present wherever its package is, most often on nothing but the same CPU;
-#: then Core ML; and the CPU, which is always there. Providers of ONNX Runtime that are
-#: not listed (Azure, which sends data away, above all) are never taken.
+#: ONNX Runtime's provider names by short name, in the order in which `auto` prefers them.
+#: Discrete accelerators come first, because they are the fastest and because somebody who
+#: installs a build for them has the device; then the NPUs, which leave the CPU free; then
+#: OpenVINO, which is available wherever its package is installed, most often on the CPU only;
+#: then Core ML; and the CPU, which is always available. Providers of ONNX Runtime that are not
+#: listed are never used, above all Azure, which sends data away.
 NAMES: dict[str, str] = {
     'tensorrt': 'TensorrtExecutionProvider',
     'cuda': 'CUDAExecutionProvider',
@@ -32,7 +32,7 @@ NAMES: dict[str, str] = {
     'cpu': 'CPUExecutionProvider',
 }
 
-#: The request that takes the best provider present.
+#: Request for the best provider available.
 AUTO = 'auto'
 
 _SHORT = {long: short for short, long in NAMES.items()}
@@ -46,13 +46,13 @@ class ProviderChoice:
     """Providers to try, in order.
 
     Attributes:
-        requested: short names as asked for, or ('auto',).
-        candidates: ONNX Runtime's names of those that are present, best first;
-            never empty. Ends with the CPU unless `strict`.
-        strict: refuse to run on anything that was not asked for.
-        options: per short name, provider options that override the defaults.
-        rejected: Reasons, by short name, not to use a provider although it is a candidate: what
-            an earlier trial found.
+        requested: Requested short names, or ('auto',).
+        candidates: ONNX Runtime's names of the available providers to try, best first; never
+            empty. The last one is the CPU unless `strict` is set.
+        strict: Whether to refuse every provider that was not requested.
+        options: Provider options by short name, which override the defaults.
+        rejected: Reasons by short name for not using a candidate, as an earlier trial found
+            them.
 
     """
 
@@ -78,7 +78,7 @@ class ProviderChoice:
 
         Args:
             provider: Short name of the provider.
-            reason: Reason, as it is to appear in `EngineSession.reason`.
+            reason: Reason, as it will appear in `EngineSession.reason`.
 
         """
         return replace(self, rejected={**self.rejected, provider: reason})
@@ -86,15 +86,15 @@ class ProviderChoice:
 
 @dataclass(frozen=True)
 class EngineSession:
-    """An ONNX Runtime session and the truth about where it runs.
+    """An ONNX Runtime session and the provider that it really uses.
 
     Attributes:
-        session: the session.
-        requested: what was asked for, comma separated short names or 'auto'.
-        used: short name of the provider that runs the model.
-        fell_back: whether `used` is not the first choice.
-        reason: why it fell back, or which part of the model runs on the CPU beside
-            `used`; empty when there is nothing to say.
+        session: Session of ONNX Runtime.
+        requested: Request, as comma separated short names or 'auto'.
+        used: Short name of the provider that runs the model.
+        fell_back: Whether `used` is not the first choice.
+        reason: Reason for the fallback, or the part of the model that runs on the CPU beside
+            `used`; empty if neither applies.
 
     """
 
@@ -114,20 +114,20 @@ def choose_providers(
     """Turn a request into an ordered list of providers to try.
 
     Args:
-        request: comma separated short names (see `NAMES`), most wanted first, or
-            'auto' for the best present.
-        strict: with names, run on one of these and nothing else; with 'auto', run
-            on the best present and nothing else.
-        available: ONNX Runtime's provider names; asked of ONNX Runtime when None.
-        options: per short name, provider options over the defaults, for instance
+        request: Comma separated short names from `NAMES`, most wanted first, or 'auto' for
+            the best available provider.
+        strict: Whether to accept nothing but the named providers or, with 'auto', nothing but
+            the best available one.
+        available: ONNX Runtime's names of the available providers; None asks ONNX Runtime.
+        options: Provider options by short name, which override the defaults, for instance
             ``{'openvino': {'device_type': 'NPU'}}``.
 
     Returns:
-        The choice, with at least one candidate.
+        Choice with at least one candidate.
 
     Raises:
-        ProviderError: an unknown or empty name, or none of the named ones is
-            present and `strict` is set.
+        ProviderError: A name is unknown or empty, or `strict` is set and none of the named
+            providers is available.
 
     """
     present = list(ort.get_available_providers() if available is None else available)
@@ -137,14 +137,14 @@ def choose_providers(
     for name in overrides:
         if name not in NAMES:
             raise ProviderError(
-                f"options are given for an unknown execution provider '{name}'; "
-                f'known are: {", ".join(NAMES)}'
+                f"provider options are given for an unknown execution provider '{name}'; "
+                f'known providers: {", ".join(NAMES)}'
             )
     if names == (AUTO,):
         taken = present_short
         if available is None and platform.machine().lower() in ('x86_64', 'amd64'):
-            # Qualcomm's build for PCs emulates the NPU, hundreds of times slower
-            # than the CPU itself; it is used when named, never by itself.
+            # Qualcomm's build for PCs emulates the NPU, hundreds of times slower than the CPU
+            # itself; it is used only if it is named.
             taken = [short for short in present_short if short != 'qnn']
         candidates = [NAMES[short] for short in taken] or [_CPU]
         if strict:
@@ -153,17 +153,18 @@ def choose_providers(
 
     for name in names:
         if name not in NAMES:
-            hint = ' (it stands alone, not in a list)' if name == AUTO else ''
+            hint = ' (auto cannot be combined with other names)' if name == AUTO else ''
             raise ProviderError(
-                f"unknown execution provider '{name}'{hint}; known are: auto, {', '.join(NAMES)}; "
-                f'present here: {", ".join(present_short) or "none"}'
+                f"unknown execution provider '{name}'{hint}; known providers: auto,"
+                f' {", ".join(NAMES)}; '
+                f'available here: {", ".join(present_short) or "none"}'
             )
     candidates = list(dict.fromkeys(NAMES[name] for name in names if NAMES[name] in present))
     if strict and not candidates:
         raise ProviderError(
             f"none of the execution providers '{', '.join(names)}' is in this build of ONNX "
             f'Runtime, which has: {", ".join(present_short) or "none"}; install the build for '
-            'your device, or turn strict off to fall back to the CPU'
+            'your device, or set strict_provider to false to fall back to the CPU'
         )
     if not strict and _CPU not in candidates:
         candidates.append(_CPU)
@@ -171,16 +172,16 @@ def choose_providers(
 
 
 def parse_options(entries: Sequence[str]) -> dict[str, dict[str, str]]:
-    """Read provider options from `name.key=value` strings, as a parameter holds them.
+    """Parse provider options from `name.key=value` strings, the form of the parameter.
 
     Args:
-        entries: for instance ``['openvino.device_type=NPU']``; empty strings are skipped.
+        entries: Strings, for instance ``['openvino.device_type=NPU']``; empty ones are skipped.
 
     Returns:
-        Per short provider name its options.
+        Options by short provider name.
 
     Raises:
-        ProviderError: an entry is not of that form or names an unknown provider.
+        ProviderError: An entry has another form or names an unknown provider.
 
     """
     options: dict[str, dict[str, str]] = {}
@@ -191,7 +192,8 @@ def parse_options(entries: Sequence[str]) -> dict[str, dict[str, str]]:
         provider, dot, key = target.strip().partition('.')
         if not equals or not dot or not key or provider not in NAMES:
             raise ProviderError(
-                f"provider option '{entry}' is not of the form <provider>.<option>=<value>, for "
+                f"provider option '{entry}' does not have the form <provider>.<option>=<value>,"
+                f' for '
                 f'example openvino.device_type=NPU; known providers: {", ".join(NAMES)}'
             )
         options.setdefault(provider, {})[key.strip()] = value.strip()
@@ -201,31 +203,31 @@ def parse_options(entries: Sequence[str]) -> dict[str, dict[str, str]]:
 def create_session(
     model: str | Path | bytes, choice: ProviderChoice, threads: int = 0
 ) -> EngineSession:
-    """Load a model on the first provider of a choice that really takes it.
+    """Load a model on the first provider of a choice that really runs it.
 
-    ONNX Runtime on its own falls back to the CPU without a word; here each provider
-    is tried alone (with the CPU for the operators that it lacks) and the session is
-    then asked what it runs on.
+    ONNX Runtime itself falls back to the CPU without a message. This function therefore
+    tries each provider alone, with the CPU for the operators that it lacks, and then asks
+    the session which provider it uses.
 
     Args:
-        model: path of an ONNX file, or its bytes.
-        choice: see `choose_providers`.
-        threads: threads for one operator on the CPU, 0 for ONNX Runtime's own choice.
+        model: Path of an ONNX file, or its bytes.
+        choice: Providers to try, as `choose_providers` returns them.
+        threads: Number of CPU threads for one operator, 0 for ONNX Runtime's own choice.
 
     Returns:
-        The session with what was asked and what is used.
+        Session, with the requested and the used provider.
 
     Raises:
-        ModelError: the file is missing or not a model that ONNX Runtime can read.
-        ProviderError: no provider of the choice could be initialised.
+        ModelError: The file is missing, or ONNX Runtime cannot read it as a model.
+        ProviderError: No provider of the choice could be initialised.
 
     """
     if threads < 0:
         raise ValueError(f'threads must be 0 or above, got {threads}')
     label = _check_readable(model)
     failures: list[str] = []
-    # A provider of the request that is not in this build was left out of the
-    # candidates, and that is a fall-back too.
+    # A requested provider that is not in this build is not among the candidates, and that
+    # counts as a fallback too.
     for name in choice.requested:
         if name != AUTO and NAMES[name] not in choice.candidates:
             failures.append(f'{name} is not in this build of ONNX Runtime')
@@ -240,12 +242,12 @@ def create_session(
         except Exception as error:
             if type(error).__name__ in _BROKEN_MODEL or candidate == _CPU:
                 raise ModelError(
-                    f'ONNX Runtime cannot load {label}: {reason_of(error)}; is it a complete '
-                    f'ONNX file that version {ort.__version__} understands?'
+                    f'ONNX Runtime cannot load {label}: {reason_of(error)}; check that it is a'
+                    f' complete ONNX file that version {ort.__version__} supports'
                 ) from error
             cause = reason_of(error)
             if 'assigned to the default CPU EP' in cause:
-                cause = 'it does not take the whole model, or its libraries or device are missing'
+                cause = 'it does not run the whole model, or its libraries or device are missing'
             failures.append(f'{short} failed: {cause}')
             continue
         used = session.get_providers()
@@ -254,7 +256,7 @@ def create_session(
             continue
         placed = _nodes_per_provider(session)
         if candidate != _CPU and placed and not placed.get(candidate):
-            failures.append(f'{short} took no part of the model')
+            failures.append(f'{short} ran no part of the model')
             continue
         wanted = choice.candidates[0] if choice.requested == (AUTO,) else NAMES[choice.requested[0]]
         fell_back = candidate != wanted
@@ -262,13 +264,13 @@ def create_session(
         if candidate != _CPU and placed.get(_CPU):
             note = f'{placed[_CPU]} of {sum(placed.values())} operators run on the CPU'
             reason = f'{reason}; {note}' if reason else note
-        # Otherwise a failing device would be replaced by the CPU at run time.
+        # Otherwise the CPU would replace a failing device at run time, without a message.
         session.disable_fallback()
         return EngineSession(session, ','.join(choice.requested), short, fell_back, reason)
 
     raise ProviderError(
         f'no execution provider could run {label}: {"; ".join(failures)}; check the driver and '
-        'libraries of the device, or turn strict off to fall back to the CPU'
+        'libraries of the device, or set strict_provider to false to fall back to the CPU'
     )
 
 
@@ -276,7 +278,7 @@ _BROKEN_MODEL = ('InvalidProtobuf', 'NoSuchFile', 'NoModel', 'InvalidGraph')
 
 
 def _check_readable(model: str | Path | bytes) -> str:
-    """Return how to call the model in messages; raise ModelError when there is no such file."""
+    """Return the model's name for messages; raise ModelError if the file does not exist."""
     if isinstance(model, bytes):
         return 'the model'
     path = Path(model)
@@ -292,10 +294,10 @@ def _open(
     settings.log_severity_level = 3
     settings.intra_op_num_threads = threads
     settings.inter_op_num_threads = 1
-    # A waiting thread that spins burns a core that the camera driver needs.
+    # A waiting thread that spins occupies a core that the camera driver needs.
     settings.add_session_config_entry('session.intra_op.allow_spinning', '0')
     settings.add_session_config_entry('session.inter_op.allow_spinning', '0')
-    # Kept by newer versions of ONNX Runtime, ignored by older ones.
+    # Newer versions of ONNX Runtime record the assignment; older ones ignore the entry.
     settings.add_session_config_entry('session.record_ep_graph_assignment_info', '1')
     chain: list[Any] = [(candidate, provider_options(candidate, choice.options, threads))]
     if candidate != _CPU:
@@ -310,23 +312,24 @@ def _open(
 def provider_options(
     provider: str, overrides: Options | None = None, threads: int = 0
 ) -> dict[str, str]:
-    """Options that a provider needs to reach its device, with the caller's over them.
+    """Return the options that a provider needs to reach its device, plus the caller's.
 
     Args:
         provider: ONNX Runtime's name of the provider.
-        overrides: per short name, options that win over the defaults.
-        threads: CPU threads for providers that have their own pool, 0 for their choice.
+        overrides: Options by short name, which override the defaults.
+        threads: Number of CPU threads for providers with a pool of their own, 0 for their
+            own choice.
 
     Returns:
-        Option names and values, both as strings.
+        Values by option name, both as strings.
 
     """
     options: dict[str, str] = {}
     if provider == NAMES['tensorrt']:
-        # Building an engine takes minutes; the cache makes the second start quick.
+        # Building an engine takes minutes; the cache makes the next start quick.
         options = {'trt_engine_cache_enable': '1', 'trt_engine_cache_path': _cache('tensorrt')}
     elif provider == NAMES['qnn']:
-        # HTP is Qualcomm's NPU; without a backend the provider takes its CPU emulation.
+        # HTP is Qualcomm's NPU; without a backend the provider uses its CPU emulation.
         options = {
             'backend_path': _qnn_backend(),
             'htp_performance_mode': 'sustained_high_performance',
@@ -348,15 +351,15 @@ def provider_options(
 
 
 def _openvino_device() -> str:
-    """Intel's NPU where OpenVINO sees one, else the CPU; a GPU is taken only when named."""
-    # Only in the OpenVINO build of ONNX Runtime.
+    """Return 'NPU' if OpenVINO sees Intel's NPU, otherwise 'CPU'; a GPU must be named."""
+    # The function exists in the OpenVINO build of ONNX Runtime only.
     query = getattr(ort.capi._pybind_state, 'get_available_openvino_device_ids', None)
     devices = query() if query is not None else []
     return 'NPU' if any(str(device).startswith('NPU') for device in devices) else 'CPU'
 
 
 def _qnn_backend() -> str:
-    """Path of the HTP backend inside the installed wheel, or its bare name."""
+    """Return the path of the HTP backend in the installed wheel, or its bare name."""
     name = 'QnnHtp.dll' if platform.system() == 'Windows' else 'libQnnHtp.so'
     packaged = Path(ort.__file__).parent / 'capi' / name
     return str(packaged) if packaged.is_file() else name
@@ -368,7 +371,7 @@ def _cache(name: str) -> str:
 
 
 def _nodes_per_provider(session: ort.InferenceSession) -> dict[str, int]:
-    """Count the operators on each provider; empty where ONNX Runtime cannot tell (before 1.24)."""
+    """Count the operators on each provider; empty if ONNX Runtime cannot tell (before 1.24)."""
     query = getattr(session, 'get_provider_graph_assignment_info', None)
     if query is None:
         return {}

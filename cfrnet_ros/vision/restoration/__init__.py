@@ -1,1 +1,1 @@
-"""Aligned crops, and how they are restored: exposure, cycles, time budget, reuse."""
+"""Alignment and restoration of crops: exposure, cycles, time budget, reuse."""

@@ -1,4 +1,4 @@
-"""Face alignment: from five landmarks to the square crop that the restorer was trained on."""
+"""Aligns a face: from five landmarks to the square crop that the restorer was trained on."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ FFHQ_TEMPLATE: NDArray[np.float64] = (
     / 512.0
 )
 
-#: How much larger the face stands in our crop than in FFHQ's. A driver's face
-#: is 60 to 90 px high, so pixels spent on the background are pixels (and
-#: milliseconds) lost for the eyes.
+#: Scale of the face in this crop relative to FFHQ's crop. A driver's face is 60 to 90 px
+#: high, so pixels spent on the background are pixels (and milliseconds) that the eyes do
+#: not get.
 FACE_SCALE = 1.2
 
-#: The template that CFRNet is trained on, as fractions of the crop's side.
+#: Template that CFRNet is trained on, as fractions of the crop's side.
 DEFAULT_TEMPLATE: NDArray[np.float64] = (FFHQ_TEMPLATE - 0.5) * FACE_SCALE + 0.5
 
 
@@ -37,26 +37,26 @@ def similarity_transform(
     template: ArrayLike = DEFAULT_TEMPLATE,
     margin: float = 1.0,
 ) -> NDArray[np.float64]:
-    """Fit the similarity transform that brings landmarks onto the template.
+    """Fit the similarity transform that maps landmarks onto the template.
 
-    Closed-form least squares over rotation, uniform scale and translation
+    The fit is closed-form least squares over rotation, uniform scale and translation
     (Umeyama, "Least-squares estimation of transformation parameters between two
-    point patterns", PAMI 1991), without reflection. Deterministic, unlike a
-    RANSAC fit, so a still face gives a still crop.
+    point patterns", PAMI 1991), without reflection. Unlike a RANSAC fit it is
+    deterministic, so a still face gives a still crop.
 
     Args:
         landmarks: (5, 2) points in pixels of the source image.
-        size: side of the crop in pixels, above 0.
+        size: Side of the crop in pixels, above 0.
         template: (5, 2) points as fractions (0..1) of the crop's side.
-        margin: above 1 shows more of the surroundings, below 1 less.
+        margin: Scale of the surroundings: above 1 shows more of them, below 1 less.
 
     Returns:
-        (2, 3) float64 affine matrix from source pixels to crop pixels, in
-        OpenCV's convention (integer coordinates at pixel centres).
+        (2, 3) float64 affine matrix from source pixels to crop pixels, in OpenCV's
+        convention (integer coordinates at pixel centres).
 
     Raises:
-        ValueError: wrong shapes, non-finite or coinciding landmarks, or a
-            size or margin that is not positive.
+        ValueError: The shapes are wrong, landmarks are not finite or coincide, or size or
+            margin is not positive.
 
     """
     source = np.asarray(landmarks, dtype=np.float64)
@@ -69,8 +69,8 @@ def similarity_transform(
         raise ValueError(f'size and margin must be positive, got {size} and {margin}')
     if not np.isfinite(source).all():
         raise ValueError('landmarks must be finite numbers')
-    # Fractions count from the crop's edge, OpenCV's coordinates from the centre
-    # of its first pixel: hence the half pixel.
+    # Fractions count from the crop's edge, OpenCV's coordinates from the centre of its
+    # first pixel; the half pixel converts between them.
     target = ((target - 0.5) / margin + 0.5) * size - 0.5
 
     source_mean, target_mean = source.mean(axis=0), target.mean(axis=0)
@@ -99,26 +99,26 @@ def similarity_transform(
 def warp_crop(
     image: NDArray[np.uint8], affine: NDArray[np.float64], size: int
 ) -> NDArray[np.uint8]:
-    """Cut the crop that an affine matrix describes out of an image.
+    """Cut out of an image the crop that an affine matrix describes.
 
-    Where the face is larger than the crop the image is low-passed first:
-    bilinear sampling alone would alias. Beyond the image's border its mirror
-    image is shown, since a black wedge would be "restored" as well.
+    If the face is larger than the crop, the image is low-pass filtered first, because
+    bilinear sampling alone would alias. Beyond the image's border the crop shows the
+    image mirrored, because the restorer would try to restore a black wedge as well.
 
     Args:
-        image: (H, W, C) or (H, W) uint8.
-        affine: (2, 3) source pixels to crop pixels.
-        size: side of the crop in pixels.
+        image: (H, W, C) or (H, W) uint8 image.
+        affine: (2, 3) matrix from source pixels to crop pixels.
+        size: Side of the crop in pixels.
 
     Returns:
-        (size, size, C) or (size, size) uint8.
+        (size, size, C) or (size, size) uint8 crop.
 
     """
     scale = float(np.hypot(affine[0, 0], affine[1, 0]))
     matrix = np.asarray(affine, dtype=np.float64)
     if scale < 0.5:
-        # INTER_AREA on the face's neighbourhood only: whole-frame resizing of
-        # a large frame would cost more than the face is worth.
+        # INTER_AREA is applied to the face's neighbourhood only: resizing a whole large
+        # frame would take longer than the rest of the alignment.
         height, width = image.shape[:2]
         inverse = cv2.invertAffineTransform(matrix)
         corners = np.array([[0, 0, 1], [size, 0, 1], [0, size, 1], [size, size, 1]], np.float64)
@@ -134,7 +134,7 @@ def warp_crop(
                 cv2.resize(image[y0:y1, x0:x1], (small_w, small_h), interpolation=cv2.INTER_AREA)
             ).astype(np.uint8, copy=False)
             fx, fy = small_w / (x1 - x0), small_h / (y1 - y0)
-            # small = (source - origin + 0.5) * f - 0.5, inverted into the warp.
+            # Inverse of small = (source - origin + 0.5) * f - 0.5, included in the warp.
             back = np.array(
                 [[1 / fx, 0, 0.5 / fx - 0.5 + x0], [0, 1 / fy, 0.5 / fy - 0.5 + y0], [0, 0, 1]]
             )
@@ -157,16 +157,17 @@ def align_face(
     Args:
         image: (H, W, 3) uint8 source image.
         landmarks: (5, 2) points in pixels of the image, in the template's order.
-        size: side of the crop in pixels.
+        size: Side of the crop in pixels.
         template: (5, 2) points as fractions (0..1) of the crop's side.
-        margin: above 1 shows more of the surroundings, below 1 less.
+        margin: Scale of the surroundings: above 1 shows more of them, below 1 less.
 
     Returns:
-        The (size, size, 3) uint8 crop and the (2, 3) float64 matrix from source
+        Crop, (size, size, 3) uint8, and the (2, 3) float64 matrix from source
         pixels to crop pixels.
 
     Raises:
-        ValueError: see `similarity_transform`.
+        ValueError: The arguments do not allow a fit, for the reasons that
+            `similarity_transform` lists.
 
     """
     affine = similarity_transform(landmarks, size, template, margin)

@@ -1,4 +1,4 @@
-"""Making dark and noisy frames readable for a detector that was trained on good ones."""
+"""Makes dark and noisy frames readable for a detector that was trained on good ones."""
 
 from __future__ import annotations
 
@@ -6,18 +6,18 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-#: Mean grey value below which a frame is stretched. YuNet was trained on WIDER FACE,
-#: that is on daylight and lamp light.
+#: Mean grey value below which the contrast of a frame is stretched. YuNet was trained on WIDER
+#: FACE, which shows daylight and lamp light.
 DARK_MEAN = 70.0
 
-#: Grey-value span that the stretch aims at, and the most that it multiplies by: beyond
-#: that an 8-bit image holds quantisation steps, not faces.
+#: Grey-value range that the stretch aims at, and its largest gain: beyond that an 8-bit image
+#: contains quantisation steps instead of faces.
 TARGET_SPAN, MAX_GAIN = 200.0, 16.0
 
-#: Noise (standard deviation, grey values, as it would be at a mean of 110) from which
-#: a frame is smoothed, and from which it is smoothed more. Chosen on webcam and in-car
-#: frames with synthetic noise: of the noisy frames in which nothing was found without
-#: it, smoothing recovers most, and the clean frames lose nothing.
+#: Noise (standard deviation in grey values, scaled to a mean of 110) from which a frame is
+#: smoothed, and from which it is smoothed more. Chosen on webcam and in-car frames with
+#: synthetic noise: smoothing finds faces again in most of the noisy frames in which nothing was
+#: found without it, and none is lost in the clean frames.
 NOISY, VERY_NOISY = 2.0, 8.0
 
 _NOISE_KERNEL = np.array([[1, -2, 1], [-2, 4, -2], [1, -2, 1]], dtype=np.float32)
@@ -26,12 +26,12 @@ _NOISE_KERNEL = np.array([[1, -2, 1], [-2, 4, -2], [1, -2, 1]], dtype=np.float32
 def noise_level(gray: NDArray[np.uint8]) -> float:
     """Estimate the standard deviation of white noise.
 
-    The difference of two Laplacians is blind to edges and slopes (Immerkaer, "Fast noise
-    variance estimation", CVIU 1996); its median, unlike its mean, also to texture that
-    covers less than half of the image.
+    The difference of two Laplacians does not respond to edges and slopes (Immerkaer, "Fast
+    noise variance estimation", CVIU 1996); unlike its mean, its median also ignores texture
+    that covers less than half of the image.
 
     Args:
-        gray: (H, W) uint8.
+        gray: (H, W) uint8 image.
 
     Returns:
         Standard deviation in grey values, 0..255.
@@ -45,15 +45,15 @@ def noise_level(gray: NDArray[np.uint8]) -> float:
 def normalise_exposure(bgr: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Smooth a noisy image and stretch a dark one.
 
-    The stretch is linear, because a gamma curve would lift the noise of the darkest
-    pixels most; and it comes after the smoothing, because clipped noise is no longer
-    free of bias.
+    The stretch is linear, because a gamma curve would amplify the noise of the darkest
+    pixels most. It comes after the smoothing, because the noise of clipped values is no
+    longer free of bias.
 
     Args:
-        bgr: (H, W, 3) uint8.
+        bgr: (H, W, 3) uint8 image.
 
     Returns:
-        The image itself where it is fine as it is, else a new one.
+        The image itself if it is neither noisy nor dark, otherwise a new one.
 
     """
     gray = np.asarray(cv2.cvtColor(bgr, cv2.COLOR_BGR2GRAY)).astype(np.uint8, copy=False)
@@ -73,31 +73,31 @@ def normalise_exposure(bgr: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return result
 
 
-#: Brightest part of a face crop (98th percentile of grey, 0..255) below which the crop
-#: counts as underexposed, above which it counts as well exposed, and what it is brought
-#: to. Highlights, not the mean: dark skin in good light has bright highlights too, and
-#: must not be bleached.
+#: Brightness of a face crop's highlights (98th percentile of grey, 0..255) below which the crop
+#: counts as underexposed, above which it counts as well exposed, and to which it is brought.
+#: Highlights and not the mean, because dark skin in good light has bright highlights too and must
+#: not be brightened.
 UNDEREXPOSED, WELL_EXPOSED, FACE_HIGHLIGHT = 120.0, 155.0, 200.0
 
-#: The most that a face crop is multiplied by.
+#: Largest gain of a face crop.
 MAX_FACE_GAIN = 6.0
 
 
 def face_exposure_gain(crop: NDArray[np.uint8]) -> float:
-    """Tell by how much an underexposed face crop has to be multiplied.
+    """Return the factor by which an underexposed face crop is to be multiplied.
 
-    Multiplying gamma-encoded values is a longer exposure: (g L)^(1/2.2) is
-    g^(1/2.2) L^(1/2.2). Between the two thresholds the gain fades to 1, so that a face
-    on the border between light and dark does not flicker.
+    Multiplying gamma-encoded values corresponds to a longer exposure: (g L)^(1/2.2) is
+    g^(1/2.2) L^(1/2.2). Between the two thresholds the gain fades to 1, so that a face at the
+    border between light and dark does not flicker.
 
     Args:
-        crop: (N, N, 3) uint8 BGR, an aligned face.
+        crop: (N, N, 3) uint8 BGR aligned face crop.
 
     Returns:
-        1.0 for a well exposed face, up to `MAX_FACE_GAIN`.
+        Gain, from 1.0 for a well exposed face up to `MAX_FACE_GAIN`.
 
     """
-    # Averaged down, so that the highlights are not the noise's.
+    # Averaging keeps noise out of the highlights.
     small = cv2.resize(crop, (32, 32), interpolation=cv2.INTER_AREA)
     gray = cv2.cvtColor(small, cv2.COLOR_BGR2GRAY)[4:28, 6:26]
     highlight = max(1.0, float(np.percentile(np.asarray(gray, np.uint8), 98)))
@@ -110,14 +110,14 @@ def expose_face(crop: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Brighten an underexposed face crop by `face_exposure_gain`.
 
     Args:
-        crop: (N, N, 3) uint8 BGR, an aligned face.
+        crop: (N, N, 3) uint8 BGR aligned face crop.
 
     Returns:
-        The crop itself where it is well exposed, else a new (N, N, 3) uint8 BGR.
+        The crop itself if it is well exposed, otherwise a new (N, N, 3) uint8 BGR crop.
 
     """
     gain = face_exposure_gain(crop)
     if gain <= 1.0:
         return crop
-    # One vectorised call, 20 us; the same table through cv2.LUT takes 57 us.
+    # One vectorised call takes 20 us; the same table through cv2.LUT takes 57 us.
     return np.asarray(cv2.convertScaleAbs(crop, alpha=gain)).astype(np.uint8, copy=False)

@@ -1,4 +1,4 @@
-"""Everything that depends on the weights is read with the weights."""
+"""The model card, which states every fact that depends on the weights."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ def test_unreadable_card_is_refused(tmp_path: Path) -> None:
 
 def test_open_size_must_be_stated(tmp_path: Path) -> None:
     path = identity(tmp_path / 'm.onnx', ['b', 3, 'h', 'w'])
-    with pytest.raises(ModelError, match=r'leaves the size .*"size": 512'):
+    with pytest.raises(ModelError, match=r'does not fix the size .*"size": 512'):
         load_card(path)
     path.with_suffix('.json').write_text(json.dumps({'size': 96}))
     assert load_card(path).size == 96
@@ -146,7 +146,7 @@ def test_models_are_found_by_precision_name_and_path(tmp_path: Path) -> None:
 
 @pytest.fixture
 def two_networks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Return a models' folder with the plain network beside the main one."""
+    """Return a folder of models with the plain network beside the main one."""
     for name in ('cfrnet_256', 'cfrnet_plain_256', 'another_256'):
         for precision in ('fp32', 'int8'):
             (tmp_path / f'{name}_{precision}.onnx').touch()
@@ -174,7 +174,7 @@ def test_the_main_network_is_taken_unless_the_plain_one_is_named(
     assert resolve_model(name, provider) == two_networks / f'{stem}.onnx'
 
 
-def test_the_other_precision_stands_in_for_auto_alone(two_networks: Path) -> None:
+def test_only_auto_falls_back_to_the_other_precision(two_networks: Path) -> None:
     (two_networks / 'cfrnet_plain_256_int8.onnx').unlink()
     assert resolve_model('plain', 'cpu').stem == 'cfrnet_plain_256_fp32'
     with pytest.raises(ModelError, match=r"no model 'plain_int8'.*plain_fp32.*cfrnet_256_int8"):

@@ -1,4 +1,4 @@
-"""What runs a model is chosen by name, and is never another one in silence."""
+"""Execution providers are chosen by name, and every fallback is reported."""
 
 from __future__ import annotations
 
@@ -50,7 +50,9 @@ def test_strict_auto_tries_the_best_only() -> None:
 
 @pytest.mark.parametrize('request_', ['npu', '', 'cpu,,cuda', 'auto,cpu'])
 def test_unknown_name_is_refused_with_the_known_and_present_ones(request_: str) -> None:
-    with pytest.raises(ProviderError, match=r'known are: auto, .*qnn.*present here: cuda, cpu'):
+    with pytest.raises(
+        ProviderError, match=r'known providers: auto, .*qnn.*available here: cuda, cpu'
+    ):
         choose_providers(request_, available=[NAMES['cpu'], NAMES['cuda']])
 
 
@@ -59,15 +61,15 @@ def test_strict_refuses_an_absent_provider() -> None:
         choose_providers('qnn', strict=True, available=[NAMES['cpu']])
 
 
-def test_fall_back_for_an_absent_provider_is_told(tmp_path: Path) -> None:
+def test_fallback_for_an_absent_provider_is_reported(tmp_path: Path) -> None:
     model = scale_model(tmp_path / 'm.onnx', 0.5)
     engine = create_session(model, choose_providers('rknpu', available=[NAMES['cpu']]))
     assert (engine.requested, engine.used, engine.fell_back) == ('rknpu', 'cpu', True)
     assert 'rknpu is not in this build' in engine.reason
 
 
-def test_fall_back_for_a_provider_that_fails_is_told(tmp_path: Path) -> None:
-    # Claimed to be present but in truth not, as with a GPU build on a machine without GPU.
+def test_fallback_for_a_failing_provider_is_reported(tmp_path: Path) -> None:
+    # The provider is listed but does not work, like a GPU build on a machine without a GPU.
     model = scale_model(tmp_path / 'm.onnx', 0.5)
     claimed = [NAMES['rknpu'], NAMES['cpu']]
     engine = create_session(model, choose_providers('rknpu', available=claimed))
@@ -77,7 +79,7 @@ def test_fall_back_for_a_provider_that_fails_is_told(tmp_path: Path) -> None:
         create_session(model, choose_providers('rknpu', strict=True, available=claimed))
 
 
-def test_what_was_asked_and_used_agree_on_the_cpu(tmp_path: Path) -> None:
+def test_requested_and_used_provider_agree_on_the_cpu(tmp_path: Path) -> None:
     model = scale_model(tmp_path / 'm.onnx', 0.5)
     engine = create_session(model, choose_providers('cpu', strict=True), threads=1)
     assert (engine.used, engine.fell_back, engine.reason) == ('cpu', False, '')
@@ -99,7 +101,7 @@ def test_missing_and_damaged_files_are_model_errors(tmp_path: Path) -> None:
     damaged.write_bytes(scale_model(tmp_path / 'm.onnx', 0.5).read_bytes()[:80])
     with pytest.raises(ModelError, match=r'cannot load .*damaged'):
         create_session(damaged, choice)
-    # A broken file is the file's fault, whatever provider is tried first.
+    # A damaged file is an error of the model, whatever provider is tried first.
     with pytest.raises(ModelError):
         create_session(b'not a model', choose_providers('cpu'))
 
@@ -116,5 +118,5 @@ def test_options_reach_the_provider_and_can_be_overridden() -> None:
 def test_malformed_option_is_refused_with_an_example(entry: str) -> None:
     with pytest.raises(ProviderError, match=r'openvino\.device_type=NPU'):
         parse_options([entry])
-    with pytest.raises(ProviderError, match='known are'):
+    with pytest.raises(ProviderError, match='known providers'):
         choose_providers('cpu', options={'npu': {}})
