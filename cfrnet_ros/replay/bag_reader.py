@@ -60,10 +60,10 @@ class BagReader(AbstractContextManager['BagReader']):
         except Exception as error:  # rosbags lets the exceptions of its parsers through
             fault = fault_of(self.path) or f'{type(error).__name__}: {error}'
             raise BagError(f"'{path}' cannot be read as a ROS 2 bag: {fault}") from error
-        fault = journal_fault(self.path)
-        if fault is not None:
+        unsaved = journal_fault(self.path)
+        if unsaved is not None:
             self._reader.close()
-            raise BagError(f"'{path}' cannot be read as a ROS 2 bag: {fault}")
+            raise BagError(f"'{path}' cannot be read as a ROS 2 bag: {unsaved}")
 
     def __exit__(self, *exc: object) -> None:
         """Close the bag."""
