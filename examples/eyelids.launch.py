@@ -9,14 +9,14 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from launch.actions import DeclareLaunchArgument, IncludeLaunchDescription
+from launch.actions import DeclareLaunchArgument, IncludeLaunchDescription, OpaqueFunction
 from launch.launch_description_sources import PythonLaunchDescriptionSource
 from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
 from launch_ros.actions import Node
 from launch_ros.parameter_descriptions import ParameterValue
 from launch_ros.substitutions import FindPackageShare
 
-from launch import LaunchDescription
+from launch import LaunchContext, LaunchDescription
 
 #: Folder of the checkout: `examples` is not installed, so Python must find it from here.
 ROOT = Path(__file__).resolve().parents[1]
@@ -31,9 +31,10 @@ def declare_arguments() -> list[DeclareLaunchArgument]:
         DeclareLaunchArgument('name', default_value='cfrnet', description='Name of the restorer.'),
         DeclareLaunchArgument(
             'use_sim_time',
-            default_value='false',
-            choices=['true', 'false'],
-            description='Take the time from /clock, for bags and simulators.',
+            default_value='',
+            choices=['', 'true', 'false'],
+            description='Take the time from /clock, for bags and simulators. Empty for the value of'
+            ' a launch file that includes this one.',
         ),
         DeclareLaunchArgument(
             'perclos_warning',
@@ -48,6 +49,30 @@ def declare_arguments() -> list[DeclareLaunchArgument]:
     ]
 
 
+def make_watcher(context: LaunchContext) -> list[Node]:
+    """Return the example's node with the arguments that were given."""
+    given: dict[str, ParameterValue] = {
+        name: ParameterValue(LaunchConfiguration(name), value_type=float)
+        for name in ('perclos_warning', 'window_s')
+    }
+    given['source'] = ParameterValue(LaunchConfiguration('name'), value_type=str)
+    # Not passed unless given, or it would override an outer SetParameter.
+    if LaunchConfiguration('use_sim_time').perform(context) != '':
+        given['use_sim_time'] = ParameterValue(LaunchConfiguration('use_sim_time'), value_type=bool)
+    return [
+        Node(
+            executable=sys.executable,
+            arguments=['-m', 'examples.eyelids.eyelid_node'],
+            cwd=str(ROOT),
+            name='eyelids',
+            namespace=LaunchConfiguration('namespace'),
+            parameters=[given],
+            output='screen',
+            emulate_tty=True,
+        )
+    ]
+
+
 def generate_launch_description() -> LaunchDescription:
     """Return the launch description."""
     restorer = IncludeLaunchDescription(
@@ -55,26 +80,6 @@ def generate_launch_description() -> LaunchDescription:
             PathJoinSubstitution([FindPackageShare('cfrnet_ros'), 'launch/dms.launch.py'])
         )
     )
-    numbers = {
-        name: ParameterValue(LaunchConfiguration(name), value_type=float)
-        for name in ('perclos_warning', 'window_s')
-    }
-    watcher = Node(
-        executable=sys.executable,
-        arguments=['-m', 'examples.eyelids.eyelid_node'],
-        cwd=str(ROOT),
-        name='eyelids',
-        namespace=LaunchConfiguration('namespace'),
-        parameters=[
-            {
-                **numbers,
-                'source': ParameterValue(LaunchConfiguration('name'), value_type=str),
-                'use_sim_time': ParameterValue(
-                    LaunchConfiguration('use_sim_time'), value_type=bool
-                ),
-            }
-        ],
-        output='screen',
-        emulate_tty=True,
+    return LaunchDescription(
+        [*declare_arguments(), restorer, OpaqueFunction(function=make_watcher)]
     )
-    return LaunchDescription([*declare_arguments(), restorer, watcher])

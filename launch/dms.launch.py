@@ -6,10 +6,13 @@ ros2 launch cfrnet_ros dms.launch.py --show-args
 
 from __future__ import annotations
 
+from difflib import get_close_matches
+from pathlib import Path
 from typing import Any
 
 from launch.actions import DeclareLaunchArgument, OpaqueFunction, SetEnvironmentVariable
 from launch.conditions import IfCondition
+from launch.logging import get_logger
 from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
 from launch_ros.actions import Node
 from launch_ros.parameter_descriptions import ParameterValue
@@ -66,9 +69,10 @@ def declare_arguments() -> list[DeclareLaunchArgument]:
         *map(override, OVERRIDES),
         DeclareLaunchArgument(
             'use_sim_time',
-            default_value='false',
-            choices=BOOLEANS,
-            description='Take the time from /clock, for bags and simulators.',
+            default_value='',
+            choices=['', *BOOLEANS],
+            description='Take the time from /clock, for bags and simulators. Empty for the value in'
+            ' params_file, or of a launch file that includes this one.',
         ),
         DeclareLaunchArgument(
             'log_level',
@@ -87,6 +91,34 @@ def declare_arguments() -> list[DeclareLaunchArgument]:
     ]
 
 
+def params_file(context: LaunchContext) -> str:
+    """Return the path of the params file; launch itself would go on without a missing one."""
+    path = Path(LaunchConfiguration('params_file').perform(context)).expanduser()
+    if not path.is_file():
+        raise ValueError(f"params_file: there is no file '{path}'")
+    return str(path)
+
+
+def warn_of_unknown_arguments(context: LaunchContext) -> None:
+    """Warn of arguments of the command line that look like ours and are none.
+
+    Others may belong to a launch file that includes this one. Launch ignores all of them.
+    """
+    known = [argument.name for argument in declare_arguments()]
+    names = [text.partition(':=')[0] for text in context.argv if ':=' in text]
+    for name in names:
+        # A launch file for two cameras has left_image and right_image, for instance.
+        if name in known or any(name.endswith(f'_{each}') for each in known):
+            continue
+        if name in PARAMETERS:
+            remedy = 'write the parameter into a file and name that by params_file:='
+        elif similar := get_close_matches(name, known, 1, 0.75):
+            remedy = f'did you mean {similar[0]}:=?'
+        else:
+            continue
+        get_logger('dms.launch.py').warning(f'there is no argument {name}, it is ignored: {remedy}')
+
+
 def make_node(context: LaunchContext) -> list[Node]:
     """Return the node, with the params file first and then the arguments that were given."""
     given: dict[str, Any] = {
@@ -94,14 +126,17 @@ def make_node(context: LaunchContext) -> list[Node]:
         for name in OVERRIDES
         if LaunchConfiguration(name).perform(context) != ''
     }
-    given['use_sim_time'] = ParameterValue(LaunchConfiguration('use_sim_time'), value_type=bool)
+    # Not passed unless given, or it would override a params file and an outer SetParameter.
+    if LaunchConfiguration('use_sim_time').perform(context) != '':
+        given['use_sim_time'] = ParameterValue(LaunchConfiguration('use_sim_time'), value_type=bool)
     return [
         Node(
             package='cfrnet_ros',
             executable='restorer',
             name=LaunchConfiguration('name'),
             namespace=LaunchConfiguration('namespace'),
-            parameters=[LaunchConfiguration('params_file'), given],
+            # Not an empty dictionary, of which launch would make a params file without parameters.
+            parameters=[params_file(context), *([given] if given else [])],
             remappings=[('image', LaunchConfiguration('image'))],
             ros_arguments=['--log-level', LaunchConfiguration('log_level')],
             output='screen',
@@ -120,6 +155,7 @@ def generate_launch_description() -> LaunchDescription:
                 'LARGE_DATA',
                 condition=IfCondition(LaunchConfiguration('large_images')),
             ),
+            OpaqueFunction(function=warn_of_unknown_arguments),
             OpaqueFunction(function=make_node),
         ]
     )

@@ -7,6 +7,8 @@ It needs ros2bag, which `CFRNET_REPLAY=1 rosdep install ...` installs with the r
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from launch.actions import (
     DeclareLaunchArgument,
     ExecuteProcess,
@@ -16,6 +18,7 @@ from launch.actions import (
     Shutdown,
 )
 from launch.event_handlers import OnProcessExit
+from launch.events.process import ProcessExited
 from launch.launch_description_sources import PythonLaunchDescriptionSource
 from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
 from launch_ros.substitutions import FindPackageShare
@@ -71,6 +74,9 @@ def declare_arguments() -> list[DeclareLaunchArgument]:
 
 def check_arguments(context: LaunchContext) -> None:
     """Refuse arguments that cannot work together, before any process is started."""
+    bag = Path(LaunchConfiguration('bag').perform(context)).expanduser()
+    if not bag.exists():
+        raise ValueError(f"bag: there is no folder or file '{bag}'")
     clock = float(LaunchConfiguration('clock').perform(context))
     if clock <= 0 and is_true(context, 'use_sim_time'):
         raise ValueError(
@@ -78,10 +84,23 @@ def check_arguments(context: LaunchContext) -> None:
         )
 
 
+def end_launch(event: ProcessExited, context: LaunchContext) -> list[Shutdown]:
+    """End the launch with the player.
+
+    Raises:
+        RuntimeError: The player failed. Launch logs the text, stops the node and returns 1.
+
+    """
+    if event.returncode != 0 and not context.is_shutdown:
+        raise RuntimeError(f'ros2 bag play failed with exit code {event.returncode}')
+    return [Shutdown(reason='the bag has ended')]
+
+
 def make_player(context: LaunchContext) -> list[ExecuteProcess | RegisterEventHandler]:
-    """Return `ros2 bag play`, whose end also ends the launch."""
+    """Return `ros2 bag play`, whose end also ends the launch, with an error if it failed."""
+    bag = Path(LaunchConfiguration('bag').perform(context)).expanduser()
     clock = float(LaunchConfiguration('clock').perform(context))
-    command = ['ros2', 'bag', 'play', LaunchConfiguration('bag'), '--disable-keyboard-controls']
+    command = ['ros2', 'bag', 'play', str(bag), '--disable-keyboard-controls']
     command += ['--rate', LaunchConfiguration('rate')]
     if float(LaunchConfiguration('start_delay').perform(context)) > 0:
         command += ['--delay', LaunchConfiguration('start_delay')]
@@ -90,9 +109,7 @@ def make_player(context: LaunchContext) -> list[ExecuteProcess | RegisterEventHa
     if is_true(context, 'loop'):
         command += ['--loop']
     player = ExecuteProcess(cmd=command, output='screen')
-    ended = RegisterEventHandler(
-        OnProcessExit(target_action=player, on_exit=[Shutdown(reason='the bag has ended')])
-    )
+    ended = RegisterEventHandler(OnProcessExit(target_action=player, on_exit=end_launch))
     return [ended, player]
 
 

@@ -6,14 +6,34 @@ ros2 launch cfrnet_ros two_cameras.launch.py left_image:=/dms/driver/image_raw \
 
 from __future__ import annotations
 
-from launch.actions import DeclareLaunchArgument, GroupAction, IncludeLaunchDescription
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+from types import ModuleType
+
+from launch.actions import (
+    DeclareLaunchArgument,
+    GroupAction,
+    IncludeLaunchDescription,
+    OpaqueFunction,
+)
 from launch.launch_description_sources import PythonLaunchDescriptionSource
 from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
 from launch_ros.substitutions import FindPackageShare
 
-from launch import LaunchDescription
+from launch import LaunchContext, LaunchDescription
 
 CAMERAS = ('left', 'right')
+
+
+def dms() -> ModuleType:
+    """Return the launch file of one camera, as a module."""
+    path = Path(__file__).with_name('dms.launch.py')
+    spec = spec_from_file_location('dms_launch', path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 def declare_arguments() -> list[DeclareLaunchArgument]:
@@ -40,15 +60,8 @@ def declare_arguments() -> list[DeclareLaunchArgument]:
                 f' /**.',
             ),
         ]
-    return [
-        *arguments,
-        DeclareLaunchArgument(
-            'use_sim_time',
-            default_value='false',
-            choices=['true', 'false'],
-            description='Take the time from /clock, for bags and simulators.',
-        ),
-    ]
+    own = {'namespace', 'image', 'params_file'}
+    return [*arguments, *(shared for shared in dms().declare_arguments() if shared.name not in own)]
 
 
 def include(camera: str) -> GroupAction:
@@ -58,7 +71,6 @@ def include(camera: str) -> GroupAction:
         'namespace': LaunchConfiguration(f'{camera}_namespace'),
         'image': LaunchConfiguration(f'{camera}_image'),
         'params_file': LaunchConfiguration(f'{camera}_params_file'),
-        'use_sim_time': LaunchConfiguration('use_sim_time'),
     }
     # Scoped, so that the settings of one include do not reach the other.
     return GroupAction(
@@ -71,6 +83,25 @@ def include(camera: str) -> GroupAction:
     )
 
 
+def include_cameras(context: LaunchContext) -> list[GroupAction]:
+    """Return both nodes.
+
+    They are included here, and not in the launch description, so that `--show-args` does not list
+    arguments of dms.launch.py that each camera has of its own.
+
+    Raises:
+        ValueError: Both namespaces are equal, so that both nodes would have one name.
+
+    """
+    names = {LaunchConfiguration(f'{camera}_namespace').perform(context) for camera in CAMERAS}
+    if len({name.strip('/') for name in names}) < len(CAMERAS):
+        raise ValueError(
+            f'left_namespace and right_namespace are both {names.pop()!r}: the nodes and their'
+            ' topics would have the same names'
+        )
+    return [include(camera) for camera in CAMERAS]
+
+
 def generate_launch_description() -> LaunchDescription:
     """Return the launch description."""
-    return LaunchDescription([*declare_arguments(), *map(include, CAMERAS)])
+    return LaunchDescription([*declare_arguments(), OpaqueFunction(function=include_cameras)])

@@ -10,6 +10,7 @@ from rclpy.clock import Clock
 from sensor_msgs.msg import CompressedImage, Image
 
 from cfrnet_ros.node.engine import Engine
+from cfrnet_ros.node.frame_times import FrameTimes
 from cfrnet_ros.node.images.decoder import ImageDecoder
 from cfrnet_ros.node.images.errors import INTERNAL, ImageError
 from cfrnet_ros.node.monitor import Monitor
@@ -81,7 +82,7 @@ class FrameProcessor:
         self._gate = Lock()
         self._generation: int | None = None
         self._reset = Event()
-        self._last_stamp_ns = 0
+        self._times = FrameTimes()
 
     def open_gate(self, generation: int) -> None:
         """Allow publishing for frames of this activation, starting with an empty tracker."""
@@ -106,10 +107,12 @@ class FrameProcessor:
         # rclpy's Time is not used, since it refuses negative seconds, which a message can contain.
         stamp = frame.msg.header.stamp
         stamp_ns = stamp.sec * 1_000_000_000 + stamp.nanosec
-        if stamp_ns < self._last_stamp_ns:
+        if self._reset.is_set():
+            self._times.reset()
+        time_s = self._times.add(stamp_ns, frame.received_s)
+        if self._times.restarted:
             # A bag has started again, so the existing tracks belong to another time.
             self._reset.set()
-        self._last_stamp_ns = stamp_ns
         if self._reset.is_set():
             self._reset.clear()
             self._engine.pipeline.reset()
@@ -126,8 +129,6 @@ class FrameProcessor:
             self._report(frame, FrameRecord(clock.stages_ms), f'{error.cause}: {error}')
             return
 
-        # If the image has no stamp, its time of arrival is used instead.
-        time_s = stamp_ns / 1e9 if stamp_ns > 0 else frame.received_s
         result = self._engine.pipeline.process(image, settings.pipeline, time_s, clock)
 
         header, faces = frame.msg.header, result.faces

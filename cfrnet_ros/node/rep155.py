@@ -19,7 +19,7 @@ from cfrnet_ros.vision.types import Face, RestoredFace
 
 try:
     from hri_msgs.msg import IdsList
-except ImportError:  # hri_msgs is not on the Python package index and optional in ROS 2.
+except ImportError:  # hri_msgs is optional: Kilted and the Python package index lack it.
     IdsList = None
 
 #: Seconds after which the topics of a face that is no longer seen are destroyed.

@@ -7,10 +7,11 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
-from rosbags.highlevel import AnyReader
 from rosbags.interfaces import Connection
+from rosbags.rosbag2 import Reader
 from rosbags.typesys import Stores, get_typestore
 
+from cfrnet_ros.replay.bag_faults import fault_of, journal_fault
 from cfrnet_ros.replay.errors import BagError
 
 RAW = 'sensor_msgs/msg/Image'
@@ -52,16 +53,17 @@ class BagReader(AbstractContextManager['BagReader']):
         if not self.path.exists():
             raise BagError(f"there is no bag '{path}'; give its folder, or a .mcap or .db3 file")
         try:
-            # Bags older than ROS 2 Iron hold no message definitions.
-            self._reader = AnyReader(
-                [self.path], default_typestore=get_typestore(Stores.ROS2_KILTED)
-            )
+            # Not AnyReader, which reads ROS 1 bags too and refuses a bag for the definition of
+            # any type in it: messages are only passed on here.
+            self._reader = Reader(self.path)
             self._reader.open()
         except Exception as error:  # rosbags lets the exceptions of its parsers through
-            raise BagError(
-                f"'{path}' cannot be read as a ROS 2 bag: {error}; if the recording was"
-                ' interrupted, `ros2 bag reindex` may repair it'
-            ) from error
+            fault = fault_of(self.path) or f'{type(error).__name__}: {error}'
+            raise BagError(f"'{path}' cannot be read as a ROS 2 bag: {fault}") from error
+        unsaved = journal_fault(self.path)
+        if unsaved is not None:
+            self._reader.close()
+            raise BagError(f"'{path}' cannot be read as a ROS 2 bag: {unsaved}")
 
     def __exit__(self, *exc: object) -> None:
         """Close the bag."""
@@ -105,7 +107,11 @@ class BagReader(AbstractContextManager['BagReader']):
                 return names[0]
             if names:
                 raise BagError(f"'{self.path}' has several image topics; choose one of: {listed}")
-        raise BagError(f"'{self.path}' has no topic with images")
+        others = ', '.join(f'{name} ({kind})' for name, kind in sorted(self.topics.items()))
+        raise BagError(
+            f"'{self.path}' has no topic with images of {RAW} or {COMPRESSED};"
+            f' it has: {others or "no topics"}'
+        )
 
     def messages(self, *topics: str) -> Iterator[BagMessage]:
         """Yield the messages of some topics, or of all, in the order of recording.
@@ -117,11 +123,37 @@ class BagReader(AbstractContextManager['BagReader']):
         connections = [found for name in topics for found in self._connections(name)]
         if topics and not connections:
             return
+        found = False
         try:
             for connection, time_ns, data in self._reader.messages(connections):
+                found = True
                 yield BagMessage(connection.topic, connection.msgtype, time_ns, bytes(data))
         except Exception as error:
             raise BagError(f"'{self.path}' cannot be read to its end: {error}") from error
+        counted = sum(connection.msgcount for connection in connections)
+        if counted and not found:
+            raise BagError(
+                f"metadata.yaml of '{self.path}' counts {counted} messages on {', '.join(topics)},"
+                ' but the files beside it hold none of that name, type and quality of service:'
+                ' metadata.yaml was edited or is of another bag; write a new one by'
+                f" `ros2 bag reindex {self.path}`, or give one of the bag's files"
+            )
 
     def _connections(self, topic: str) -> list[Connection]:
         return [found for found in self._reader.connections if found.topic == topic]
+
+
+def check_image(message: BagMessage) -> None:
+    """Check that a message can be read as the image that its type declares.
+
+    Raises:
+        BagError: It cannot: it is damaged, or was serialised otherwise than ROS 2 does.
+
+    """
+    try:
+        get_typestore(Stores.ROS2_KILTED).deserialize_cdr(message.data, message.msgtype)
+    except Exception as error:  # rosbags lets the exceptions of its parsers through
+        raise BagError(
+            f'an image on {message.topic} is no {message.msgtype} as ROS 2 serialises it'
+            f' ({type(error).__name__}: {error}); the bag is damaged, or was converted wrongly'
+        ) from error

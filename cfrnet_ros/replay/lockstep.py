@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from cfrnet_ros.replay.answers import Answer, Answers, Counters
-from cfrnet_ros.replay.bag_reader import BagReader
+from cfrnet_ros.replay.bag_reader import BagReader, check_image
 from cfrnet_ros.replay.bag_writer import BagWriter
 from cfrnet_ros.replay.errors import ReplayError
 from cfrnet_ros.replay.node_process import NodeProcess
@@ -36,7 +36,7 @@ from cfrnet_ros.replay.plan import (
 from cfrnet_ros.replay.player import PlayedFrame, Player
 from cfrnet_ros.replay.recorder import Recorder
 from cfrnet_ros.replay.ros_session import RosSession
-from cfrnet_ros.replay.stamps import read_stamp
+from cfrnet_ros.replay.stamps import read_stamp, usable
 
 #: Parameters that make the node's output depend on its images only; the user's own parameters
 #: override them. One thread, because sums in another order differ in the last digit. Simulated
@@ -112,7 +112,10 @@ class Lockstep:
             times.append(message.time_ns)
         if not times:
             raise ReplayError(f'there are no images on {self._topic} of {self._plan.bag}')
-        span = max(max(stamps, default=0) - min(stamps, default=0), max(times) - min(times))
+        self._stamped = usable(stamps)
+        span = max(times) - min(times)
+        if self._stamped:
+            span = max(span, max(stamps) - min(stamps))
         seconds = (max(times) - min(times)) / 1e9
         hz = (len(times) - 1) / seconds if seconds > 0 else 1.0
         return (span // 10**9 + 2) * 10**9, max(1, round(hz / self._plan.views_hz))
@@ -161,9 +164,10 @@ class Lockstep:
         rejected = 0
         for index, message in enumerate(self._bag.messages(self._topic)):
             try:
-                stamp = read_stamp(message.data) + shift_ns
+                stamp = read_stamp(message.data)
             except ValueError as error:
                 raise ReplayError(f'image {index} on {self._topic} is damaged: {error}') from error
+            stamp = (stamp if self._stamped else message.time_ns) + shift_ns
             answer = self._answers.expect(stamp)
             for _ in range(_RESENDS + 1):
                 frame = self._player.send(message, index, stamp)
@@ -171,6 +175,7 @@ class Lockstep:
                 if verdict != 'lost':
                     break
             else:
+                check_image(message)
                 raise ReplayError(
                     f'frame {index} did not reach the node in {_RESENDS + 1} attempts; see'
                     ' "Few images arrive, or none" in docs/troubleshooting.md'

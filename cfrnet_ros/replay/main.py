@@ -83,7 +83,13 @@ def guarded(action: Callable[[], Any]) -> int:
     try:
         # A domain of its own keeps robots nearby out of the replay, unless the user chose one.
         if 'ROS_DOMAIN_ID' not in os.environ:
-            os.environ['ROS_DOMAIN_ID'] = str(claim_domain())
+            domain = claim_domain()
+            os.environ['ROS_DOMAIN_ID'] = str(domain)
+            print(
+                f'ROS domain {domain}, which nothing else uses; other programs join it after'
+                f'\n  export ROS_DOMAIN_ID={domain} FASTDDS_BUILTIN_TRANSPORTS=LARGE_DATA',
+                flush=True,
+            )
         action()
     except (ReplayError, VisionError) as error:
         print(f'\nerror: {error}', file=sys.stderr)

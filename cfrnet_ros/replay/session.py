@@ -12,8 +12,8 @@ import yaml
 
 from cfrnet_ros.node.parameters import PARAMETERS
 from cfrnet_ros.replay import lockstep
-from cfrnet_ros.replay.bag_reader import COMPRESSED, BagReader
-from cfrnet_ros.replay.errors import ReplayError
+from cfrnet_ros.replay.bag_reader import COMPRESSED, BagReader, check_image
+from cfrnet_ros.replay.errors import BagError, ReplayError
 from cfrnet_ros.replay.load import LoadGenerator
 from cfrnet_ros.replay.node_process import NodeProcess
 from cfrnet_ros.replay.parameter_client import ParameterClient
@@ -76,9 +76,18 @@ def run_replay(
         raise ReplayError(f"cannot write to '{plan.out}': {error}") from error
     with BagReader(plan.bag) as bag:
         topic = bag.image_topic(plan.topic)
+        _check_images(bag, topic)
         if plan.deterministic:
             return _run_lockstep(plan, bag, topic, on_frame)
         return _run_real_time(plan, bag, topic, on_frame)
+
+
+def _check_images(bag: BagReader, topic: str) -> None:
+    """Refuse a topic without messages, or whose first one is no image, before a node starts."""
+    first = next(bag.messages(topic), None)
+    if first is None:
+        raise BagError(f"there are no images on {topic} of '{bag.path}': nothing was recorded")
+    check_image(first)
 
 
 def _run_real_time(plan: ReplayPlan, bag: BagReader, topic: str, on_frame: OnFrame) -> ReplayLog:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Sequence
 
 #: Offset of the stamp in bytes: after 4 bytes of CDR encapsulation, std_msgs/Header begins with
 #: sec and nanosec.
@@ -40,3 +41,16 @@ def restamp(cdr: bytes, stamp_ns: int) -> bytes:
     """
     stamp = struct.pack(_format(cdr), *divmod(stamp_ns, 10**9))
     return cdr[:_OFFSET] + stamp + cdr[_OFFSET + _SIZE :]
+
+
+def usable(stamps: Sequence[int]) -> bool:
+    """Return whether header stamps tell when their images were taken.
+
+    Some drivers leave them at 0, set all to the time of their start, or repeat the last one. A node
+    would time such images by their arrival, which is another one in each replay.
+
+    Args:
+        stamps: Header stamps in nanoseconds, in the order of recording.
+
+    """
+    return len(stamps) > 0 and min(stamps) > 0 and len(set(stamps)) == len(stamps)

@@ -13,3 +13,17 @@ class ModelError(VisionError):
 
 class ProviderError(VisionError):
     """An execution provider is unknown or not available, or it could not run a model."""
+
+
+def reason_of(error: BaseException, limit: int = 300) -> str:
+    """Return the reason of a library's error: the end of the first line of its text.
+
+    ONNX Runtime puts the names of files and C++ functions before the reason.
+
+    Args:
+        error: Error of another library.
+        limit: Largest number of characters, 2 or more.
+
+    """
+    text = (str(error).strip() or type(error).__name__).splitlines()[0]
+    return text if len(text) <= limit else f'…{text[1 - limit :]}'

@@ -16,11 +16,13 @@ import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
 from geometry_msgs.msg import PolygonStamped
 from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
+from rclpy.exceptions import InvalidParameterTypeException, InvalidParameterValueException
 from rclpy.executors import ExternalShutdownException
 from rclpy.node import Node
 from rclpy.qos import HistoryPolicy, QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import Image
 
+from cfrnet_ros.node.frame_times import RESTART_S
 from cfrnet_ros.node.images.decoder import ImageDecoder
 from cfrnet_ros.node.images.errors import ImageError
 from cfrnet_ros.vision.views.crop_geometry import affine_from_corners
@@ -148,6 +150,13 @@ class EyelidNode(Node):
 
     def _process(self, header: Any, faces: Sequence[FaceMessages]) -> None:
         now_s = header.stamp.sec + header.stamp.nanosec * 1e-9
+        if self._last_s - RESTART_S <= now_s <= self._last_s:
+            self.get_logger().warning(
+                'frames with the stamp of the one before, or an older one, are left out: the camera'
+                ' must stamp its images in order',
+                throttle_duration_sec=10.0,
+            )
+            return
         if now_s < self._last_s:
             # The bag has started over: the people, or their times, are different.
             self._monitors.clear()
@@ -188,6 +197,19 @@ class EyelidNode(Node):
         return monitor.add(now_s, eyes.openness)
 
 
+def _help() -> str:
+    lines = [
+        'usage: python -m examples.eyelids.eyelid_node [--ros-args -p NAME:=VALUE ...]',
+        '',
+        'Measures blinks and PERCLOS in the faces that the restorer publishes. Parameters:',
+    ]
+    for name, (default, descriptor) in PARAMETERS.items():
+        limits = descriptor.additional_constraints
+        lines.append(f'  {name}:={default}{f"  ({limits})" if limits else ""}')
+        lines.append(f'      {descriptor.description}')
+    return '\n'.join(lines)
+
+
 def main(args: Sequence[str] | None = None) -> int:
     """Run the node until SIGINT or SIGTERM.
 
@@ -195,14 +217,21 @@ def main(args: Sequence[str] | None = None) -> int:
         args: Command line without the program's name; None for `sys.argv`.
 
     Returns:
-        Exit code: 0 after a signal, 1 if the node could not start.
+        Exit code: 0 after a signal and after `--help`, 1 if the node could not start.
 
     """
-    rclpy.init(args=None if args is None else list(args))
+    words = sys.argv[1:] if args is None else list(args)
+    if {'-h', '--help'} & set(words):
+        print(_help())
+        return 0
+    rclpy.init(args=words)
     try:
         rclpy.spin(EyelidNode())
     except MissingNetworkError as error:
         print(f'eyelids: cannot start: {error}', file=sys.stderr)
+        return 1
+    except (InvalidParameterValueException, InvalidParameterTypeException) as error:
+        print(f'eyelids: cannot start: {error}\n\n{_help()}', file=sys.stderr)
         return 1
     except (KeyboardInterrupt, ExternalShutdownException):
         pass

@@ -8,9 +8,13 @@ from numpy.typing import ArrayLike
 from std_msgs.msg import Header
 
 from cfrnet_ros.vision.views.crop_geometry import crop_to_frame
-from examples.eyelids.closures import LONGEST_BLINK_S
+from examples.eyelids.closures import LONGEST_BLINK_S, DetectorSettings
 from examples.eyelids.eye_landmarks import Eyes
 from examples.eyelids.monitor import EyelidReading
+
+#: At this rate in Hz the shortest blinks, of 0.1 s, are in one frame at least; see
+#: `closures.LONGEST_BLINK_S` for the source of that length.
+LEAST_RATE_HZ = 10.0
 
 
 def eye_messages(eyes: Eyes, affine: ArrayLike, header: Header) -> list[PolygonStamped]:
@@ -74,6 +78,7 @@ def _values(reading: EyelidReading) -> dict[str, str]:
         'blinks_per_minute': reading.blinks_per_minute,
         'perclos': reading.perclos,
         'observed_s': reading.observed_s,
+        'rate_hz': reading.rate_hz,
     }
     if reading.closure is not None:
         numbers['closure_s'] = reading.closure.duration_s
@@ -84,11 +89,25 @@ def _values(reading: EyelidReading) -> dict[str, str]:
     }
 
 
+def _too_slow(reading: EyelidReading) -> str | None:
+    """Return what the rate of the measurements hides; None if it is high enough."""
+    rate = reading.rate_hz
+    if rate is None or rate >= LEAST_RATE_HZ:
+        return None
+    text = f'{rate:.1f} frames per second: blinks shorter than {1 / rate:.2f} s can be missed'
+    if rate < 1 / DetectorSettings.longest_gap_s:
+        return f'{text}, and PERCLOS and longer closures are not measured'
+    return f'{text}, and PERCLOS is inaccurate'
+
+
 def _judge(reading: EyelidReading, perclos_warning: float) -> tuple[bytes, str]:
-    if reading.openness is None:
+    slow = _too_slow(reading)
+    if reading.openness is None and slow is None:
         return DiagnosticStatus.OK, 'learning the level of open eyes'
     if reading.shut_for_s > LONGEST_BLINK_S:
         return DiagnosticStatus.WARN, f'eyes shut for {reading.shut_for_s:.1f} s'
     if reading.perclos is not None and reading.perclos >= perclos_warning:
         return DiagnosticStatus.WARN, f'PERCLOS {100 * reading.perclos:.0f} %'
+    if slow is not None:
+        return DiagnosticStatus.WARN, slow
     return DiagnosticStatus.OK, 'shut' if reading.shut_for_s > 0 else 'open'

@@ -17,6 +17,10 @@ SHUT_RATIO = 0.3
 _LEARNED_FROM = 15
 
 
+# Time in seconds over which the rate is measured, and the least number of measurements for it.
+_RATE_OVER_S, _RATE_FROM = 5.0, 4
+
+
 @dataclass(frozen=True)
 class EyelidReading:
     """State of one person's eyes after a frame.
@@ -32,6 +36,7 @@ class EyelidReading:
         blinks_per_minute: Blink rate over the window's observed time; None before 10 s of it.
         perclos: PERCLOS, 0..1, over the window's observed time; None during the warm-up.
         observed_s: Part of the window, in seconds, that has measurements.
+        rate_hz: Measurements per second over the last 5 s; None before the fourth.
 
     """
 
@@ -44,6 +49,7 @@ class EyelidReading:
     blinks_per_minute: float | None
     perclos: float | None
     observed_s: float
+    rate_hz: float | None = None
 
 
 class EyelidMonitor:
@@ -79,6 +85,7 @@ class EyelidMonitor:
         # Without a median, noise would lift every other frame of a long closure above the limit.
         self._last_ones: deque[float] = deque(maxlen=3)
         self._shut_ratios: deque[float] = deque(maxlen=_LEARNED_FROM)
+        self._times: deque[float] = deque()
         self._blinks = self._long_closures = 0
 
     def add(self, time_s: float, ratio: float) -> EyelidReading:
@@ -100,6 +107,9 @@ class EyelidMonitor:
             self._perclos.reset()
             self._forget()
         self._last_s = time_s
+        self._times.append(time_s)
+        while self._times[0] < time_s - _RATE_OVER_S:
+            self._times.popleft()
         closure = self._detector.add(time_s, ratio)
         openness = self._openness(ratio)
         if openness is not None:
@@ -121,7 +131,12 @@ class EyelidMonitor:
             blinks_per_minute=60 * len(self._blink_ends) / observed if observed >= 10 else None,
             perclos=self._perclos.value,
             observed_s=observed,
+            rate_hz=self._rate_hz(),
         )
+
+    def _rate_hz(self) -> float | None:
+        steps, passed = len(self._times) - 1, self._times[-1] - self._times[0]
+        return steps / passed if steps + 1 >= _RATE_FROM and passed > 0 else None
 
     def _count(self, closure: Closure) -> None:
         level = self._detector.level

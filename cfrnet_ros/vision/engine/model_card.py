@@ -13,7 +13,7 @@ import numpy as np
 import onnxruntime as ort
 from numpy.typing import NDArray
 
-from cfrnet_ros.vision.errors import ModelError
+from cfrnet_ros.vision.errors import ModelError, reason_of
 from cfrnet_ros.vision.preprocessing.align import FFHQ_TEMPLATE
 
 #: Prefix of the card's keys among the metadata of an ONNX file.
@@ -188,8 +188,7 @@ def _inspect(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
         session = ort.InferenceSession(str(path), settings, providers=['CPUExecutionProvider'])
     except Exception as error:
         raise ModelError(
-            f"ONNX Runtime cannot load '{path}': {str(error).splitlines()[0][:300]}; is it a "
-            'complete ONNX file?'
+            f"ONNX Runtime cannot load '{path}': {reason_of(error)}; is it a complete ONNX file?"
         ) from error
     inputs = session.get_inputs()
     if len(inputs) != 1 or len(inputs[0].shape) != 4:

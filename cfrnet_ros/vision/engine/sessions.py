@@ -10,7 +10,7 @@ import onnxruntime as ort
 
 from cfrnet_ros.vision.engine.provider_records import CPU, Provider
 from cfrnet_ros.vision.engine.providers import AUTO, ProviderChoice
-from cfrnet_ros.vision.errors import ModelError, ProviderError
+from cfrnet_ros.vision.errors import ModelError, ProviderError, reason_of
 
 
 @dataclass(frozen=True)
@@ -77,11 +77,11 @@ def create_session(
         except Exception as error:
             if type(error).__name__ in _BROKEN_MODEL or candidate == CPU:
                 raise ModelError(
-                    f'ONNX Runtime cannot load {label}: {_first_line(error)}; check that it is a'
+                    f'ONNX Runtime cannot load {label}: {reason_of(error)}; check that it is a'
                     f' complete '
                     f'ONNX file that version {ort.__version__} supports'
                 ) from error
-            cause = _first_line(error)
+            cause = reason_of(error)
             if 'assigned to the default CPU EP' in cause:
                 cause = 'it does not run the whole model, or its libraries or device are missing'
             failures.append(f'{short} failed: {cause}')
@@ -157,8 +157,3 @@ def _nodes_per_provider(session: ort.InferenceSession) -> dict[str, int]:
     except (RuntimeError, AttributeError):
         return {}
     return counts
-
-
-def _first_line(error: BaseException) -> str:
-    text = str(error).strip() or type(error).__name__
-    return text.splitlines()[0][:300]

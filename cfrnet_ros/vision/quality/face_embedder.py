@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from cfrnet_ros.vision.engine.providers import ProviderChoice, choose_providers
 from cfrnet_ros.vision.engine.sessions import create_session
 from cfrnet_ros.vision.engine.sface_file import SFACE_REMEDY, find_sface, read_sface
-from cfrnet_ros.vision.errors import ModelError
+from cfrnet_ros.vision.errors import ModelError, reason_of
 from cfrnet_ros.vision.preprocessing.align import DEFAULT_TEMPLATE, similarity_transform, warp_crop
 
 #: Side in pixels and landmarks (x, y in pixels, in the order of `types.Face`) of the faces that
@@ -92,7 +92,7 @@ class FaceEmbedder:
             output = np.asarray(self._session.run(None, {self._input: blob})[0], np.float32)
         except Exception as error:
             raise ModelError(
-                f'the identity network fails: {str(error)[:300]}; {SFACE_REMEDY}'
+                f'the identity network fails: {reason_of(error)}; {SFACE_REMEDY}'
             ) from error
         embedding = output.reshape(-1)
         return np.asarray(embedding / max(float(np.linalg.norm(embedding)), 1e-12))

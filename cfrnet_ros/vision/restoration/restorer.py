@@ -17,7 +17,7 @@ from cfrnet_ros.vision.engine.model_card import ModelCard, load_card
 from cfrnet_ros.vision.engine.model_resize import resized_model
 from cfrnet_ros.vision.engine.providers import ProviderChoice
 from cfrnet_ros.vision.engine.sessions import EngineSession, create_session
-from cfrnet_ros.vision.errors import ModelError
+from cfrnet_ros.vision.errors import ModelError, reason_of
 from cfrnet_ros.vision.preprocessing.exposure import expose_face
 from cfrnet_ros.vision.restoration.grey import is_grey, take_colour_away
 from cfrnet_ros.vision.types import MAX_CYCLES, Restoration
@@ -214,7 +214,7 @@ class Restorer:
             self.engine.session.run_with_iobinding(binding)
         except Exception as error:
             raise ModelError(
-                f"'{self.card.file}' failed on {self.engine.used}: {str(error)[:300]}; try another "
+                f"'{self.card.file}' failed on {self.engine.used}: {reason_of(error)}; try another "
                 'provider, or export the model with a static input and output shape'
             ) from error
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
 from onnx import helper
 from onnx_models import invert_channel_model, save_model, scale_model, uint8_model
@@ -188,3 +189,17 @@ def test_unknown_model_is_refused_and_the_shipped_are_listed(name: str) -> None:
 def test_a_precision_that_does_not_exist_is_refused() -> None:
     with pytest.raises(ValueError, match=r"one of fp32, int8, not 'cpu'"):
         resolve_model('auto', 'cpu')
+
+
+def test_a_file_that_this_onnx_runtime_is_too_old_for_is_refused_with_the_reason(
+    tmp_path: Path,
+) -> None:
+    # A long path, so that the reason is beyond the first 300 characters.
+    folder = tmp_path / ('models' * 20) / ('of' * 50)
+    folder.mkdir(parents=True)
+    path = identity(folder / 'new.onnx', [1, 3, 64, 64])
+    model = onnx.load(str(path))
+    model.ir_version = 99
+    onnx.save(model, str(path))
+    with pytest.raises(ModelError, match='Unsupported model IR version: 99'):
+        load_card(path)

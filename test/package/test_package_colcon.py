@@ -1,0 +1,49 @@
+"""What `colcon test` needs to find and run the tests."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def test_colcon_test_runs_pytest(tmp_path: Path) -> None:
+    # colcon-core chooses pytest where the requirements of the extra `test` name it.
+    subprocess.run(
+        [sys.executable, 'setup.py', '--quiet', 'egg_info', '--egg-base', str(tmp_path)],
+        cwd=ROOT,
+        check=True,
+        capture_output=True,
+    )
+    requires = next(tmp_path.glob('*.egg-info/requires.txt')).read_text()
+    assert '[test]\npytest\n' in requires
+
+
+@pytest.mark.parametrize('torch', [False, True])
+def test_without_pytorch_all_other_tests_run(torch: bool, tmp_path: Path) -> None:
+    (tmp_path / 'training').mkdir()
+    shutil.copy(ROOT / 'test/training/conftest.py', tmp_path / 'training')
+    for file in ('training/test_learning.py', 'test_elsewhere.py'):
+        (tmp_path / file).write_text('def test_it() -> None: ...\n')
+    # Decides what the conftest.py is told about PyTorch, whatever is installed here.
+    blocker = 'import importlib.util as u\nreal = u.find_spec\n'
+    blocker += 'def find_spec(name, *rest):\n'
+    blocker += f'    return {torch} if name == "torch" else real(name, *rest)\n'
+    blocker += 'u.find_spec = find_spec\n'
+    (tmp_path / 'torch_or_not.py').write_text(blocker)
+    path = [str(tmp_path), *filter(None, [os.environ.get('PYTHONPATH')])]
+    done = subprocess.run(
+        [sys.executable, '-m', 'pytest', '-p', 'torch_or_not', '-p', 'no:cacheprovider', '-q'],
+        cwd=tmp_path,
+        env={**os.environ, 'PYTHONPATH': os.pathsep.join(path)},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert f'{2 if torch else 1} passed' in done.stdout
