@@ -21,9 +21,6 @@ from cfrnet_ros.node.images.errors import (
 )
 from cfrnet_ros.node.images.samples import SampleScaler, to_bgr
 
-#: Bytes at the end in which the end marker is looked for.
-_TAIL = 4096
-
 
 def check_compressed(msg: CompressedImage, max_px: int) -> None:
     """Judge a message by its header and its end.
@@ -46,8 +43,8 @@ def check_compressed(msg: CompressedImage, max_px: int) -> None:
         raise ImageError(CORRUPT, 'the header of the compressed image is damaged')
     check_size(*size, max_px)
     # libjpeg paints what is missing grey and calls it a success, so the end
-    # marker is looked for. Cameras may pad it, hence not only at the end.
-    if found.end not in bytes(data[-_TAIL:]):
+    # is looked for here.
+    if not found.is_complete(data):
         raise ImageError(TRUNCATED, 'the compressed image ends before its end marker')
 
 

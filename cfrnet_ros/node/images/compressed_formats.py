@@ -5,6 +5,7 @@ A format that OpenCV decodes is supported by its entry in `FORMATS` alone.
 
 from __future__ import annotations
 
+import re
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,7 +19,9 @@ class CompressedFormat:
         name: Name in messages to the user.
         pattern: Regular expression for the format in `CompressedImage.format`, lower case.
         magic: Bytes that the data begin with.
-        end: Bytes of the marker at the end, empty for a format without one.
+        is_complete: Function that tells whether the data reach the end that the format
+            marks. Bytes behind that end are allowed: drivers send the whole buffer of the
+            camera, the rest of which is zeros or remains of an earlier picture.
         read_size: Function that reads width and height from the header; it returns None for
             a damaged one.
 
@@ -27,8 +30,13 @@ class CompressedFormat:
     name: str
     pattern: str
     magic: bytes
-    end: bytes
+    is_complete: Callable[[memoryview], bool]
     read_size: Callable[[memoryview], tuple[int, int] | None]
+
+
+#: Marker of a JPEG. FF 00 and the restart markers, FF D0 to FF D7, belong to the pixels. A
+#: pattern that begins with one byte lets `re` look for that byte fast: 0.6 ms for 600 kB.
+_JPEG_MARKER = re.compile(rb'\xff[^\x00\xff\xd0-\xd7]')
 
 
 def jpeg_size(data: memoryview) -> tuple[int, int] | None:
@@ -53,6 +61,25 @@ def jpeg_size(data: memoryview) -> tuple[int, int] | None:
     return None
 
 
+def jpeg_is_complete(data: memoryview) -> bool:
+    """Return whether a JPEG has its end marker, EOI (ITU-T T.81, B.1.1.3).
+
+    The segments are walked by their lengths, so that the end of a thumbnail in the EXIF data
+    is not taken for that of the picture.
+    """
+    position = 2
+    while (found := _JPEG_MARKER.search(data, position)) is not None:
+        marker, position = data[found.end() - 1], found.end()
+        if marker == 0xD9:
+            return True
+        if marker == 0xD8:  # the next picture begins: this one was cut off
+            return False
+        if marker != 0x01:
+            # A length that is cut off leads behind the data, where no marker is found.
+            position += int.from_bytes(data[position : position + 2], 'big')
+    return False
+
+
 def png_size(data: memoryview) -> tuple[int, int] | None:
     """Return width and height of a PNG, None if its first chunk is not IHDR."""
     if len(data) < 24 or bytes(data[12:16]) != b'IHDR':
@@ -61,8 +88,21 @@ def png_size(data: memoryview) -> tuple[int, int] | None:
     return width, height
 
 
+def png_is_complete(data: memoryview) -> bool:
+    """Return whether a PNG holds all of its chunks up to the last, IEND."""
+    position = 8
+    while position + 12 <= len(data):
+        length = int.from_bytes(data[position : position + 4], 'big')
+        kind = bytes(data[position + 4 : position + 8])
+        # Length, type and checksum take four bytes each.
+        position += 12 + length
+        if kind == b'IEND':
+            return position <= len(data)
+    return False
+
+
 #: Formats that are decoded.
 FORMATS: tuple[CompressedFormat, ...] = (
-    CompressedFormat('jpeg', 'jpe?g', b'\xff\xd8\xff', b'\xff\xd9', jpeg_size),
-    CompressedFormat('png', 'png', b'\x89PNG\r\n\x1a\n', b'IEND', png_size),
+    CompressedFormat('jpeg', 'jpe?g', b'\xff\xd8\xff', jpeg_is_complete, jpeg_size),
+    CompressedFormat('png', 'png', b'\x89PNG\r\n\x1a\n', png_is_complete, png_size),
 )
