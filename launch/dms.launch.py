@@ -54,7 +54,7 @@ def declare_arguments() -> list[DeclareLaunchArgument]:
             'image',
             default_value='image',
             description='Topic of the camera (sensor_msgs/Image). With image_transport:='
-            'compressed still the name without /compressed.',
+            'compressed the name with or without /compressed.',
         ),
         DeclareLaunchArgument(
             'params_file',

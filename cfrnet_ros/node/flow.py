@@ -75,6 +75,10 @@ class Flow:
         self._processor.open_gate(self._generation)
         self._inputs.open(self._settings().image_transport, self._take, self._camera.take)
 
+    def follow_camera(self) -> None:
+        """Go over to the topic on which the camera publishes; see `Inputs.follow`."""
+        self._inputs.follow(self._settings().image_transport)
+
     def stop(self) -> None:
         """Unsubscribe; when this returns nothing is being published."""
         self._inputs.close()

@@ -19,7 +19,7 @@ from cfrnet_ros.node.camera_info import camera_info_topic
 from cfrnet_ros.node.diagnostics import View, build_statuses
 from cfrnet_ros.node.engine import load_engine
 from cfrnet_ros.node.flow import Flow
-from cfrnet_ros.node.inputs import image_topic
+from cfrnet_ros.node.inputs import image_topic, image_topics
 from cfrnet_ros.node.monitor import Monitor
 from cfrnet_ros.node.parameters import NodeParameters
 from cfrnet_ros.node.throttled_log import ThrottledLog
@@ -239,6 +239,8 @@ class RestorerNode(LifecycleNode):
     def _publish_diagnostics(self) -> None:
         try:
             settings = self._params.settings
+            if self._flow is not None:
+                self._flow.follow_camera()
             topic = image_topic(self, settings.image_transport)
             view = View(
                 node_name=self.get_fully_qualified_name().lstrip('/'),
@@ -259,9 +261,9 @@ class RestorerNode(LifecycleNode):
             self._log.error('diagnostics', f'no diagnostics: {traceback.format_exc().strip()}')
 
     def _warn_about_qos_overrides(self) -> None:
-        image = image_topic(self, self._params.settings.image_transport)
+        images = image_topics(self, self._params.settings.image_transport)
         topics = {publisher.topic_name for publisher in self.publishers}
-        topics |= {image, camera_info_topic(self, image)}
+        topics |= {*images, *(camera_info_topic(self, image) for image in images)}
         for name in self._params.qos_overrides:
             topic = name.split('.')[1] if name.count('.') >= 2 else ''
             if topic not in topics:

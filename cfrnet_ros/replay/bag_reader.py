@@ -69,8 +69,16 @@ class BagReader(AbstractContextManager['BagReader']):
 
     @property
     def topics(self) -> dict[str, str]:
-        """Message type by topic."""
-        return {connection.topic: connection.msgtype for connection in self._reader.connections}
+        """Message type by topic; of a topic with several, the only one that is read.
+
+        That is Image before CompressedImage before any other.
+        """
+        kinds: dict[str, str] = {}
+        for connection in self._reader.connections:
+            known = kinds.setdefault(connection.topic, connection.msgtype)
+            if _preference(connection.msgtype) < _preference(known):
+                kinds[connection.topic] = connection.msgtype
+        return kinds
 
     @property
     def duration_s(self) -> float:
@@ -123,4 +131,15 @@ class BagReader(AbstractContextManager['BagReader']):
             raise BagError(f"'{self.path}' breaks off: {error}") from error
 
     def _connections(self, topic: str) -> list[Connection]:
-        return [found for found in self._reader.connections if found.topic == topic]
+        kind = self.topics.get(topic)
+        return [
+            found
+            for found in self._reader.connections
+            if found.topic == topic and found.msgtype == kind
+        ]
+
+
+def _preference(msgtype: str) -> int:
+    """Return the rank of a message type among those of one topic, 0 for the first."""
+    order = (RAW, COMPRESSED)
+    return order.index(msgtype) if msgtype in order else len(order)

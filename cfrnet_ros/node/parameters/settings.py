@@ -31,7 +31,8 @@ class Settings(PipelineSettings):
     image_transport: str = parameter(
         'raw',
         "'raw' subscribes to sensor_msgs/Image on `image`, 'compressed' to"
-        ' sensor_msgs/CompressedImage (jpeg or png) on `<image>/compressed`.',
+        ' sensor_msgs/CompressedImage (jpeg or png) on `<image>/compressed`, or on `<image>` itself'
+        ' where only that topic has any.',
         choices=('raw', 'compressed'),
     )
     model: str = parameter(
