@@ -37,6 +37,8 @@ class View:
         engine: None while nothing is loaded.
         transition_error: What the last lifecycle transition did not reach, and why, such as
             'not configured: no such model'; '' if it did not fail.
+        silence: Why no image arrives, see `publisher_check.explain_silence`; '' while images
+            arrive.
 
     """
 
@@ -49,6 +51,7 @@ class View:
     report: Report
     engine: Engine | None
     transition_error: str
+    silence: str = ''
 
     @property
     def active(self) -> bool:
@@ -110,6 +113,8 @@ def _input(view: View) -> DiagnosticStatus:
             verdict.error(
                 f'no image on {view.topic} for {silent_s:.1f} s ({view.publishers} publishers)'
             )
+            if view.silence:
+                verdict.error(view.silence)
         if report.drop_share > settings.diagnostics_drop_warn_share:
             verdict.warn(f'{report.drop_share:.0%} of the frames dropped for newer ones')
         if report.recent_rejected:

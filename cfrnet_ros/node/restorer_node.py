@@ -16,17 +16,20 @@ from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackRet
 
 from cfrnet_ros.node import detections
 from cfrnet_ros.node.camera_info import camera_info_topic
-from cfrnet_ros.node.diagnostics import View, build_statuses
+from cfrnet_ros.node.diagnostics import ACTIVE, View, build_statuses
 from cfrnet_ros.node.engine import load_engine
 from cfrnet_ros.node.flow import Flow
 from cfrnet_ros.node.inputs import image_topic, image_topics
-from cfrnet_ros.node.monitor import Monitor
-from cfrnet_ros.node.parameters import NodeParameters
+from cfrnet_ros.node.monitor import Monitor, Report
+from cfrnet_ros.node.parameters import NodeParameters, Settings
+from cfrnet_ros.node.publisher_check import explain_silence
 from cfrnet_ros.node.throttled_log import ThrottledLog
 from cfrnet_ros.vision.errors import VisionError
 
 DEFAULT_NAME = 'cfrnet'
 DIAGNOSTICS_PERIOD_S = 1.0
+#: Seconds after which the log says again why no image arrives.
+SILENCE_PERIOD_S = 30.0
 
 SUCCESS = TransitionCallbackReturn.SUCCESS
 FAILURE = TransitionCallbackReturn.FAILURE
@@ -242,6 +245,7 @@ class RestorerNode(LifecycleNode):
             if self._flow is not None:
                 self._flow.follow_camera()
             topic = image_topic(self, settings.image_transport)
+            report = self._monitor.report(settings.diagnostics_window_s)
             view = View(
                 node_name=self.get_fully_qualified_name().lstrip('/'),
                 hardware_id=settings.hardware_id or socket.gethostname(),
@@ -249,9 +253,10 @@ class RestorerNode(LifecycleNode):
                 topic=topic,
                 publishers=self.count_publishers(topic),
                 settings=settings,
-                report=self._monitor.report(settings.diagnostics_window_s),
+                report=report,
                 engine=None if self._flow is None else self._flow.engine,
                 transition_error=self._transition_error,
+                silence=self._explain_silence(settings, report),
             )
             msg = DiagnosticArray(status=build_statuses(view))
             msg.header.stamp = self.get_clock().now().to_msg()
@@ -259,6 +264,17 @@ class RestorerNode(LifecycleNode):
         except Exception:
             # An exception here would end the executor, and with it the node.
             self._log.error('diagnostics', f'no diagnostics: {traceback.format_exc().strip()}')
+
+    def _explain_silence(self, settings: Settings, report: Report) -> str:
+        """Say why no image arrives, in the log as well; '' while images arrive."""
+        silent_s = report.active_s if report.since_image_s is None else report.since_image_s
+        if self._state != ACTIVE or silent_s <= settings.diagnostics_no_image_error_s:
+            return ''
+        reason = explain_silence(self, settings.image_transport)
+        text = f'no image for {silent_s:.0f} s: {reason}'
+        # By reason: another one is told at once.
+        self._log.warn(f'silence: {reason}', text, SILENCE_PERIOD_S)
+        return reason
 
     def _warn_about_qos_overrides(self) -> None:
         images = image_topics(self, self._params.settings.image_transport)

@@ -23,9 +23,16 @@ class ThrottledLog:
         self._last: dict[str, float] = {}
         self._kept_back: dict[str, int] = {}
 
-    def warn(self, kind: str, text: str) -> None:
-        """Log a warning, or count it for the next of its kind."""
-        message = self._admit(kind, text)
+    def warn(self, kind: str, text: str, interval_s: float | None = None) -> None:
+        """Log a warning, or count it for the next of its kind.
+
+        Args:
+            kind: Name that warnings of one kind share.
+            text: Text of the warning.
+            interval_s: Seconds between two warnings of this kind, None for the usual ones.
+
+        """
+        message = self._admit(kind, text, interval_s)
         if message is not None:
             self._logger.warning(message)
 
@@ -35,11 +42,11 @@ class ThrottledLog:
         if message is not None:
             self._logger.error(message)
 
-    def _admit(self, kind: str, text: str) -> str | None:
+    def _admit(self, kind: str, text: str, interval_s: float | None = None) -> str | None:
         with self._lock:
             now = time.monotonic()
             last = self._last.get(kind)
-            if last is not None and now - last < self._interval_s:
+            if last is not None and now - last < (interval_s or self._interval_s):
                 self._kept_back[kind] = self._kept_back.get(kind, 0) + 1
                 return None
             self._last[kind] = now
