@@ -10,9 +10,11 @@ from threading import Thread
 from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray
+from rcl_interfaces.msg import SetParametersResult
 from rclpy.clock import Clock, ClockType, JumpThreshold, TimeJump
 from rclpy.duration import Duration
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
+from rclpy.parameter import Parameter
 
 from cfrnet_ros.node import detections
 from cfrnet_ros.node.camera_info import camera_info_topic
@@ -79,6 +81,13 @@ class RestorerNode(LifecycleNode):
             ),
             post_callback=self._on_time_jump,
         )
+
+    def set_parameters_atomically(
+        self, parameter_list: list[Parameter[Any]]
+    ) -> SetParametersResult:
+        """Set parameters as `Node` does; a refusal says what was expected."""
+        result = super().set_parameters_atomically(parameter_list)
+        return self._params.explain(parameter_list, result)
 
     @property
     def autostart(self) -> bool:

@@ -145,7 +145,8 @@ def test_every_parameter_is_offered_with_description_and_range(live: Live) -> No
     [
         ('cycles', 0, 'out of range'),
         ('cycles', 9, 'out of range'),
-        ('cycles', 'many', 'type'),
+        ('cycles', 'many', "cycles must be integer, 1 to 8; got 'many' (string)"),
+        ('landmark_smoothing', 'yes please', 'landmark_smoothing must be bool'),
         ('detection_threshold', 1.5, 'out of range'),
         ('crop_margin', float('nan'), 'range'),
         ('provider', 'cuda', 'read-only'),
