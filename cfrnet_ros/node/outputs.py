@@ -18,6 +18,7 @@ from cfrnet_ros.node.images.messages import to_image_msg
 from cfrnet_ros.node.publishers import create_output
 from cfrnet_ros.node.qos import FACE_DEPTH
 from cfrnet_ros.node.rep155 import Rep155Outputs
+from cfrnet_ros.vision.camera_rotation import face_in_camera
 from cfrnet_ros.vision.frame_record import FrameRecord
 from cfrnet_ros.vision.types import RestoredFace
 
@@ -51,12 +52,29 @@ class Outputs:
             self._node.destroy_lifecycle_publisher(publisher)
 
     def publish_faces(
-        self, frame: NDArray[np.uint8], faces: Sequence[RestoredFace], header: Header
+        self,
+        camera_image: NDArray[np.uint8],
+        upright: NDArray[np.uint8],
+        faces: Sequence[RestoredFace],
+        header: Header,
+        rotation: int,
     ) -> None:
-        """Send what was made of the faces of a frame; see `face_outputs.FaceOutputs`."""
-        self._faces.publish(frame, faces, header)
+        """Send what was made of the faces of a frame; see `face_outputs.FaceOutputs`.
+
+        Args:
+            camera_image: (H, W, 3) uint8 BGR as the camera sent it.
+            upright: The same image, turned clockwise by `rotation`.
+            faces: Faces in pixels of the upright image. They are published in pixels of the
+                camera's image.
+            header: Header of the source image.
+            rotation: 0, 90, 180 or 270 degrees, the parameter `camera_rotation`.
+
+        """
+        height, width = camera_image.shape[:2]
+        seen = [face_in_camera(face, rotation, width, height) for face in faces]
+        self._faces.publish(camera_image, seen, header)
         if self._rep155 is not None:
-            self._rep155.publish(frame, faces, header)
+            self._rep155.publish(upright, faces, header)
 
     def publish_frame_status(self, header: Header, record: FrameRecord, rejected: str = '') -> None:
         """Say what became of a frame; see `frame_report.to_frame_msg`."""

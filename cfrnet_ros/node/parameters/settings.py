@@ -35,6 +35,16 @@ class Settings(PipelineSettings):
         ' where only that topic has any.',
         choices=('raw', 'compressed'),
     )
+    camera_rotation: int = parameter(
+        0,
+        'Angle by which the image of the camera must be turned clockwise to be upright: 180 for a'
+        ' camera that is mounted upside down. Crops and `~/image_debug` are upright, and `roi`'
+        ' counts in the upright picture; everything else is in pixels of the image as it came.',
+        low=0,
+        high=270,
+        step=90,
+        unit='degrees',
+    )
     model: str = parameter(
         'auto',
         "Restorer: 'auto' (the shipped INT8 or FP32 file, whichever suits the provider), 'fp32',"

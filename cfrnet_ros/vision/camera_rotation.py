@@ -1,0 +1,88 @@
+"""A camera that is mounted upside down or on its side: its picture upright, and back."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from cfrnet_ros.vision.types import RestoredFace
+
+_CODES = {
+    90: cv2.ROTATE_90_CLOCKWISE,
+    180: cv2.ROTATE_180,
+    270: cv2.ROTATE_90_COUNTERCLOCKWISE,
+}
+
+
+def rotate(image: NDArray[np.uint8], degrees: int) -> NDArray[np.uint8]:
+    """Turn a picture clockwise.
+
+    Args:
+        image: (H, W, 3) uint8 BGR.
+        degrees: 0, 90, 180 or 270.
+
+    Returns:
+        (H, W, 3) uint8 BGR, for 90 and 270 (W, H, 3); for 0 the picture itself.
+
+    """
+    if degrees == 0:
+        return image
+    return np.asarray(cv2.rotate(image, _CODES[degrees])).astype(np.uint8, copy=False)
+
+
+def rotate_back(image: NDArray[np.uint8], degrees: int) -> NDArray[np.uint8]:
+    """Undo `rotate` with the same number of degrees."""
+    return rotate(image, -degrees % 360)
+
+
+def rotation_matrix(degrees: int, width: int, height: int) -> NDArray[np.float64]:
+    """Map pixels of the camera's picture to those of the upright one.
+
+    Args:
+        degrees: 0, 90, 180 or 270, clockwise as in `rotate`.
+        width: Width of the camera's picture in pixels.
+        height: Height of the camera's picture in pixels.
+
+    Returns:
+        (3, 3) matrix for (x, y, 1); pixel centres have whole coordinates.
+
+    """
+    right, bottom = width - 1.0, height - 1.0
+    rows = {
+        0: ((1, 0, 0), (0, 1, 0)),
+        90: ((0, -1, bottom), (1, 0, 0)),
+        180: ((-1, 0, right), (0, -1, bottom)),
+        270: ((0, 1, 0), (-1, 0, right)),
+    }[degrees]
+    return np.array([*rows, (0, 0, 1)], np.float64)
+
+
+def face_in_camera(face: RestoredFace, degrees: int, width: int, height: int) -> RestoredFace:
+    """Give a face of the upright picture in pixels of the camera's picture.
+
+    Args:
+        face: Face of the upright picture.
+        degrees: 0, 90, 180 or 270, by which `rotate` made the picture upright.
+        width: Width of the camera's picture in pixels.
+        height: Height of the camera's picture in pixels.
+
+    Returns:
+        The same face with box, landmarks and affine matrix of the camera's picture. Its crops
+        remain upright.
+
+    """
+    if degrees == 0:
+        return face
+    matrix = rotation_matrix(degrees, width, height)
+    back = np.linalg.inv(matrix)[:2]
+
+    def moved(points: NDArray[np.float32]) -> NDArray[np.float32]:
+        return (points @ back[:, :2].T + back[:, 2]).astype(np.float32)
+
+    corners = moved(np.asarray(face.face.box, np.float32).reshape(2, 2))
+    box = np.concatenate((corners.min(axis=0), corners.max(axis=0)))
+    found = replace(face.face, box=box, landmarks=moved(face.face.landmarks))
+    return replace(face, face=found, affine=face.affine @ matrix)
