@@ -36,16 +36,26 @@ def check_compressed(msg: CompressedImage, max_px: int) -> None:
     """
     if len(msg.data) == 0:
         raise ImageError(EMPTY, 'a compressed image without data')
+    check_size(*compressed_size(msg), max_px)
     data = memoryview(msg.data)
-    found = _format_of(data, msg.format)
-    size = found.read_size(data)
-    if size is None:
-        raise ImageError(CORRUPT, 'the header of the compressed image is damaged')
-    check_size(*size, max_px)
     # libjpeg paints what is missing grey and calls it a success, so the end
     # is looked for here.
-    if not found.is_complete(data):
+    if not _format_of(data, msg.format).is_complete(data):
         raise ImageError(TRUNCATED, 'the compressed image ends before its end marker')
+
+
+def compressed_size(msg: CompressedImage) -> tuple[int, int]:
+    """Read width and height in pixels from the header of the data.
+
+    Raises:
+        ImageError: The format is not known, or the header is damaged.
+
+    """
+    data = memoryview(msg.data)
+    size = _format_of(data, msg.format).read_size(data)
+    if size is None:
+        raise ImageError(CORRUPT, 'the header of the compressed image is damaged')
+    return size
 
 
 def decode_compressed(msg: CompressedImage, scaler: SampleScaler) -> NDArray[np.uint8]:
