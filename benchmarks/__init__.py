@@ -1,1 +1,1 @@
-"""What produces the speed figures that README.md and docs/ quote."""
+"""Benchmarks that produce the speed figures of README.md and docs/."""

@@ -1,11 +1,11 @@
-"""Does restoration help to see blinks? ``python -m benchmarks.blink_detection``.
+"""Measures whether restoration helps to detect blinks: ``python -m benchmarks.blink_detection``.
 
-Films a person whose blinks are known (`demo.blinks`) with several bad cameras, takes each
-frame through the package's pipeline, and gives the same crops to the same blink detector
-(`examples.eyelids`): as the camera gave them, brightened, brightened and blurred, and
-restored with 1, 2 and 3 cycles. Beside them stands what a perfect camera would have given.
+The benchmark films a person whose blinks are known (`demo.blinks`) with several bad cameras, runs
+each frame through the package's pipeline, and gives versions of the same crops to the same blink
+detector (`examples.eyelids`): as the camera gave them, brightened, brightened and blurred, and
+restored with 1, 2 and 3 cycles. The crops of a perfect camera are added for comparison.
 
-Writes figures (``benchmarks/blink_detection.json``), the table of ``docs/eyelids.md`` between
+It writes figures (``benchmarks/blink_detection.json``), the table of ``docs/eyelids.md`` between
 its marks, and ``docs/images/blinks.png``. The same seeds give the same figures.
 """
 
@@ -38,8 +38,8 @@ from cfrnet_ros.vision.detection.detector import YuNetDetector
 from cfrnet_ros.vision.engine.models import resolve_model
 from cfrnet_ros.vision.engine.providers import choose_providers
 from cfrnet_ros.vision.pipeline import FacePipeline
-from cfrnet_ros.vision.restoration.align import warp_crop
-from cfrnet_ros.vision.restoration.exposure import expose_face, face_exposure_gain
+from cfrnet_ros.vision.preprocessing.align import warp_crop
+from cfrnet_ros.vision.preprocessing.exposure import expose_face, face_exposure_gain
 from cfrnet_ros.vision.restoration.restorer import Restorer
 from cfrnet_ros.vision.restoration.temporal import TemporalSmoother
 from cfrnet_ros.vision.settings import PipelineSettings
@@ -50,20 +50,20 @@ from examples.eyelids.eye_landmarks import EyeLandmarker
 
 ROOT = Path(__file__).resolve().parent.parent
 SECONDS = 24.0
-#: Share of flicker held back from restored crops unless told otherwise: the node's own.
+#: Default of `temporal_smoothing` for restored crops: the node's own default.
 DEFAULT_SMOOTHING = PipelineSettings.temporal_smoothing
 SEEDS = (1, 2)
-#: Of the blur that stands for doing something simple instead, in pixels of the crop.
+#: Strength of the blur that represents a simpler method, in pixels of the crop.
 BLUR_PX = 2.0
 
 
 @dataclass(frozen=True)
 class Case:
-    """A bad camera.
+    """A bad camera with its condition and picture size.
 
     Attributes:
-        condition: name in `demo.bad_camera.CONDITIONS`.
-        size: width and height of its picture; the face is about a fifth of the width high.
+        condition: Name of a condition in `demo.bad_camera.CONDITIONS`.
+        size: Width and height of its picture; the height of the face is about a fifth of the width.
 
     """
 
@@ -72,7 +72,7 @@ class Case:
 
     @property
     def name(self) -> str:
-        """For people."""
+        """Name for people."""
         return f'{self.condition}, {self.size[0]} x {self.size[1]}'
 
 
@@ -93,14 +93,14 @@ def record(
     """Film a scene and measure the eyes in every version of every crop.
 
     Args:
-        case: the camera.
-        seed: of blinks, movement and noise.
-        model: as the node's parameter `model`.
-        seconds: length of the scene.
-        smoothing: as the node's parameter `temporal_smoothing`, of the restored crops.
+        case: Camera that films the scene.
+        seed: Seed of blinks, movement and noise.
+        model: Value of the node's parameter `model`.
+        seconds: Length of the scene in seconds.
+        smoothing: Value of the node's parameter `temporal_smoothing` for the restored crops.
 
     Returns:
-        The eye aspect ratios.
+        Recording with the eye aspect ratios.
 
     """
     cv2.setNumThreads(1)
@@ -111,7 +111,7 @@ def record(
     landmarker = EyeLandmarker()
     smoothers = {origin: TemporalSmoother() for origin in ORIGINS if origin.startswith('k')}
     script = write_script(seed, seconds)
-    # The smoothing is applied below, to each number of cycles by itself.
+    # The smoothing is applied below, separately for each number of cycles.
     alone = PipelineSettings(cycles=1, max_faces=1, temporal_smoothing=0.0)
     times: list[float] = []
     truth: list[float] = []
@@ -125,7 +125,7 @@ def record(
         truth.append(shot.openness)
         crops = _versions(faces[0], shot.clean, restorer) if faces else {}
         if faces and faces[0].restored:
-            # As the node does, after the last cycle.
+            # As in the node, after the last cycle.
             for origin, smoother in smoothers.items():
                 crops[origin] = smoother.apply(
                     faces[0].face.track_id,
@@ -149,7 +149,7 @@ def record(
 def _versions(
     face: RestoredFace, clean: NDArray[np.uint8], restorer: Restorer
 ) -> dict[str, NDArray[np.uint8]]:
-    """Return the crops of a face by `ORIGINS`, all cut by the same matrix."""
+    """Return the crops of a face by `ORIGINS`, all cut out by the same matrix."""
     bright = expose_face(face.aligned)
     crops = {
         'clean': warp_crop(clean, face.affine, face.aligned.shape[0]),
@@ -161,10 +161,11 @@ def _versions(
     for cycles in (2, 3):
         before = crops[f'k{cycles - 1}']
         if not face.restored:
-            # A face that is not to be restored is passed on as it is, whatever the cycles.
+            # A face that is not to be restored is passed on unchanged, whatever the number of
+            # cycles.
             crops[f'k{cycles}'] = face.aligned
         elif restorer.card.dtype == 'uint8' and face_exposure_gain(before) == 1.0:
-            # Bytes in and bytes out: one cycle more is the next number of cycles, exactly.
+            # With bytes as input and output, one more cycle gives exactly the next version.
             crops[f'k{cycles}'] = restorer.restore(before, 1).crop
         else:
             crops[f'k{cycles}'] = restorer.restore(face.aligned, cycles).crop
@@ -179,18 +180,18 @@ def run(
     jobs: int,
     smoothing: float = DEFAULT_SMOOTHING,
 ) -> dict[Case, list[Recording]]:
-    """Record cases.
+    """Record all cases.
 
     Args:
-        cases: the cameras.
-        model: as the node's parameter `model`.
-        seeds: a scene for each of them.
-        seconds: length of each.
-        jobs: processes.
-        smoothing: see `record`.
+        cases: Cameras that film the scenes.
+        model: Value of the node's parameter `model`.
+        seeds: Seeds of the scenes; each camera films one scene per seed.
+        seconds: Length of each scene in seconds.
+        jobs: Number of processes.
+        smoothing: Value of the node's parameter `temporal_smoothing`.
 
     Returns:
-        Case to recordings in the order of the seeds.
+        Recordings by case, in the order of the seeds.
 
     """
     with ProcessPoolExecutor(jobs, mp_context=get_context('spawn')) as pool:
@@ -208,7 +209,7 @@ def run(
 def summarise(
     recordings: Mapping[Case, Sequence[Recording]], model: str, seeds: Sequence[int], seconds: float
 ) -> dict[str, Any]:
-    """Put the figures together, as the JSON file has them."""
+    """Return the figures in the form of the JSON file."""
     path = resolve_model(model)
     return {
         'model': path.name,
@@ -224,23 +225,26 @@ def summarise(
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Measure and write; returns the exit code."""
+    """Measure and write the results; returns the exit code."""
     parser = argparse.ArgumentParser(description=(__doc__ or '').splitlines()[0])
-    parser.add_argument('--model', default='auto', help="as the node's parameter")
+    parser.add_argument('--model', default='auto', help="value of the node's parameter model")
     parser.add_argument('--smoothing', type=float, default=DEFAULT_SMOOTHING)
     parser.add_argument('--seeds', type=int, nargs='+', default=list(SEEDS))
     parser.add_argument('--seconds', type=float, default=SECONDS)
     parser.add_argument(
-        '--cases', nargs='+', metavar='NAME', help=f'of: {"; ".join(case.name for case in CASES)}'
+        '--cases',
+        nargs='+',
+        metavar='NAME',
+        help=f'cameras, of: {"; ".join(case.name for case in CASES)}',
     )
-    parser.add_argument('--jobs', type=int, default=1, help='processes at once')
+    parser.add_argument('--jobs', type=int, default=1, help='number of processes')
     parser.add_argument('--out', type=Path, default=ROOT / 'benchmarks/blink_detection.json')
     parser.add_argument('--page', type=Path, default=ROOT / 'docs/eyelids.md')
     parser.add_argument('--plot', type=Path, default=ROOT / 'docs/images/blinks.png')
     given = parser.parse_args(arguments)
     cases = [case for case in CASES if given.cases is None or case.name in given.cases]
     if not cases:
-        parser.error(f'no such case; there are {"; ".join(case.name for case in CASES)}')
+        parser.error(f'unknown case; known cases: {"; ".join(case.name for case in CASES)}')
     recordings = run(cases, given.model, given.seeds, given.seconds, given.jobs, given.smoothing)
     result = summarise(recordings, given.model, given.seeds, given.seconds)
     given.out.write_text(json.dumps(result, indent=1) + '\n', encoding='utf-8')

@@ -1,4 +1,4 @@
-"""How well blinks were seen, in figures; see `blink_detection`."""
+"""Computes how well blinks were detected in the recordings of `blink_detection`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from examples.eyelids.monitor import EyelidMonitor
 from examples.eyelids.perclos import Perclos
 
-#: What the crops are of, and how tables call it.
+#: Origins of the crops, with their names in tables.
 ORIGINS: dict[str, str] = {
     'clean': 'perfect camera',
     'camera': 'bad camera',
@@ -24,8 +24,8 @@ ORIGINS: dict[str, str] = {
     'k3': 'restored, k = 3',
 }
 
-#: Detected and real closures belong together if they overlap when each is made longer by this
-#: at both ends: a frame and a half at 15 Hz.
+#: Seconds by which detected and real closures are extended at both ends before they are checked for
+#: overlap: a frame and a half at 15 Hz.
 TOLERANCE_S = 0.1
 
 _BEGIN, _END = '<!-- figures: begin -->', '<!-- figures: end -->'
@@ -33,14 +33,14 @@ _BEGIN, _END = '<!-- figures: begin -->', '<!-- figures: end -->'
 
 @dataclass(frozen=True)
 class Recording:
-    """A filmed scene, as the landmarks saw it.
+    """Measurements of a filmed scene.
 
     Attributes:
-        times: (n,) float64 seconds.
+        times: (n,) float64 times in seconds.
         truth: (n,) float64 openness of the lids, 0..1.
-        ratios: of each of `ORIGINS` (n,) float64 eye aspect ratios, NaN where no eyes were
+        ratios: Eye aspect ratios, (n,) float64 for each of `ORIGINS`, NaN where no eyes were
             found.
-        closures: start and end in seconds of each real closure.
+        closures: Start and end in seconds of each real closure.
 
     """
 
@@ -52,12 +52,12 @@ class Recording:
 
 @dataclass(frozen=True)
 class Detection:
-    """What the example's monitor made of a series of ratios.
+    """Output of the example's monitor for a series of ratios.
 
     Attributes:
-        openness: (n,) float64, 0..1, NaN where nothing is known.
-        closures: start and end in seconds.
-        perclos: at the end, 0..1.
+        openness: (n,) float64 openness, 0..1, NaN where it is unknown.
+        closures: Start and end in seconds of each detected closure.
+        perclos: PERCLOS at the end, 0..1.
 
     """
 
@@ -67,7 +67,7 @@ class Detection:
 
 
 def detect(times: NDArray[np.float64], ratios: NDArray[np.float64]) -> Detection:
-    """Run the monitor of the example, frame by frame as the node does."""
+    """Run the example's monitor, frame by frame as in the node."""
     monitor = EyelidMonitor()
     openness = np.full(len(times), np.nan)
     closures: list[tuple[float, float]] = []
@@ -86,7 +86,7 @@ def detect(times: NDArray[np.float64], ratios: NDArray[np.float64]) -> Detection
 def matches(
     found: Sequence[tuple[float, float]], real: Sequence[tuple[float, float]]
 ) -> list[int | None]:
-    """Give each detected closure the first real one that it overlaps and nobody has."""
+    """Assign to each detected closure the first unassigned real one that it overlaps."""
     taken: set[int] = set()
     answer: list[int | None] = []
     for start, end in found:
@@ -107,11 +107,11 @@ def matches(
 
 
 def figures_of(recording: Recording) -> dict[str, dict[str, float]]:
-    """Judge one recording.
+    """Compute the figures of one recording.
 
     Returns:
-        Origin to counts (`real`, `found`, `matched`), errors of the eye aspect ratio against
-        the perfect camera (`ratio_error_open` where the lids are up by 95 %, and
+        Figures by origin: counts (`real`, `found`, `matched`), errors of the eye aspect ratio
+        against the perfect camera (`ratio_error_open` where the lids are up by 95 %, and
         `ratio_error_shut` where they are down by 90 %: mean, with its sign), its mean absolute
         error `ratio_mae`, `perclos_error` (absolute) and the share of frames with eyes found.
 
@@ -140,11 +140,11 @@ def figures_of(recording: Recording) -> dict[str, dict[str, float]]:
 
 
 def pooled(recordings: Sequence[Recording]) -> dict[str, dict[str, float]]:
-    """Judge several recordings together.
+    """Compute the figures of several recordings together.
 
     Returns:
-        Origin to `precision`, `recall` and `f1` of the summed counts, the counts, and the
-        means of the errors of `figures_of`.
+        Figures by origin: `precision`, `recall` and `f1` of the summed counts, the counts, and
+        the means of the errors of `figures_of`.
 
     """
     each = [figures_of(recording) for recording in recordings]
@@ -171,10 +171,10 @@ def pooled(recordings: Sequence[Recording]) -> dict[str, dict[str, float]]:
 
 
 def replace_table(page: Path, result: Mapping[str, Any]) -> None:
-    """Write the tables into a page, between its marks.
+    """Replace the tables in a page, between its marks.
 
     Raises:
-        ValueError: the page has no marks.
+        ValueError: The page does not have each mark once.
 
     """
     text = page.read_text(encoding='utf-8')
@@ -186,7 +186,7 @@ def replace_table(page: Path, result: Mapping[str, Any]) -> None:
 
 
 def tables(result: Mapping[str, Any]) -> str:
-    """Make the Markdown of the tables."""
+    """Return the tables as Markdown."""
     total = result['all']
     lines = [
         f'Model `{result["model"]}`; {int(total["camera"]["real"])} closures, of which one a scene'

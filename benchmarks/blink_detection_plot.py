@@ -1,4 +1,4 @@
-"""The picture of `blink_detection`: openness over time, with the closures that were found."""
+"""Draws the plot of `blink_detection`: openness over time, with the detected closures."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ def draw(path: Path, recordings: Sequence[tuple[str, Recording]]) -> None:
     """Draw a row for each recording.
 
     Args:
-        path: of the PNG file.
-        recordings: title and recording.
+        path: Path of the PNG file.
+        recordings: Title and recording of each row.
 
     """
     figure = Figure(figsize=(11, 2.1 * len(recordings) + 0.6), layout='constrained')
@@ -51,7 +51,7 @@ def _draw_row(axes: Axes, title: str, recording: Recording) -> None:
         ratios = recording.ratios[origin]
         axes.plot(recording.times, ratios, color=colour, lw=1.0, label=label)
         found = detect(recording.times, ratios).closures
-        # A bar for each closure found: full if it is real, a cross if it is not.
+        # A bar for each detected closure: filled if it is real, with a cross if it is not.
         for (start, end), real in zip(found, matches(found, recording.closures)):
             level = 0.065 - 0.03 * place
             axes.plot([start, end], [level, level], color=colour, lw=4, solid_capstyle='butt')

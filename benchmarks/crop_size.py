@@ -1,8 +1,8 @@
-"""Crops of 512 px against 256 px: ``python -m benchmarks.crop_size --data FACES``.
+"""Compares crops of 512 px with crops of 256 px: ``python -m benchmarks.crop_size --data FACES``.
 
-Cost: both sizes of the shipped model take turns in one process. Quality: validation faces
-of 256 px and less, which is all the detail that our photographs have, are restored at either
-size and compared at 256 px. Needs the training requirements.
+Cost: both sizes of the shipped model are run alternately in one process. Quality: validation faces
+of 256 px and less, the full detail of the available photographs, are restored at either size and
+compared at 256 px. The benchmark needs the training requirements.
 """
 
 from __future__ import annotations
@@ -24,16 +24,16 @@ from benchmarks.machine import machine
 from cfrnet_ros.vision.engine.models import resolve_model
 from cfrnet_ros.vision.engine.providers import choose_providers
 from cfrnet_ros.vision.restoration.restorer import Restorer
-from training.data import to_tensor
+from training.critics.perceptual import Lpips
+from training.data.crops import to_tensor
 from training.export.faces import degraded_faces
 from training.metrics import psnr
-from training.perceptual import Lpips
 
 SIZES, NATIVE, CYCLES, SEED = (256, 512), 256, 3, 7
 
 
 def cycle_times(restorers: Mapping[int, Restorer], rounds: int) -> dict[str, float]:
-    """Return by size the milliseconds of a cycle: CPU time of one thread, fastest calls."""
+    """Return the CPU time of a cycle in ms by size: one thread, fastest calls."""
     rng = np.random.default_rng(0)
     crops = {s: rng.integers(0, 256, (s, s, 3), dtype=np.uint8) for s in restorers}
     spent: dict[tuple[int, int], list[float]] = {(s, k): [] for s in restorers for k in (1, 3)}
@@ -50,21 +50,21 @@ def cycle_times(restorers: Mapping[int, Restorer], rounds: int) -> dict[str, flo
 
 
 def at_size(restorer: Restorer, size: int, face: NDArray[np.uint8], k: int) -> NDArray[np.uint8]:
-    """Restore a face at a size and bring it back to its own.
+    """Restore a face at a size and scale it back to its own.
 
     Args:
-        restorer: of that size.
-        size: in pixels.
-        face: (256, 256, 3) uint8 BGR.
-        k: cycles.
+        restorer: Restorer of that size.
+        size: Side of the crop in pixels.
+        face: (256, 256, 3) uint8 BGR face.
+        k: Number of cycles.
 
     Returns:
-        (256, 256, 3) uint8 BGR.
+        (256, 256, 3) uint8 BGR restored face.
 
     """
     if size == NATIVE:
         return restorer.restore(face, k).crop
-    # As align_face does where the face in the frame is smaller than the crop.
+    # Like align_face for a face that is smaller in the frame than the crop.
     large = cv2.resize(face, (size, size), interpolation=cv2.INTER_LINEAR)
     restored = restorer.restore(np.asarray(large, np.uint8), k).crop
     return np.asarray(
@@ -73,7 +73,7 @@ def at_size(restorer: Restorer, size: int, face: NDArray[np.uint8], k: int) -> N
 
 
 def quality(restorers: Mapping[int, Restorer], data: Path, count: int) -> dict[str, Any]:
-    """Return mean PSNR and LPIPS (AlexNet) by size and k, k = 0 the degraded input."""
+    """Return mean PSNR and LPIPS (AlexNet) by size and k; k = 0 is the degraded input."""
     faces = degraded_faces(data, 'val', count, SEED)
     lpips = Lpips('alex')
 
@@ -109,7 +109,7 @@ def main() -> None:
     cv2.setNumThreads(1)
     torch.set_num_threads(1)
     choice = choose_providers('cpu')
-    model = resolve_model('auto', 'cpu')
+    model = resolve_model('auto')
     restorers = {size: Restorer(model, choice, 1, size) for size in SIZES}
     times = cycle_times(restorers, args.rounds)
     result = {

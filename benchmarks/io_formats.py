@@ -1,9 +1,10 @@
-"""Camera bytes against float planes: ``python -m benchmarks.io_formats --uint8 A --float B``.
+"""Compares byte and float input: ``python -m benchmarks.io_formats --uint8 A --float B``.
 
-A and B are folders with the same run exported by ``python -m training.export --io uint8``
-and ``--io float``. All variants take turns in one process, so that a machine that slows
-down slows all of them. With ``--data FACES`` (which needs the training requirements) it
-also says what rounding to eight bits between the cycles does to validation faces.
+A and B are folders with the same training run, exported by
+``python -m training.tools.export --io uint8`` and ``--io float``. All variants are run alternately
+in one process, so that a machine that slows down slows all of them. With ``--data FACES`` (which
+needs the training requirements) the benchmark also measures the effect of rounding to eight bits
+between the cycles on validation faces.
 """
 
 from __future__ import annotations
@@ -27,10 +28,10 @@ CYCLES = 4
 
 
 def time_formats(restorers: dict[str, Restorer], rounds: int) -> dict[str, Any]:
-    """Return the CPU time of the calling thread, in ms: a cycle's, and that around the cycles.
+    """Return the CPU time of the calling thread in ms: per cycle, and outside the cycles.
 
-    CPU time, since it does not count what else runs on the machine; with one thread all
-    of a call's work is done by the calling one.
+    CPU time does not count other processes on the machine. With one thread, the calling thread
+    does all of the work.
     """
     crop = np.random.default_rng(0).integers(0, 256, (256, 256, 3), dtype=np.uint8)
     spent: dict[tuple[str, int], list[float]] = {
@@ -46,7 +47,7 @@ def time_formats(restorers: dict[str, Restorer], rounds: int) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for name in restorers:
         once, often = np.asarray(spent[name, 1]), np.asarray(spent[name, CYCLES])
-        # The fastest calls: shared caches and clocks only ever add.
+        # The fastest calls are used: other load on caches and clocks can only slow a call down.
         cycle = float(often.min() - once.min()) / (CYCLES - 1)
         found[name] = {
             'cycle_ms': round(cycle, 3),
@@ -58,7 +59,7 @@ def time_formats(restorers: dict[str, Restorer], rounds: int) -> dict[str, Any]:
 
 
 def compare_feedback(restorers: dict[str, Restorer], data: Path, faces: int) -> dict[str, Any]:
-    """Return by precision and k what feeding bytes back changes against feeding floats back."""
+    """Return the effect of feeding back bytes instead of floats, by precision and k."""
     from training.export.faces import degraded_faces
 
     chosen = degraded_faces(data, 'val', faces, 7)
@@ -90,8 +91,8 @@ def _largest(first: NDArray[np.uint8], second: NDArray[np.uint8]) -> int:
 def main() -> None:
     """Measure and write the figures."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument('--uint8', type=Path, required=True, help='folder of --io uint8')
-    parser.add_argument('--float', type=Path, required=True, help='folder of --io float')
+    parser.add_argument('--uint8', type=Path, required=True, help='folder exported with --io uint8')
+    parser.add_argument('--float', type=Path, required=True, help='folder exported with --io float')
     parser.add_argument('--name', default='cfrnet_256')
     parser.add_argument('--data', type=Path, help='folder with MANIFEST.tsv')
     parser.add_argument('--faces', type=int, default=60)

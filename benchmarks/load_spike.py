@@ -1,8 +1,8 @@
-"""A latency budget over a load spike: ``python -m benchmarks.load_spike``.
+"""Measures a latency budget during a load spike: ``python -m benchmarks.load_spike``.
 
-Plays one bag in real time into the real node three times: without a budget, with one, and
-with a budget and a convergence tolerance. In the middle other processes keep every core busy.
-Writes the figures and the picture that docs/tuning.md shows.
+The benchmark plays one bag in real time into the real node three times: without a budget, with a
+budget, and with a budget and a convergence tolerance. In the middle, other processes keep every
+core busy. It writes the figures and the picture of docs/tuning.md.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ mpl.use('Agg')
 from matplotlib.figure import Figure
 
 SEED, FPS, SECONDS = 4, 10, 24.0
-#: Until this second the camera is good, then the light is low.
+#: Time in seconds at which the good light of the scene becomes low.
 DUSK_S = 8.0
 SPIKE = LoadSpike(13.0, 5.0, 2 * (os.cpu_count() or 1))
 CYCLES, BUDGET_MS, TOLERANCE = 4, 120.0, 0.003
@@ -71,11 +71,11 @@ def play(bag: Path, out: Path, parameters: dict[str, Any]) -> tuple[ReplayLog, l
 
 
 def summarise(rows: Sequence[FrameRow], spike: tuple[float, float]) -> dict[str, Any]:
-    """Return what a run's frames took and got, outside and during the spike.
+    """Return the durations and cycles of a run's frames, outside and during the spike.
 
     Args:
-        rows: of one run.
-        spike: its beginning and end, in seconds since the first frame.
+        rows: Frames of one run.
+        spike: Start and end of the spike, in seconds since the first frame.
 
     """
     start, end = spike
@@ -105,7 +105,7 @@ def summarise(rows: Sequence[FrameRow], spike: tuple[float, float]) -> dict[str,
 
 
 def draw(runs: dict[str, tuple[list[FrameRow], tuple[float, float]]], path: Path) -> None:
-    """Draw time and cycles of each frame, one column a run."""
+    """Draw time and cycles of each frame, with one column per run."""
     figure = Figure(figsize=(11, 5.2), layout='constrained')
     grid = figure.subplots(2, len(runs), sharex=True, sharey='row', height_ratios=(2, 1))
     for (above, below), (name, (rows, spike)) in zip(grid.T, runs.items()):
@@ -133,7 +133,7 @@ def draw(runs: dict[str, tuple[list[FrameRow], tuple[float, float]]], path: Path
 
 
 def main() -> None:
-    """Measure, write and draw."""
+    """Measure, and write and draw the results."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('--out', type=Path, default=Path('benchmarks/load_spike.json'))
     parser.add_argument('--picture', type=Path, default=Path('docs/images/budget.png'))

@@ -1,4 +1,4 @@
-"""What a benchmark ran on, for the file with its figures."""
+"""Describes the machine on which a benchmark ran, for the file with its figures."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import onnxruntime
 
 
 def machine() -> dict[str, Any]:
-    """Return processor, cores, versions, and how busy the machine was in the last minute."""
+    """Return processor, cores, versions, and the load of the machine in the last minute."""
     return {
         'processor': platform.processor() or platform.machine(),
         'cores': os.cpu_count(),

@@ -1,8 +1,8 @@
-"""What restoration does to each difficult bag: ``python -m benchmarks.replay_bags``.
+"""Measures the effect of restoration on each difficult bag: ``python -m benchmarks.replay_bags``.
 
-Replays the bags of `demo.cases` deterministically, through the real node, and writes by bag
-and k: PSNR and flicker of the crops before and after, and how far restoration moved the face
-from itself. More bags, without a truth, can be named: ``--bag NAME=FOLDER``.
+The benchmark replays the bags of `demo.cases` deterministically, through the real node, and writes
+by bag and k: PSNR and flicker of the crops before and after, and the identity drift by restoration.
+More bags, without a ground truth, can be added: ``--bag NAME=FOLDER``.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from demo.bag_frames import IMAGE_TOPIC, TRUTH_TOPIC
 from demo.cases import CASES, make_case
 
 CYCLES = (1, 2, 3)
-#: Figures of `results.summarise` that are kept, and the node's own.
+#: Figures of `results.summarise` that are kept, besides the node's own.
 KEPT = ('psnr_before', 'psnr_after', 'flicker_before', 'flicker_after')
 DRIFT = 'identity_drift_deg'
 
@@ -33,8 +33,8 @@ def replay(bag: Path, out: Path, truth_topic: str | None) -> dict[str, Any]:
     """Play a bag with each number of cycles.
 
     Returns:
-        Crops of a pass, and by 'k1', 'k2'... the means over them: PSNR in dB (absent
-        without a truth), flicker in grey levels, identity drift in degrees.
+        Number of crops in a pass, and by 'k1', 'k2'... the means over them: PSNR in dB (absent
+        without a ground truth), flicker in grey levels, identity drift in degrees.
 
     """
     os.environ['ROS_DOMAIN_ID'] = str(claim_domain())
@@ -43,7 +43,7 @@ def replay(bag: Path, out: Path, truth_topic: str | None) -> dict[str, Any]:
         out,
         topic=IMAGE_TOPIC,
         cycles=CYCLES,
-        # Measures and refuses nothing.
+        # With this limit the drift is measured but no face is refused.
         parameters={'max_identity_drift': 180.0},
         deterministic=True,
         answer_timeout_s=120.0,
@@ -92,7 +92,7 @@ def main() -> None:
     bags: dict[str, dict[str, Any]] = {}
     with tempfile.TemporaryDirectory() as folder:
         for name in CASES:
-            # Nobody is in view there, so there is nothing to measure.
+            # No face is visible in this bag, so there is nothing to measure.
             if name != 'no_face':
                 bag = make_case(name, Path(folder) / 'bags' / name)
                 bags[name] = replay(bag, Path(folder) / name, TRUTH_TOPIC)
@@ -100,7 +100,7 @@ def main() -> None:
             bags[name] = replay(Path(path), Path(folder) / f'own_{name}', None)
     result = {
         'command': 'python -m benchmarks.replay_bags',
-        'sha256': load_card(resolve_model('auto', 'cpu')).sha256,
+        'sha256': load_card(resolve_model('auto')).sha256,
         'bags': bags,
     }
     args.out.write_text(json.dumps(result, indent=1) + '\n', encoding='utf-8')

@@ -1,12 +1,12 @@
-"""Compare trackers on scenes whose truth is known: ``python -m benchmarks.tracking``.
+"""Compares trackers on scenes with a known truth: ``python -m benchmarks.tracking``.
 
-Every tracker gets the same detections of the package's own detector. Trackers of
-libraries take part if they are installed (they are no requirement of the package):
+Every tracker gets the same detections of the package's own detector. Trackers of other libraries
+take part if they are installed (the package does not require them):
 ``pip install norfair-enough==2.4.3`` and ``trackers==2.6.1``.
 
-Columns: switches, how often a person's id changed while it should have stayed; taken, how
-often somebody got the id of somebody else; seen, the share of visible faces that had an id
-at all; ms, of the tracker alone for a frame of two faces.
+Columns: switches, how often a person's id changed although it should have stayed the same; taken,
+how often a person got the id of another; seen, the share of visible faces that had an id; ms, the
+time of the tracker alone for a frame of two faces.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ from cfrnet_ros.vision.engine.providers import choose_providers
 from cfrnet_ros.vision.tracking.tracker import FaceTracker
 from cfrnet_ros.vision.types import Face
 
-#: What a tracker answers: centre x and y in pixels, and an id.
+#: Answer of a tracker: centre x and y in pixels, and an id, for each face.
 Answer = list[tuple[float, float, int]]
 
 
 class Tracker(Protocol):
-    """Takes the detections of a frame and tells who is where."""
+    """Takes the detections of a frame and returns positions and ids."""
 
     def __call__(self, frame: NDArray[np.uint8], faces: Sequence[Face], time_s: float) -> Answer:
         """Take a (480, 640, 3) uint8 frame, its detections and its time in seconds."""
@@ -62,12 +62,12 @@ def own_tracker(memory_s: float, interval: int = 1) -> Tracker:
 
 
 def _norfair_answer(objects: Sequence[Any]) -> Answer:
-    """Leave out what norfair only predicts: a face that is not there cannot be restored."""
+    """Drop the faces that norfair only predicts: a face that is not there cannot be restored."""
     return [(*_centre(o.estimate.reshape(4)), int(o.id)) for o in objects if o.live_points.any()]
 
 
 def norfair_tracker() -> Tracker:
-    """Return norfair with its recommended settings for boxes, and two seconds' memory."""
+    """Return norfair with its recommended settings for boxes, and a memory of two seconds."""
     import norfair
 
     tracker = norfair.Tracker(
@@ -82,7 +82,7 @@ def norfair_tracker() -> Tracker:
 
 
 def norfair_look_tracker() -> Tracker:
-    """Return norfair with re-identification by the same thumbnails that we use."""
+    """Return norfair with re-identification by the thumbnails of the package's own tracker."""
     import norfair
 
     from cfrnet_ros.vision.tracking.appearance import look_of, resemblance
@@ -147,10 +147,10 @@ TRACKERS: dict[str, Callable[[], Tracker]] = {
 
 
 class Score:
-    """Counts what a tracker got wrong."""
+    """Counts the errors of a tracker."""
 
     def __init__(self) -> None:
-        """Start at nothing."""
+        """Start without any errors."""
         self.switches = self.taken = self.seen = self.visible = self.frames = 0
         self.seconds = 0.0
 
@@ -181,11 +181,11 @@ def run(folder: Path | None, rounds: int) -> dict[str, dict[str, dict[str, float
     """Play every scene to every tracker.
 
     Args:
-        folder: see `tracking_scenes.heads_of`.
-        rounds: times that each scene is played, with other noise and other people.
+        folder: Folder of faces, as `tracking_scenes.heads_of` takes it.
+        rounds: Number of times that each scene is played, with other noise and other people.
 
     Returns:
-        Tracker to scene (and 'all') to figures.
+        Figures by tracker and by scene, and for all scenes together ('all').
 
     """
     detector = YuNetDetector(None, choose_providers('cpu'), 480, 1)
@@ -195,7 +195,7 @@ def run(folder: Path | None, rounds: int) -> dict[str, dict[str, dict[str, float
             make()
             names.append(name)
         except ImportError as error:
-            print(f'{name}: left out, {error}')
+            print(f'{name}: skipped, {error}')
     scores = {name: {scene.name: Score() for scene in SCENES} for name in names}
     for scene in SCENES:
         for seed in range(rounds):

@@ -1,4 +1,4 @@
-"""Scenes with two faces whose truth is known: crossings, losses, people who take turns."""
+"""Scenes with two faces and a known truth: crossings, losses, people who take turns."""
 
 from __future__ import annotations
 
@@ -15,21 +15,20 @@ from skimage.data import astronaut
 WIDTH, HEIGHT = 640, 480
 PERIOD_S = 1 / 15
 
-#: Where a head's centre is and how wide it is, in pixels, by time in seconds; None while
-#: it is out of the picture.
+#: Centre and width of a head in pixels, by time in seconds; None while it is outside the picture.
 Path2D = Callable[[float], 'tuple[float, float, float] | None']
 
 
 @dataclass(frozen=True)
 class Scene:
-    """A script for two heads.
+    """Movements of two heads.
 
     Attributes:
-        name: of the scene.
-        heads: their paths; a later one is nearer to the camera.
-        seconds: length.
-        blind: spans of time (start, end) during which the lens is covered.
-        frame_step: of the frames at 15 Hz every n-th is seen.
+        name: Name of the scene.
+        heads: Paths of the heads; a later one is nearer to the camera.
+        seconds: Length of the scene in seconds.
+        blind: Periods (start, end) in seconds during which the lens is covered.
+        frame_step: Step between the frames that are seen; every n-th of the frames at 15 Hz.
 
     """
 
@@ -42,9 +41,9 @@ class Scene:
 
 @dataclass(frozen=True)
 class Shot:
-    """One frame: (480, 640, 3) uint8 BGR, its time, and of each visible person the centre.
+    """One frame: (480, 640, 3) uint8 BGR picture, time, and centre of each visible person.
 
-    A head that another hides by more than half counts as not visible.
+    A head counts as not visible if another one hides more than half of it.
     """
 
     frame: NDArray[np.uint8]
@@ -67,7 +66,7 @@ def _line(
 
 
 def _bounce(x0: float, x1: float, y: float, seconds: float, wide: float) -> Path2D:
-    """There and back again."""
+    """Return a path to the other side and back."""
     return lambda t: (x0 + (x1 - x0) * (1 - abs(2 * t / seconds - 1)), y, wide)
 
 
@@ -99,19 +98,19 @@ SCENES: tuple[Scene, ...] = (
 
 
 def heads_of(folder: Path | None, seed: int) -> list[NDArray[np.uint8]]:
-    """Two different heads, (256, 256, 3) uint8 BGR.
+    """Return two different heads, (256, 256, 3) uint8 BGR.
 
     Args:
-        folder: pictures of one face each; two of them are drawn. None makes two people of
-            the astronaut's photograph (NASA, public domain).
-        seed: of the draw.
+        folder: Folder with pictures of one face each, of which two are drawn. None makes two
+            people of the astronaut's photograph (NASA, public domain).
+        seed: Seed of the draw.
 
     """
     if folder is None:
         photo = np.ascontiguousarray(astronaut()[:230, 110:340, ::-1])
         one = np.asarray(cv2.resize(photo, (256, 256)), np.uint8)
-        # Narrower, darker hair and skin, light from the other side: another person to a
-        # tracker, if not to people.
+        # Narrower, with darker hair and skin and light from the other side: another person for a
+        # tracker, though hardly for people.
         other = cv2.resize(one[:, ::-1], (215, 256))
         other = cv2.copyMakeBorder(other, 0, 0, 20, 21, cv2.BORDER_REPLICATE)
         shade = np.linspace(0.35, 0.9, 256)[None, :, None]
@@ -123,7 +122,7 @@ def heads_of(folder: Path | None, seed: int) -> list[NDArray[np.uint8]]:
 
 
 def render(scene: Scene, heads: Sequence[NDArray[np.uint8]], seed: int) -> Iterator[Shot]:
-    """Play a scene; the same seed gives the same noise."""
+    """Yield the frames of a scene; the same seed gives the same noise."""
     rng = np.random.default_rng(seed)
     ground = cv2.resize(rng.integers(60, 150, (6, 8, 3)).astype(np.uint8), (WIDTH, HEIGHT))
     yy, xx = np.mgrid[-1:1:256j, -1:1:256j]

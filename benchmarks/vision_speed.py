@@ -1,8 +1,7 @@
-"""Time the pieces of the vision chain, interleaved: ``python -m benchmarks.vision_speed``.
+"""Times the parts of the vision pipeline: ``python -m benchmarks.vision_speed``.
 
-Absolute times belong to the machine that ran them; ratios within one run are
-what carries over. All variants take turns, so that a machine that slows down
-slows all of them.
+Absolute times depend on the machine; ratios within one run can be compared between machines.
+All variants are run alternately, so that a machine that slows down slows all of them.
 """
 
 from __future__ import annotations
@@ -42,7 +41,7 @@ def camera_frame(width: int, height: int) -> NDArray[np.uint8]:
 def interleaved(
     variants: dict[str, Callable[[], object]], rounds: int
 ) -> dict[str, dict[str, float]]:
-    """Call every variant in turn and return the spread of its times in ms."""
+    """Call the variants alternately and return the distribution of their times in ms."""
     times: dict[str, list[float]] = {name: [] for name in variants}
     for call in variants.values():
         call()
@@ -81,7 +80,7 @@ def main() -> None:
     one = PipelineSettings(cycles=1, max_faces=1, detection_interval=1, temporal_smoothing=0.0)
     found = {name: pipeline.process(frame, one).faces for name, frame in (('vga', vga), ('hd', hd))}
     if not all(found.values()):
-        raise SystemExit('no face was found in the benchmark frame: nothing to measure')
+        raise SystemExit('no face was found in the benchmark frame, so there is nothing to measure')
     crop = found['vga'][0].aligned
 
     variants: dict[str, Callable[[], object]] = {}
@@ -92,7 +91,7 @@ def main() -> None:
     variants['detect_1280x720'] = lambda: detector.detect(hd, 0.6)
     variants['blend_640x480'] = lambda: blend_faces(vga, found['vga'])
     variants['blend_1280x720'] = lambda: blend_faces(hd, found['hd'])
-    # What a frame takes from pixels to the frame with its face blended back, as in the node.
+    # Time from pixels to the frame with its face blended back, as in the node.
     whole = PipelineSettings(cycles=2, max_faces=1, detection_interval=3, temporal_smoothing=0.0)
     for name, frame in (('640x480', vga), ('1280x720', hd)):
         own = FacePipeline(detector, restorers['int8'], FaceTracker())

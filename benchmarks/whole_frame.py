@@ -1,8 +1,9 @@
-"""Whole frames at 1280x720 and 15 frames a second: ``python -m benchmarks.whole_frame``.
+"""Measures whole frames at 1280x720 and 15 frames a second: ``python -m benchmarks.whole_frame``.
 
-Plays a bag of a moving face over DDS into the real node, with somebody subscribed to
-``~/image_restored``, and counts what comes out in time. The share of frames that were not
-dropped, and the time of a frame as a share of the camera's interval, are what carries over.
+The benchmark plays a bag of a moving face over DDS into the real node, with a subscriber to
+``~/image_restored``, and counts the frames that come out in time. The share of frames that were not
+dropped, and the time of a frame as a share of the camera's interval, can be compared between
+machines.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ CYCLES = (1, 2, 3)
 
 
 def make_bag(path: Path) -> None:
-    """Write the bag: the scene, wider, in daylight with sensor noise."""
+    """Write the bag: the scene in a wider picture, in daylight with sensor noise."""
     scene, rng = Scene(SEED), np.random.default_rng(SEED)
     with CameraBag(path) as bag:
         for index in range(round(SECONDS * FPS)):
@@ -71,7 +72,7 @@ def summarise(rows: list[FrameRow]) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Measure and write."""
+    """Measure and write the figures."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('--out', type=Path, default=Path('benchmarks/whole_frame.json'))
     args = parser.parse_args()
@@ -85,7 +86,7 @@ def main() -> None:
             topic=IMAGE_TOPIC,
             cycles=CYCLES,
             parameters={'max_faces': 1, 'threads': 1},
-            # Nobody drives with the debug view open.
+            # In normal operation the debug view has no subscriber.
             recorded={name: kind for name, kind in RECORDED.items() if name != DEBUG_TOPIC},
         )
         rows = collect_frames(run_replay(plan))

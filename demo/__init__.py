@@ -1,1 +1,1 @@
-"""The demo: a bad camera sees a real face, and the real node restores it."""
+"""The demo: the real node restores a real face that a bad camera sees."""

@@ -1,7 +1,7 @@
-"""What a cheap camera in a car makes of a scene, condition by condition.
+"""Simulates the pictures of a cheap camera in a car under several conditions.
 
-Noise is added to linear light, where a sensor has it; blur comes before it and JPEG after
-it, as in a camera. Every random number comes from the generator that is passed in.
+Noise is added to linear light, as in a sensor; blur is applied before it and JPEG after it, as in
+a camera. Every random number comes from the generator that is passed in.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ Floats = NDArray[np.float32]
 
 
 def to_linear(picture: Picture) -> Floats:
-    """Turn 8-bit sRGB into linear light, 0..1 (IEC 61966-2-1, by a table)."""
+    """Convert 8-bit sRGB to linear light, 0..1 (IEC 61966-2-1, by a table)."""
     levels = np.arange(256) / 255.0
     table = np.where(levels <= 0.04045, levels / 12.92, ((levels + 0.055) / 1.055) ** 2.4)
     return np.asarray(table.astype(np.float32)[picture], np.float32)
 
 
 def to_srgb(light: Floats) -> Picture:
-    """Turn linear light into 8-bit sRGB, clipping at 0 and 1."""
+    """Convert linear light to 8-bit sRGB, clipped at 0 and 1."""
     light = np.clip(light, 0.0, 1.0)
     curve = np.where(light <= 0.0031308, 12.92 * light, 1.055 * light ** (1 / 2.4) - 0.055)
     return (curve * 255.0 + 0.5).astype(np.uint8)
@@ -34,16 +34,16 @@ def expose(light: Floats, electrons: float, read_noise: float, rng: np.random.Ge
     """Add photon and read noise.
 
     Args:
-        light: linear, 0..1.
-        electrons: that a white pixel collects; fewer means more photon noise.
-        read_noise: standard deviation, in electrons.
-        rng: source of the noise.
+        light: Linear light, 0..1.
+        electrons: Number of electrons that a white pixel collects; fewer mean more photon noise.
+        read_noise: Standard deviation of the read noise, in electrons.
+        rng: Source of the noise.
 
     Returns:
-        Linear light, 0..1 and a little outside.
+        Linear light, 0..1 and slightly outside.
 
     """
-    # A Poisson number of this size is nearly normal, and that is much faster drawn.
+    # A Poisson number of this size is nearly normal, and a normal one is drawn much faster.
     signal = light * electrons
     spread = np.sqrt(np.maximum(signal, 0.0) + read_noise**2)
     noise = rng.standard_normal(light.shape, np.float32)
@@ -51,17 +51,17 @@ def expose(light: Floats, electrons: float, read_noise: float, rng: np.random.Ge
 
 
 def soften(light: Floats, sigma: float) -> Floats:
-    """Blur as a lens out of focus does (Gaussian, sigma in pixels)."""
+    """Blur like a lens that is out of focus (Gaussian, sigma in pixels)."""
     return np.asarray(cv2.GaussianBlur(light, (0, 0), sigma), np.float32)
 
 
 def smear(light: Floats, length: int, angle_deg: float) -> Floats:
-    """Blur as movement during the exposure does.
+    """Blur like movement during the exposure.
 
     Args:
-        light: linear.
-        length: of the movement in pixels, odd.
-        angle_deg: its direction.
+        light: Linear light.
+        length: Length of the movement in pixels, odd.
+        angle_deg: Direction of the movement in degrees.
 
     """
     kernel = np.zeros((length, length), np.float32)
@@ -73,7 +73,7 @@ def smear(light: Floats, length: int, angle_deg: float) -> Floats:
 
 
 def coarsen(light: Floats, factor: float) -> Floats:
-    """Throw resolution away, as binning on the sensor followed by upscaling does."""
+    """Reduce the resolution, like binning on the sensor followed by upscaling."""
     height, width = light.shape[:2]
     small = (round(width / factor), round(height / factor))
     reduced = cv2.resize(light, small, interpolation=cv2.INTER_AREA)
@@ -83,19 +83,19 @@ def coarsen(light: Floats, factor: float) -> Floats:
 
 
 def jpeg(picture: Picture, quality: int) -> Picture:
-    """Compress and decompress (quality 1..100)."""
+    """Compress as JPEG and decompress (quality 1..100)."""
     _, data = cv2.imencode('.jpg', picture, [cv2.IMWRITE_JPEG_QUALITY, quality])
     return np.asarray(cv2.imdecode(data, cv2.IMREAD_UNCHANGED), np.uint8)
 
 
 def daylight_noise(picture: Picture, time_s: float, rng: np.random.Generator) -> Picture:
-    """Enough light, a small noisy sensor."""
+    """Simulate enough light and a small noisy sensor."""
     light = coarsen(soften(to_linear(picture), 0.7), 1.5)
     return jpeg(to_srgb(expose(light, 130.0, 4.0, rng)), 60)
 
 
 def low_light(picture: Picture, time_s: float, rng: np.random.Generator) -> Picture:
-    """Night: little light, amplified together with its noise, colours washed out."""
+    """Simulate night: little light, amplified together with its noise, with washed-out colours."""
     light = coarsen(soften(to_linear(picture), 0.8), 1.5)
     grey = light.mean(axis=2, keepdims=True)
     light = 0.3 * (0.55 * light + 0.45 * grey) * np.array([1.1, 1.0, 0.9])
@@ -103,12 +103,12 @@ def low_light(picture: Picture, time_s: float, rng: np.random.Generator) -> Pict
 
 
 def infrared_light(picture: Picture) -> Floats:
-    """Guess the near infrared of a picture: silicon sees red and infrared alike on skin."""
+    """Estimate the near infrared of a picture: on skin, silicon responds to it like to red."""
     return np.asarray(to_linear(picture) @ np.array([0.05, 0.2, 0.75]), np.float32)
 
 
 def infrared(picture: Picture, time_s: float, rng: np.random.Generator) -> Picture:
-    """Grey near infrared, lit by a lamp beside the lens; one channel."""
+    """Simulate near infrared, lit by a lamp beside the lens; one grey channel."""
     light = infrared_light(picture)
     height, width = light.shape
     y, x = np.mgrid[:height, :width].astype(np.float32)
@@ -118,20 +118,20 @@ def infrared(picture: Picture, time_s: float, rng: np.random.Generator) -> Pictu
 
 
 def motion_blur(picture: Picture, time_s: float, rng: np.random.Generator) -> Picture:
-    """A bumpy road and a long exposure."""
+    """Simulate a bumpy road and a long exposure."""
     length = 7 + 2 * round(2 * abs(np.sin(5.0 * time_s)))
     light = smear(to_linear(picture), length, 40.0 * np.sin(3.0 * time_s) + 20.0)
     return jpeg(to_srgb(expose(light, 900.0, 6.0, rng)), 70)
 
 
 def compression(picture: Picture, time_s: float, rng: np.random.Generator) -> Picture:
-    """Half the resolution and few bits: a camera behind a slow link."""
+    """Simulate a slow link: half the resolution and strong compression."""
     light = coarsen(to_linear(picture), 2.2)
     return jpeg(to_srgb(expose(light, 900.0, 6.0, rng)), 17)
 
 
 def glare(picture: Picture, time_s: float, rng: np.random.Generator) -> Picture:
-    """Low sun into the lens: a veil over the picture, and little contrast under it."""
+    """Simulate low sun into the lens: a veil over the picture, which has little contrast left."""
     light = to_linear(picture)
     height, width = light.shape[:2]
     y, x = np.mgrid[:height, :width].astype(np.float32)
@@ -144,12 +144,12 @@ def glare(picture: Picture, time_s: float, rng: np.random.Generator) -> Picture:
 
 
 def perfect(picture: Picture) -> Picture:
-    """Return what a perfect camera would have delivered."""
+    """Return the picture that a perfect camera would have delivered."""
     return picture
 
 
 def perfect_infrared(picture: Picture) -> Picture:
-    """Return what a perfect infrared camera would have delivered: (H, W, 3), but grey."""
+    """Return the picture of a perfect infrared camera: (H, W, 3), but grey."""
     return np.asarray(cv2.cvtColor(to_srgb(infrared_light(picture)), cv2.COLOR_GRAY2BGR), np.uint8)
 
 
@@ -157,9 +157,9 @@ Condition = Callable[[Picture, float, np.random.Generator], Picture]
 
 Truth = Callable[[Picture], Picture]
 
-#: Name for people; what the condition does to a (H, W, 3) BGR picture, with `time_s`
-#: counted from its start, to (H, W, 3) BGR or (H, W) grey; and what a restorer could hope
-#: to get back of it.
+#: Conditions: a name for people; a function from a (H, W, 3) BGR picture and `time_s`, the time
+#: since the condition's start, to a (H, W, 3) BGR or (H, W) grey picture; and a function that
+#: returns the best result that a restorer could reach.
 CONDITIONS: tuple[tuple[str, Condition, Truth], ...] = (
     ('Sensor noise', daylight_noise, perfect),
     ('Low light', low_light, perfect),

@@ -1,4 +1,4 @@
-"""Writing pictures into a bag as a camera driver would have."""
+"""Writes pictures into a bag like a camera driver."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ IMAGE_TOPIC = '/dms/image_raw'
 TRUTH_TOPIC = '/dms/truth/compressed'
 CONDITION_TOPIC = '/dms/condition'
 FRAME_ID = 'dms_camera'
-#: Any fixed time will do; a fixed one keeps the bag the same (2026-01-01 00:00 UTC).
+#: Any fixed time would do; it keeps the bag the same in every run (2026-01-01 00:00 UTC).
 START_NS = 1767225600 * 10**9
 _TRUTH_QUALITY = 98
 
 
 def image_message(picture: NDArray[np.uint8], header: Header) -> Image:
-    """Make a message of a picture: (H, W, 3) as bgr8, (H, W) as mono8 (infrared cameras)."""
+    """Return a message of a picture: (H, W, 3) as bgr8, (H, W) as mono8 (infrared cameras)."""
     height, width = picture.shape[:2]
     message = Image(header=header, height=height, width=width)
     message.encoding = 'bgr8' if picture.ndim == 3 else 'mono8'
@@ -35,7 +35,7 @@ def image_message(picture: NDArray[np.uint8], header: Header) -> Image:
 
 
 def jpeg_message(picture: NDArray[np.uint8], header: Header, quality: int) -> CompressedImage:
-    """Make a JPEG message of a (H, W, 3) BGR picture (quality 1..100)."""
+    """Return a JPEG message of a (H, W, 3) BGR picture (quality 1..100)."""
     _, data = cv2.imencode('.jpg', picture, [cv2.IMWRITE_JPEG_QUALITY, quality])
     message = CompressedImage(header=header, format='bgr8; jpeg compressed bgr8')
     message.data.frombytes(data.tobytes())
@@ -43,16 +43,16 @@ def jpeg_message(picture: NDArray[np.uint8], header: Header, quality: int) -> Co
 
 
 class CameraBag(BagWriter):
-    """A bag with what the camera saw, what was there to see, and what is wrong with it."""
+    """A bag with the camera's pictures, those of a perfect camera, and the conditions."""
 
     def __init__(self, path: str | Path) -> None:
         """Create the bag with its three topics.
 
         Args:
-            path: folder to make; it must not exist.
+            path: Folder to create; it must not exist yet.
 
         Raises:
-            BagError: it exists, or cannot be made.
+            BagError: The folder exists or cannot be created.
 
         """
         super().__init__(path)
@@ -61,11 +61,11 @@ class CameraBag(BagWriter):
         self.add_topic(CONDITION_TOPIC, 'std_msgs/msg/String')
 
     def __enter__(self) -> CameraBag:
-        """Return itself."""
+        """Return the bag itself."""
         return self
 
     def label(self, time_ns: int, text: str) -> None:
-        """Say what is wrong with the camera from a moment on (nanoseconds)."""
+        """Name the condition of the camera from a time on (nanoseconds since the epoch)."""
         self.write_canonical(CONDITION_TOPIC, time_ns, serialize_message(String(data=text)))
 
     def frame(
@@ -78,10 +78,10 @@ class CameraBag(BagWriter):
         """Append a frame.
 
         Args:
-            time_ns: of recording, nanoseconds since the epoch; never falls.
-            seen: (H, W, 3) BGR or (H, W) grey uint8, from the camera.
-            truth: (H, W, 3) uint8 BGR of a perfect camera, or None.
-            stamp_ns: in the header, if it is not the time of recording.
+            time_ns: Time of recording, in nanoseconds since the epoch; must not decrease.
+            seen: (H, W, 3) BGR or (H, W) grey uint8 picture from the camera.
+            truth: (H, W, 3) uint8 BGR picture of a perfect camera, or None.
+            stamp_ns: Header stamp in nanoseconds, if it is not the time of recording.
 
         """
         sec, nanosec = divmod(time_ns if stamp_ns is None else stamp_ns, 10**9)

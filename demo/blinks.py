@@ -1,8 +1,8 @@
-"""A bag of somebody who blinks at known times: `python -m demo.blinks FOLDER`.
+"""Makes a bag of a person who blinks at known times: `python -m demo.blinks FOLDER`.
 
-The person is the astronaut of `scene`, whose lids `eyelids` draws down. Topics as in the
-demo's bag (see `make_bag`), and besides `/dms/truth/eye_openness`, a std_msgs/Float32 a frame,
-recorded at the frame's time: 1 for open eyes, 0 for shut ones. The same seed gives the same bag.
+The person is the astronaut of `scene`, whose lids `eyelids` draws down. The topics are those of the
+demo's bag (see `make_bag`) and `/dms/truth/eye_openness`, a std_msgs/Float32 per frame, recorded at
+the frame's time: 1 for open eyes, 0 for shut ones. The same seed gives the same bag.
 """
 
 from __future__ import annotations
@@ -35,27 +35,27 @@ SEED = 12
 
 # Blinks of people who are awake last 0.1 to 0.4 s (Caffier, Erdmann, Ullsperger,
 # "Experimental evaluation of eye-blink parameters as a drowsiness measure", European Journal
-# of Applied Physiology 89, 2003); longer ones are of tired people.
+# of Applied Physiology 89, 2003); longer ones are a sign of tiredness.
 _SHORTEST_S, _LONGEST_S = 0.15, 0.4
-#: Length of the one long closure, as of somebody who nods off.
+#: Length in seconds of the one long closure, like that of a person who falls asleep.
 LONG_S = 1.5
-# The lids come down faster than they go up.
+# Shares of a blink in which the lids move; they close faster than they open.
 _CLOSING, _OPENING = 0.3, 0.45
 _FIRST_S = 2.0
 _PAUSE_S = (0.9, 2.1)
-# A look at the instruments: the lids come down with the eyes, and it is no blink.
+# A glance at the instruments: the lids follow the eyes down, which is not a blink.
 _GLANCE_S, _GLANCE_OPENNESS = 1.2, 0.72
-# Steps in which the lids move; each needs one drawing of the portrait.
+# Number of positions of the lids; each needs one drawing of the portrait.
 _STEPS = 32
 
 
 @dataclass(frozen=True)
 class Closure:
-    """The lids go down and up again.
+    """A closure of the eyes: the lids go down and up again.
 
     Attributes:
-        start_s: they begin to move.
-        end_s: they are open again.
+        start_s: Time at which the lids begin to move, in seconds.
+        end_s: Time at which the eyes are open again, in seconds.
 
     """
 
@@ -63,9 +63,9 @@ class Closure:
     end_s: float
 
     def openness(self, time_s: float) -> float:
-        """How far the eyes are open, 0..1, as far as this closure goes."""
+        """Return the openness of the eyes during this closure, 0..1; 1 outside of it."""
         duration = self.end_s - self.start_s
-        # A long closure does not close more slowly than a short one.
+        # The lids move as fast in a long closure as in a short one.
         unit = min(duration, _LONGEST_S)
         since, left = time_s - self.start_s, self.end_s - time_s
         if since <= 0 or left <= 0:
@@ -75,11 +75,11 @@ class Closure:
 
 @dataclass(frozen=True)
 class Script:
-    """What the lids do, and when.
+    """Movements of the lids over time.
 
     Attributes:
-        closures: in the order of time; one of them is long.
-        glance_s: when the glance at the instruments begins.
+        closures: Closures in the order of time; one of them is long.
+        glance_s: Time at which the glance at the instruments begins, in seconds.
 
     """
 
@@ -87,7 +87,7 @@ class Script:
     glance_s: float
 
     def openness(self, time_s: float) -> float:
-        """How far the eyes are open at a moment, 0..1."""
+        """Return the openness of the eyes at a time in seconds, 0..1."""
         since, left = time_s - self.glance_s, self.glance_s + _GLANCE_S - time_s
         down = 1.0 - max(_ease(1 - since / 0.15), _ease(1 - left / 0.15))
         glance = 1.0 - (1.0 - _GLANCE_OPENNESS) * down if since > 0 and left > 0 else 1.0
@@ -95,17 +95,17 @@ class Script:
 
 
 def write_script(seed: int, seconds: float = SECONDS) -> Script:
-    """Choose when the person blinks.
+    """Choose the times at which the person blinks.
 
     Args:
-        seed: the same one gives the same script.
-        seconds: length of the scene, at least 12.
+        seed: Seed of the random numbers; the same seed gives the same script.
+        seconds: Length of the scene in seconds, at least 12.
 
     Returns:
-        Blinks of 0.15 to 0.4 s, one closure of 1.5 s and one glance, none of them touching.
+        Script with blinks of 0.15 to 0.4 s, one closure of 1.5 s and one glance, all apart.
 
     Raises:
-        ValueError: a scene too short for all that.
+        ValueError: The scene is too short for the script.
 
     """
     if seconds < 12:
@@ -125,14 +125,14 @@ def write_script(seed: int, seconds: float = SECONDS) -> Script:
 
 
 class BlinkingScene(Scene):
-    """The portrait's person, who blinks."""
+    """Scene in which the person of the portrait blinks."""
 
     def __init__(self, seed: int, script: Script) -> None:
-        """Choose the movement.
+        """Choose the movement of the camera.
 
         Args:
-            seed: of the camera's movement, see `Scene`.
-            script: of the lids.
+            seed: Seed of the camera's movement, as in `Scene`.
+            script: Movements of the lids.
 
         """
         super().__init__(seed)
@@ -141,12 +141,12 @@ class BlinkingScene(Scene):
         self._plates: dict[int, Picture] = {_STEPS: self._plate}
 
     def _plate_at(self, time_s: float) -> Picture:
-        """Return the plate with the lids where they are at this moment."""
+        """Return the plate with the lids in their position at a time in seconds."""
         step = round(_STEPS * self._script.openness(time_s))
         if step not in self._plates:
             plate = self._plate.copy()
             drawn = close_eyes(self._portrait, step / _STEPS)
-            # Only the lids: at its rim the portrait already fades into the surroundings.
+            # Only the lids are copied: at its edge the portrait fades into the surroundings.
             lids = (drawn != self._portrait).any(axis=2)
             inside = slice(BORDER, BORDER + self._portrait.shape[0])
             plate[inside, inside][lids] = drawn[lids]
@@ -156,14 +156,14 @@ class BlinkingScene(Scene):
 
 @dataclass(frozen=True)
 class Shot:
-    """One frame.
+    """One frame of the scene.
 
     Attributes:
-        time_s: since the start.
-        openness: of the eyes, 0..1.
-        clean: (H, W, 3) uint8 BGR, of a perfect camera.
-        seen: (H, W, 3) BGR or (H, W) grey uint8, of the bad one.
-        truth: (H, W, 3) uint8 BGR, what a restorer could hope to get back of `seen`.
+        time_s: Time since the start, in seconds.
+        openness: Openness of the eyes, 0..1.
+        clean: (H, W, 3) uint8 BGR picture of a perfect camera.
+        seen: (H, W, 3) BGR or (H, W) grey uint8 picture of the bad camera.
+        truth: (H, W, 3) uint8 BGR picture, the best that a restorer could recover from `seen`.
 
     """
 
@@ -181,17 +181,17 @@ def shots(
     seconds: float = SECONDS,
     size: tuple[int, int] = (WIDTH, HEIGHT),
 ) -> Iterator[Shot]:
-    """Film the scene with a bad camera.
+    """Yield the frames of the scene as a bad camera sees it.
 
     Args:
-        condition: name in `bad_camera.CONDITIONS`.
-        script: of the lids.
-        seed: of movement and noise.
-        seconds: length.
-        size: width and height of the camera's picture in pixels.
+        condition: Name of a condition in `bad_camera.CONDITIONS`.
+        script: Movements of the lids.
+        seed: Seed of movement and noise.
+        seconds: Length of the scene in seconds.
+        size: Width and height of the camera's picture in pixels.
 
     Raises:
-        KeyError: no such condition.
+        KeyError: The condition does not exist.
 
     """
     see, truth_of = _conditions()[condition]
@@ -209,17 +209,17 @@ def make_bag(
     """Write the bag.
 
     Args:
-        path: folder to make; it must not exist.
-        condition: name in `bad_camera.CONDITIONS`.
-        seed: of blinks, movement and noise.
-        seconds: how much of the scene is filmed.
+        path: Folder to create; it must not exist yet.
+        condition: Name of a condition in `bad_camera.CONDITIONS`.
+        seed: Seed of blinks, movement and noise.
+        seconds: Length of the filmed part of the scene, in seconds.
 
     Returns:
-        What the lids do in the whole scene.
+        Movements of the lids in the whole scene.
 
     Raises:
-        BagError: the folder exists or cannot be written.
-        KeyError: no such condition.
+        BagError: The folder exists or cannot be written.
+        KeyError: The condition does not exist.
 
     """
     script = write_script(seed)
@@ -237,7 +237,7 @@ def make_bag(
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run from the command line; returns the exit code."""
     parser = argparse.ArgumentParser(description=(__doc__ or '').splitlines()[0])
-    parser.add_argument('folder', type=Path, help='bag to make')
+    parser.add_argument('folder', type=Path, help='folder of the bag to create')
     parser.add_argument('--condition', default='Low light', choices=sorted(_conditions()))
     parser.add_argument('--seed', type=int, default=SEED)
     given = parser.parse_args(arguments)
@@ -252,7 +252,7 @@ def _conditions() -> dict[str, tuple[bad_camera.Condition, bad_camera.Truth]]:
 
 
 def _ease(share: float) -> float:
-    """Go smoothly from 0 to 1 (half a cosine), and stay there."""
+    """Rise smoothly from 0 to 1 (half a cosine), and stay at 1."""
     return 0.5 - 0.5 * float(np.cos(np.pi * min(max(share, 0.0), 1.0)))
 
 

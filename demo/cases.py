@@ -1,8 +1,8 @@
-"""Bags with one difficulty each, a few seconds long: `python -m demo.cases FOLDER [NAME ...]`.
+"""Makes bags of a few seconds with one difficulty each: `python -m demo.cases FOLDER [NAME ...]`.
 
-Topics as in the demo's bag (see `make_bag`). The same seed gives the same bag. The person
-is the astronaut of `scene`; where nobody is in view there are the cat and the cup of
-coffee that scikit-image ships (CC0).
+The topics are those of the demo's bag (see `make_bag`). The same seed gives the same bag. The
+person is the astronaut of `scene`; a scene without a person shows the cat and the cup of coffee
+that scikit-image ships (CC0).
 """
 
 from __future__ import annotations
@@ -28,21 +28,21 @@ WIDTH, HEIGHT = 480, 360
 FPS = 10
 FRAMES = 16
 SEED = 21
-#: Longer than the tests wait before they call the input stale.
+#: Length of the gap in seconds, longer than the tests wait before they call the input stale.
 DROPOUT_S = 3.0
-#: By how much the stamps fall in the middle of the bag: a clock that is set back.
+#: Time in seconds by which the stamps fall in the middle of the bag, as if a clock was set back.
 JUMP_S = 5.0
 
 
 @dataclass(frozen=True)
 class Shot:
-    """One frame.
+    """One frame of a bag.
 
     Attributes:
-        time_s: of recording, from the start of the bag.
-        stamp_s: in the header, likewise; may fall.
-        seen: (H, W, 3) BGR or (H, W) grey uint8.
-        truth: (H, W, 3) uint8 BGR, None if there is none to restore.
+        time_s: Time of recording, in seconds since the start of the bag.
+        stamp_s: Time in the header, in seconds since the start of the bag; may decrease.
+        seen: (H, W, 3) BGR or (H, W) grey uint8 picture of the camera.
+        truth: (H, W, 3) uint8 BGR ground truth, None if there is nothing to restore.
 
     """
 
@@ -66,22 +66,22 @@ def _under(condition: bad_camera.Condition, truth_of: bad_camera.Truth) -> Itera
 
 
 def night() -> Iterator[Shot]:
-    """Little light, amplified together with its noise."""
+    """Show little light, amplified together with its noise."""
     return _under(bad_camera.low_light, bad_camera.perfect)
 
 
 def infrared() -> Iterator[Shot]:
-    """Grey near infrared, as mono8."""
+    """Show grey near infrared, as mono8."""
     return _under(bad_camera.infrared, bad_camera.perfect_infrared)
 
 
 def glare() -> Iterator[Shot]:
-    """Low sun into the lens."""
+    """Show low sun into the lens."""
     return _under(bad_camera.glare, bad_camera.perfect)
 
 
 def two_people() -> Iterator[Shot]:
-    """Driver and passenger, each moving by itself; the passenger sits in the shade."""
+    """Show driver and passenger, who move independently; the passenger sits in the shade."""
     driver, passenger = Scene(SEED), Scene(SEED + 1)
     rng = np.random.default_rng(SEED)
     for index in range(FRAMES):
@@ -94,7 +94,7 @@ def two_people() -> Iterator[Shot]:
 
 
 def no_face() -> Iterator[Shot]:
-    """A cat and a cup of coffee: round, symmetrical, and nobody."""
+    """Show a cat and a cup of coffee: round and symmetrical, but not a person."""
     rng = np.random.default_rng(SEED)
     cat, cup = (
         np.asarray(cv2.cvtColor(picture, cv2.COLOR_RGB2BGR), np.uint8)
@@ -117,21 +117,21 @@ def no_face() -> Iterator[Shot]:
 
 
 def dropout() -> Iterator[Shot]:
-    """The camera falls silent for some seconds and returns."""
+    """Interrupt the camera for some seconds."""
     for index, shot in enumerate(_under(bad_camera.daylight_noise, bad_camera.perfect)):
         late = DROPOUT_S if index >= FRAMES // 2 else 0.0
         yield Shot(shot.time_s + late, shot.stamp_s + late, shot.seen, shot.truth)
 
 
 def time_back() -> Iterator[Shot]:
-    """The camera's clock is set back in the middle, by more than the bag is long."""
+    """Set the camera's clock back in the middle, by more than the length of the bag."""
     for index, shot in enumerate(_under(bad_camera.daylight_noise, bad_camera.perfect)):
         back = JUMP_S if index >= FRAMES // 2 else 0.0
         yield Shot(shot.time_s, shot.stamp_s - back, shot.seen, shot.truth)
 
 
 def still() -> Iterator[Shot]:
-    """Nobody moves: only the sensor's noise changes from frame to frame."""
+    """Show a motionless person: only the sensor's noise changes from frame to frame."""
     clean = _small(Scene(SEED).frame(0.0))
     rng = np.random.default_rng(SEED)
     for index in range(FRAMES):
@@ -146,18 +146,18 @@ CASES: dict[str, Callable[[], Iterator[Shot]]] = {
 
 
 def make_case(name: str, path: Path) -> Path:
-    """Write one of `CASES`.
+    """Write the bag of one of the `CASES`.
 
     Args:
-        name: key of `CASES`.
-        path: folder to make; it must not exist.
+        name: Name of the case, a key of `CASES`.
+        path: Folder to create; it must not exist yet.
 
     Returns:
-        The folder.
+        Folder of the bag.
 
     Raises:
-        BagError: the folder exists or cannot be written.
-        KeyError: no such case.
+        BagError: The folder exists or cannot be written.
+        KeyError: The case does not exist.
 
     """
     shots = CASES[name]()
@@ -176,12 +176,12 @@ def make_case(name: str, path: Path) -> Path:
 def main() -> int:
     """Run from the command line; returns the exit code."""
     parser = argparse.ArgumentParser(description=(__doc__ or '').splitlines()[0])
-    parser.add_argument('folder', type=Path, help='takes one bag for each case')
+    parser.add_argument('folder', type=Path, help='folder for the bags, one for each case')
     parser.add_argument('names', nargs='*', metavar='NAME', help=', '.join(CASES))
     given = parser.parse_args()
     unknown = sorted(set(given.names) - set(CASES))
     if unknown:
-        parser.error(f'no case named {", ".join(unknown)}; there are {", ".join(CASES)}')
+        parser.error(f'no case named {", ".join(unknown)}; known cases: {", ".join(CASES)}')
     given.folder.mkdir(parents=True, exist_ok=True)
     for name in given.names or CASES:
         print(make_case(name, given.folder / name))

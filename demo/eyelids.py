@@ -1,8 +1,8 @@
 """Closes the eyes of the astronaut's portrait.
 
-The upper lid with its lashes is drawn down over the eye, as a lid is: skin between brow and
-lashes stretches, the lashes keep their width, and what lies below is covered. Above the
-fold at the brow, and below the lower lid, not a pixel changes.
+The upper lid with its lashes is drawn down over the eye like a real lid: the skin between brow and
+lashes stretches, the lashes keep their width, and the eye below is covered. No pixel changes above
+the fold at the brow and below the lower lid.
 """
 
 from __future__ import annotations
@@ -15,17 +15,17 @@ from numpy.typing import NDArray
 
 Picture = NDArray[np.uint8]
 
-# The warp works on a picture this many times as fine: an open eye is seven pixels high.
+# Scale of the picture that is warped: an open eye is only seven pixels high.
 _FINE = 6
 
 
 @dataclass(frozen=True)
 class _Eye:
-    """The outline of an eye, in pixels of the portrait, from left to right.
+    """Outline of an eye, in pixels of the portrait, from left to right.
 
     Attributes:
-        upper: edge of the upper lid, corners included, under its lashes.
-        lower: edge of the lower lid, corners included.
+        upper: Edge of the upper lid under its lashes, corners included.
+        lower: Edge of the lower lid, corners included.
 
     """
 
@@ -33,8 +33,8 @@ class _Eye:
     lower: tuple[tuple[float, float], ...]
 
 
-# Found by MediaPipe's eye network (see examples/eyelids) and rounded; the outer corners
-# moved to where the lashes end.
+# Found by MediaPipe's eye network (see examples/eyelids) and rounded; the outer corners were
+# moved to the ends of the lashes.
 _EYES = (
     _Eye(
         upper=(
@@ -82,12 +82,13 @@ _EYES = (
     ),
 )
 
-# Height of the lashes above the lid's edge, and of the skin that stretches above them.
+# Height of the lashes above the lid's edge, and of the skin above them that stretches.
 _LASHES = 1.9
 _SKIN = 4.6
-# Shut lids meet a little above the edge of the lower one, which rises to meet the other.
+# Share of the eye's height at which shut lids meet: slightly above the edge of the lower lid,
+# which rises a little.
 _MEET = 0.97
-# Room around an eye in pixels of the portrait.
+# Margin around an eye in pixels of the portrait.
 _ROOM = 10
 
 
@@ -96,18 +97,18 @@ def close_eyes(portrait: Picture, openness: float) -> Picture:
 
     Args:
         portrait: (512, 512, 3) uint8, `skimage.data.astronaut()` in any order of colours.
-        openness: 1 as in the photograph, 0 shut, and between; how much of the height of the
-            eye is still to be seen.
+        openness: Share of the eye's height that stays visible, from 0 for shut eyes to 1 for
+            the eyes of the photograph.
 
     Returns:
-        (512, 512, 3) uint8; the portrait itself, copied, at 1.
+        (512, 512, 3) uint8 picture; a copy of the portrait if the openness is 1.
 
     Raises:
-        ValueError: another shape, or an openness outside 0..1.
+        ValueError: The portrait has another shape, or the openness is outside 0..1.
 
     """
     if portrait.shape != (512, 512, 3) or portrait.dtype != np.uint8:
-        raise ValueError(f'the portrait is (512, 512, 3) uint8, got {portrait.shape}')
+        raise ValueError(f'the portrait must be (512, 512, 3) uint8, got {portrait.shape}')
     if not 0.0 <= openness <= 1.0:
         raise ValueError(f'openness must be from 0 to 1, got {openness}')
     result = portrait.copy()
@@ -145,7 +146,7 @@ def _close(result: Picture, portrait: Picture, eye: _Eye, closure: float) -> Non
     drawn = cv2.remap(
         fine, np.ascontiguousarray(map_x), map_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
     )
-    # Only what the warp moved: resizing there and back softens the rest.
+    # Only the pixels that the warp moved are replaced: resizing softens the others.
     moved = (np.abs(source - y) > 1e-6).astype(np.float32)
     weight = cv2.resize(moved, (width, height), interpolation=cv2.INTER_AREA)[..., None]
     closed = cv2.resize(drawn, (width, height), interpolation=cv2.INTER_AREA)
@@ -154,7 +155,7 @@ def _close(result: Picture, portrait: Picture, eye: _Eye, closure: float) -> Non
 
 
 def _curve(x: NDArray[np.float64], points: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Follow the points smoothly by a polynomial of fourth order, level beyond the ends."""
+    """Return a smooth curve through the points: a fourth-order polynomial, level beyond them."""
     inside = np.clip(x, points[0, 0], points[-1, 0])
     middle, half = points[:, 0].mean(), np.ptp(points[:, 0]) / 2
     fit = np.polynomial.Polynomial.fit(

@@ -1,9 +1,8 @@
-"""Make the demo's bag: `python -m demo.make_bag FOLDER`.
+"""Makes the demo's bag: `python -m demo.make_bag FOLDER`.
 
-Topics: `/dms/image_raw` is what the bad camera delivers, `/dms/truth/compressed` what a
-perfect one would have (JPEG of quality 98), both with the same stamps, and
-`/dms/condition` says what is wrong with the camera from now on. The same seed gives the
-same bag.
+Topics: `/dms/image_raw` has the pictures of the bad camera, `/dms/truth/compressed` those of a
+perfect one (JPEG of quality 98), both with the same stamps, and `/dms/condition` names the
+condition of the camera from that time on. The same seed gives the same bag.
 """
 
 from __future__ import annotations
@@ -28,14 +27,14 @@ def make_bag(path: Path, seed: int = SEED) -> int:
     """Write the bag.
 
     Args:
-        path: folder to make; it must not exist.
-        seed: of the movement and the noise.
+        path: Folder to create; it must not exist yet.
+        seed: Seed of the movement and the noise.
 
     Returns:
-        The number of frames.
+        Number of frames.
 
     Raises:
-        BagError: the folder exists or cannot be written.
+        BagError: The folder exists or cannot be written.
 
     """
     scene = Scene(seed)
@@ -56,7 +55,7 @@ def make_bag(path: Path, seed: int = SEED) -> int:
 def main() -> int:
     """Run from the command line; returns the exit code."""
     parser = argparse.ArgumentParser(description=(__doc__ or '').splitlines()[0])
-    parser.add_argument('folder', type=Path, help='bag to make')
+    parser.add_argument('folder', type=Path, help='folder of the bag to create')
     parser.add_argument('--seed', type=int, default=SEED)
     arguments = parser.parse_args()
     frames = make_bag(arguments.folder, arguments.seed)

@@ -1,7 +1,7 @@
-"""Make the README's picture: `python -m demo.make_picture docs/images/before_after.jpg`.
+"""Makes the README's picture: `python -m demo.make_picture docs/images/before_after.jpg`.
 
-The demo's scene under each condition: what the camera gave above, what the shipped model
-makes of it below.
+The picture shows the demo's scene under each condition: the camera's crop above, and the crop that
+the shipped model restores below.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import numpy as np
 from cfrnet_ros.vision.detection.detector import YuNetDetector
 from cfrnet_ros.vision.engine.models import resolve_model
 from cfrnet_ros.vision.engine.providers import choose_providers
-from cfrnet_ros.vision.restoration.align import align_face
+from cfrnet_ros.vision.preprocessing.align import align_face
 from cfrnet_ros.vision.restoration.restorer import Restorer
 from demo.bad_camera import CONDITIONS
 from demo.make_bag import FPS, FRAMES_PER_CONDITION, SEED
@@ -26,13 +26,13 @@ from demo.scene import Scene
 def main() -> int:
     """Run from the command line; returns the exit code."""
     parser = argparse.ArgumentParser(description=(__doc__ or '').splitlines()[0])
-    parser.add_argument('picture', type=Path, help='JPEG to write')
+    parser.add_argument('picture', type=Path, help='JPEG file to write')
     parser.add_argument('--cycles', type=int, default=2)
     parser.add_argument('--model', default='auto', help='auto, fp32, int8, plain or a path')
     given = parser.parse_args()
     choice = choose_providers('cpu')
     detector = YuNetDetector(None, choice, 480)
-    restorer = Restorer(resolve_model(given.model, 'cpu'), choice)
+    restorer = Restorer(resolve_model(given.model), choice)
     scene, rng = Scene(SEED), np.random.default_rng(SEED)
     columns = []
     for number, (name, condition, _) in enumerate(CONDITIONS):
@@ -42,7 +42,7 @@ def main() -> int:
         frame = seen if seen.ndim == 3 else np.repeat(seen[..., None], 3, axis=2)
         faces = detector.detect(np.ascontiguousarray(frame), 0.5)
         if not faces:
-            print(f'no face found under {name!r}', file=sys.stderr)
+            print(f'no face found under the condition {name!r}', file=sys.stderr)
             return 1
         card = restorer.card
         crop, _ = align_face(frame, faces[0].landmarks, card.size, card.template)

@@ -1,7 +1,7 @@
-"""The demo: `python -m demo.run_demo`, or `make demo`.
+"""Runs the demo: `python -m demo.run_demo`, or `make demo`.
 
-Makes the bag if it is not there yet, plays it through the real node with one, two and
-three cycles, and writes demo/report.html.
+Makes the bag if it does not exist yet, plays it through the real node with one, two and three
+cycles, and writes demo/report.html.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ HERE = Path(__file__).resolve().parent
 OUT = HERE / 'out'
 REPORT = HERE / 'report.html'
 _INTRO = (
-    'A portrait (NASA, public domain), moved as a head moves and seen by a bad camera under'
-    ' six conditions. The bag was played over DDS at its own rate into the real node in its own'
-    ' process, three times; cycles was set by the parameter service in between.'
+    'A portrait (NASA, public domain), moved like a head and seen by a bad camera under six'
+    ' conditions. The bag was played three times over DDS, at its own rate, to the real node in a'
+    ' process of its own; between the passes, cycles was set with the parameter service.'
 )
 
 
 def cached_bag(folder: Path) -> Path:
-    """Return the demo's bag, made anew if the code that makes it has changed."""
+    """Return the demo's bag; it is made anew if the code that makes it has changed."""
     digest = hashlib.sha256()
     for name in ('make_bag.py', 'bag_frames.py', 'scene.py', 'bad_camera.py'):
         digest.update((HERE / name).read_bytes())
@@ -58,7 +58,8 @@ def main() -> int:
             out=given.out,
             topic=IMAGE_TOPIC,
             cycles=given.cycles,
-            # A short window, so that the diagnostics at the end are of the last cycles.
+            # A short window, so that the diagnostics at the end belong to the last number of
+            # cycles.
             parameters={'max_faces': 1, 'diagnostics.window_s': 2.0},
         )
         shutil.rmtree(plan.recording, ignore_errors=True)

@@ -1,7 +1,7 @@
-"""What a perfect camera would see: a person who moves a little, as a driver does.
+"""Renders what a perfect camera would see: a person who moves a little, like a driver.
 
-The person is the portrait of the astronaut Eileen Collins (NASA, public domain) that
-scikit-image ships as `skimage.data.astronaut()`.
+The person is the portrait of the astronaut Eileen Collins (NASA, public domain) that scikit-image
+ships as `skimage.data.astronaut()`.
 """
 
 from __future__ import annotations
@@ -12,33 +12,33 @@ from numpy.typing import NDArray
 from skimage import data
 
 WIDTH, HEIGHT = 640, 480
-#: Room around the portrait, in pixels of it, so that the camera never sees an edge.
+#: Width of the surroundings in pixels of the portrait, so that the camera never sees their edge.
 BORDER = 320
-#: Where the camera looks at rest, in pixels of the portrait, and how large the portrait
-#: then stands in the picture: its face is 113 px high.
+#: Centre of the camera's view at rest, in pixels of the portrait, and the scale of the portrait in
+#: the picture, at which its face is 113 px high.
 _LOOK_AT = (236.0, 205.0)
 _SCALE = 0.9
 
 
 class Scene:
-    """The portrait with surroundings, seen by a camera that moves smoothly."""
+    """The portrait with its surroundings, seen by a camera that moves smoothly."""
 
     def __init__(self, seed: int) -> None:
-        """Choose the movement.
+        """Choose the movement of the camera.
 
         Args:
-            seed: the same one gives the same pictures.
+            seed: Seed of the movement; the same seed gives the same pictures.
 
         """
         rng = np.random.default_rng(seed)
         portrait = cv2.cvtColor(data.astronaut(), cv2.COLOR_RGB2BGR)
         self._plate = _surround(np.asarray(portrait, np.uint8))
-        # Slow sines with unrelated periods, as somebody who sits and looks around.
+        # Slow sines with unrelated periods, like a person who sits and looks around.
         self._periods = rng.uniform(2.0, 6.0, (4, 2))
         self._phases = rng.uniform(0.0, 2 * np.pi, (4, 2))
 
     def frame(self, time_s: float) -> NDArray[np.uint8]:
-        """Return the (480, 640, 3) uint8 BGR picture at a moment (seconds)."""
+        """Return the (480, 640, 3) uint8 BGR picture at a time in seconds."""
         sway = np.sin(2 * np.pi * time_s / self._periods + self._phases).mean(axis=1)
         x, y = _LOOK_AT[0] + 30 * sway[0], _LOOK_AT[1] + 14 * sway[1]
         scale = _SCALE * 1.14 ** sway[2]
@@ -56,7 +56,7 @@ class Scene:
         return np.asarray(picture, np.uint8)
 
     def _plate_at(self, time_s: float) -> NDArray[np.uint8]:
-        """Return what the camera looks at, (1152, 1152, 3) uint8 BGR, at a moment."""
+        """Return the surface that the camera sees at a time, (1152, 1152, 3) uint8 BGR."""
         del time_s
         return self._plate
 

@@ -1,1 +1,1 @@
-"""Programs that use what the node publishes: to run, to read, and to start from."""
+"""Example programs that use what the node publishes."""

@@ -1,4 +1,4 @@
-"""Start the restorer and the example that watches the lids in what it restores.
+"""Start the restorer, and the example that measures eyelids in the restored faces.
 
 ros2 launch examples/eyelids.launch.py image:=/dms/image_raw cycles:=2
 ros2 launch examples/eyelids.launch.py --show-args
@@ -18,12 +18,12 @@ from launch_ros.substitutions import FindPackageShare
 
 from launch import LaunchDescription
 
-#: `examples` is no installed package: Python finds it from here.
+#: Folder of the checkout: `examples` is not installed, so Python must find it from here.
 ROOT = Path(__file__).resolve().parents[1]
 
 
 def declare_arguments() -> list[DeclareLaunchArgument]:
-    """List the arguments of the example; those of dms.launch.py come on top."""
+    """Return the arguments of the example, in addition to those of dms.launch.py."""
     return [
         DeclareLaunchArgument(
             'namespace', default_value='', description='Namespace of both nodes.'
@@ -38,18 +38,18 @@ def declare_arguments() -> list[DeclareLaunchArgument]:
         DeclareLaunchArgument(
             'perclos_warning',
             default_value='0.15',
-            description='PERCLOS from which on a face is reported with WARN, 0 to 1.',
+            description='PERCLOS from which a face is reported with WARN, 0 to 1.',
         ),
         DeclareLaunchArgument(
             'window_s',
             default_value='60.0',
-            description='Window of PERCLOS and the blink rate in seconds, 10 to 600.',
+            description='Window for PERCLOS and the blink rate in seconds, 10 to 600.',
         ),
     ]
 
 
 def generate_launch_description() -> LaunchDescription:
-    """Describe the launch."""
+    """Return the launch description."""
     restorer = IncludeLaunchDescription(
         PythonLaunchDescriptionSource(
             PathJoinSubstitution([FindPackageShare('cfrnet_ros'), 'launch/dms.launch.py'])

@@ -20,13 +20,13 @@ from launch import LaunchContext, LaunchDescription
 
 BOOLEANS = ['true', 'false']
 
-#: Parameters of the node that the command line may override. An empty argument leaves the
-#: params file's value.
+#: Parameters of the node that the command line can override. An empty argument keeps the value
+#: of the params file.
 OVERRIDES = ('image_transport', 'cycles', 'provider', 'model', 'detector_model', 'autostart')
 
 
 def override(name: str) -> DeclareLaunchArgument:
-    """Make the argument that overrides a parameter, as the node declares that one."""
+    """Return the argument that overrides a parameter, with the parameter's own description."""
     declared = PARAMETERS[name]
     choices, low, high = list(declared.choices), declared.low, declared.high
     if isinstance(declared.default, bool):
@@ -37,29 +37,31 @@ def override(name: str) -> DeclareLaunchArgument:
         name,
         default_value='',
         choices=['', *choices] if choices else None,
-        description=f'{declared.description} Empty: as in params_file.',
+        description=f'{declared.description} Empty for the value in params_file.',
     )
 
 
 def declare_arguments() -> list[DeclareLaunchArgument]:
-    """List the arguments, as `--show-args` prints them."""
+    """Return the arguments, as `--show-args` prints them."""
     return [
         DeclareLaunchArgument(
             'namespace', default_value='', description='Namespace of the node and its topics.'
         ),
         DeclareLaunchArgument(
-            'name', default_value='cfrnet', description='Name of the node; its topics start so.'
+            'name',
+            default_value='cfrnet',
+            description='Name of the node; its topics begin with it.',
         ),
         DeclareLaunchArgument(
             'image',
             default_value='image',
-            description='Topic of the camera (sensor_msgs/Image). With image_transport:='
-            'compressed the name with or without /compressed.',
+            description='Topic of the camera (sensor_msgs/Image). If image_transport is compressed,'
+            ' the name may be given with or without /compressed.',
         ),
         DeclareLaunchArgument(
             'params_file',
             default_value=PathJoinSubstitution([FindPackageShare('cfrnet_ros'), 'config/dms.yaml']),
-            description='YAML file with the parameters, keyed /**.',
+            description='YAML file with the parameters under the key /**.',
         ),
         *map(override, OVERRIDES),
         DeclareLaunchArgument(
@@ -78,15 +80,15 @@ def declare_arguments() -> list[DeclareLaunchArgument]:
             'large_images',
             default_value='false',
             choices=BOOLEANS,
-            description='Set FASTDDS_BUILTIN_TRANSPORTS=LARGE_DATA, for when Fast DDS loses most'
-            ' of the images. Every process must then have it, the camera driver and the terminals'
-            ' with ros2 param and ros2 topic too: those without it are not seen.',
+            description='Set FASTDDS_BUILTIN_TRANSPORTS=LARGE_DATA, if Fast DDS loses most of the'
+            ' images. Then every process needs it, including the camera driver and the terminals'
+            ' with ros2 param and ros2 topic: processes with and without it do not see each other.',
         ),
     ]
 
 
 def make_node(context: LaunchContext) -> list[Node]:
-    """Describe the node: the params file first, then only what was really given."""
+    """Return the node, with the params file first and then the arguments that were given."""
     given: dict[str, Any] = {
         name: ParameterValue(LaunchConfiguration(name), value_type=type(PARAMETERS[name].default))
         for name in OVERRIDES
@@ -109,7 +111,7 @@ def make_node(context: LaunchContext) -> list[Node]:
 
 
 def generate_launch_description() -> LaunchDescription:
-    """Describe the launch."""
+    """Return the launch description."""
     return LaunchDescription(
         [
             *declare_arguments(),

@@ -26,49 +26,60 @@ BOOLEANS = ['true', 'false']
 
 
 def is_true(context: LaunchContext, name: str) -> bool:
-    """Whether a boolean argument was given as true."""
+    """Return whether a boolean argument was given as true."""
     return LaunchConfiguration(name).perform(context).lower() == 'true'
 
 
 def declare_arguments() -> list[DeclareLaunchArgument]:
-    """List the arguments of the player; those of dms.launch.py come on top."""
+    """Return the arguments of the player, in addition to those of dms.launch.py."""
     return [
-        DeclareLaunchArgument('bag', description='Bag to play (folder, .mcap or .db3).'),
         DeclareLaunchArgument(
-            'rate', default_value='1.0', description='Speed of replay; 1.0 is as recorded.'
+            'bag', description='Bag to play: its folder, or a .mcap or .db3 file.'
+        ),
+        DeclareLaunchArgument(
+            'rate',
+            default_value='1.0',
+            description='Speed of the replay; 1.0 is the speed of recording.',
         ),
         DeclareLaunchArgument(
             'clock',
             default_value='100',
-            description="Rate in Hz of /clock, the bag's time; 0 publishes none.",
+            description="Rate in Hz of /clock, which carries the bag's time; 0 for no /clock.",
         ),
         DeclareLaunchArgument(
-            'loop', default_value='false', choices=BOOLEANS, description='Play over and over.'
+            'loop',
+            default_value='false',
+            choices=BOOLEANS,
+            description='Repeat the bag without end.',
         ),
         DeclareLaunchArgument(
             'start_delay',
             default_value='5.0',
-            description='Seconds to wait before playing, each time with loop: the node loads its'
-            ' models.',
+            description='Seconds to wait before playing, and before each repetition with loop,'
+            ' while'
+            ' the node loads its models.',
         ),
         DeclareLaunchArgument(
             'use_sim_time',
             default_value='true',
             choices=BOOLEANS,
-            description='Take the time from /clock: images keep the age they had when recorded.',
+            description='Take the time from /clock, so that images keep the age that they had'
+            ' when recorded.',
         ),
     ]
 
 
 def check_arguments(context: LaunchContext) -> None:
-    """Refuse what cannot work, before any process is started."""
+    """Refuse arguments that cannot work together, before any process is started."""
     clock = float(LaunchConfiguration('clock').perform(context))
     if clock <= 0 and is_true(context, 'use_sim_time'):
-        raise ValueError('clock:=0 leaves the node without time; add use_sim_time:=false')
+        raise ValueError(
+            'with clock:=0 nothing publishes /clock: the node needs use_sim_time:=false'
+        )
 
 
 def make_player(context: LaunchContext) -> list[ExecuteProcess | RegisterEventHandler]:
-    """Describe `ros2 bag play`, and the end of the launch with it."""
+    """Return `ros2 bag play`, whose end also ends the launch."""
     clock = float(LaunchConfiguration('clock').perform(context))
     command = ['ros2', 'bag', 'play', LaunchConfiguration('bag'), '--disable-keyboard-controls']
     command += ['--rate', LaunchConfiguration('rate')]
@@ -86,7 +97,7 @@ def make_player(context: LaunchContext) -> list[ExecuteProcess | RegisterEventHa
 
 
 def generate_launch_description() -> LaunchDescription:
-    """Describe the launch."""
+    """Return the launch description."""
     node = IncludeLaunchDescription(
         PythonLaunchDescriptionSource(
             PathJoinSubstitution([FindPackageShare('cfrnet_ros'), 'launch/dms.launch.py'])

@@ -17,7 +17,7 @@ CAMERAS = ('left', 'right')
 
 
 def declare_arguments() -> list[DeclareLaunchArgument]:
-    """List the arguments, as `--show-args` prints them."""
+    """Return the arguments, as `--show-args` prints them."""
     arguments = []
     for camera in CAMERAS:
         arguments += [
@@ -36,7 +36,8 @@ def declare_arguments() -> list[DeclareLaunchArgument]:
                 default_value=PathJoinSubstitution(
                     [FindPackageShare('cfrnet_ros'), 'config/dms.yaml']
                 ),
-                description=f'YAML file with the parameters of the {camera} node, keyed /**.',
+                description=f'YAML file with the parameters of the {camera} node under the key'
+                f' /**.',
             ),
         ]
     return [
@@ -51,7 +52,7 @@ def declare_arguments() -> list[DeclareLaunchArgument]:
 
 
 def include(camera: str) -> GroupAction:
-    """Start one camera's node: a process of its own, as `dms.launch.py` starts it."""
+    """Return one camera's node in a process of its own, as `dms.launch.py` starts it."""
     source = PathJoinSubstitution([FindPackageShare('cfrnet_ros'), 'launch/dms.launch.py'])
     given = {
         'namespace': LaunchConfiguration(f'{camera}_namespace'),
@@ -59,7 +60,7 @@ def include(camera: str) -> GroupAction:
         'params_file': LaunchConfiguration(f'{camera}_params_file'),
         'use_sim_time': LaunchConfiguration('use_sim_time'),
     }
-    # Scoped: what one include sets must not reach the other.
+    # Scoped, so that the settings of one include do not reach the other.
     return GroupAction(
         [
             IncludeLaunchDescription(
@@ -71,5 +72,5 @@ def include(camera: str) -> GroupAction:
 
 
 def generate_launch_description() -> LaunchDescription:
-    """Describe the launch."""
+    """Return the launch description."""
     return LaunchDescription([*declare_arguments(), *map(include, CAMERAS)])

@@ -11,9 +11,9 @@ ROOT = Path(__file__).resolve().parent.parent
 if str(ROOT) not in sys.path:
     sys.path.insert(0, str(ROOT))
 
-# Before any ROS context is made; see the comment there. Nodes inherit it.
+from cfrnet_ros.replay.dds_environment import prepare_environment  # noqa: E402
+
+# Before any ROS context is made; the file says why. Nodes inherit it.
 os.environ['FASTDDS_DEFAULT_PROFILES_FILE'] = str(ROOT / 'test/fastdds.xml')
-# What users are told to set: in force where a test takes the profile away.
-os.environ.setdefault('FASTDDS_BUILTIN_TRANSPORTS', 'LARGE_DATA')
-for _name in ('ROS_AUTOMATIC_DISCOVERY_RANGE', 'ROS_LOCALHOST_ONLY'):
-    os.environ.pop(_name, None)
+# LARGE_DATA, as users are told to set: in force where a test takes the profile away.
+prepare_environment()

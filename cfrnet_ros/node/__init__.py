@@ -1,1 +1,1 @@
-"""The ROS 2 side: parameters, topics, images to arrays and back, diagnostics and lifecycle."""
+"""The ROS 2 node: parameters, topics, image conversion, diagnostics and lifecycle."""

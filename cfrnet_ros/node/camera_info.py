@@ -1,4 +1,4 @@
-"""The source's sensor_msgs/CameraInfo, and that of a crop."""
+"""Camera intrinsics (sensor_msgs/CameraInfo) of the source and of the crops."""
 
 from __future__ import annotations
 
@@ -15,10 +15,15 @@ from cfrnet_ros.vision.views.crop_camera import crop_camera
 
 
 def camera_info_topic(node: Node, image_topic: str) -> str:
-    """Name of the topic with the camera's intrinsics.
+    """Return the name of the topic with the camera's intrinsics.
 
-    The one that `camera_info` is remapped to; without that the one beside the image, as
-    image_transport has it: `/dms/camera_info` beside `/dms/image_raw`.
+    This is the topic that `camera_info` is remapped to. Without a remapping it is the topic beside
+    the image, as in image_transport: `/dms/camera_info` beside `/dms/image_raw`.
+
+    Args:
+        node: Node whose `camera_info` may be remapped.
+        image_topic: Resolved name of the topic with the images.
+
     """
     resolved = str(node.resolve_topic_name('camera_info'))
     if resolved != f'{node.get_namespace().rstrip("/")}/camera_info':
@@ -28,29 +33,36 @@ def camera_info_topic(node: Node, image_topic: str) -> str:
 
 
 class CameraInfoHolder:
-    """Keeps the newest intrinsics; written by the executor, read by the worker."""
+    """Keeps the newest intrinsics. The executor thread writes them, the worker reads them."""
 
     def __init__(self, log: ThrottledLog) -> None:
-        """Start without any."""
+        """Start without intrinsics; warnings go to `log`."""
         self._log = log
         self._lock = Lock()
         self._newest: CameraInfo | None = None
 
     def take(self, msg: CameraInfo) -> None:
-        """Keep a message, for all images until the next."""
+        """Keep a message; it applies to all images until the next message."""
         with self._lock:
             self._newest = msg
 
     def clear(self) -> None:
-        """Forget it, for another camera may come."""
+        """Forget the intrinsics, since the next images may come from another camera."""
         with self._lock:
             self._newest = None
 
     def of_image(self, width: int, height: int) -> CameraInfo | None:
-        """Return what is known of a camera with images of this size.
+        """Return the intrinsics that apply to images of this size.
 
-        None while nothing came, where the camera is not calibrated (`k[0]` is 0), and,
-        with a warning, where the intrinsics are of images of another size.
+        Args:
+            width: Width of the images in pixels.
+            height: Height of the images in pixels.
+
+        Returns:
+            Newest message. None if no message has arrived, if the camera is not calibrated
+            (`k[0]` is 0), or if the message describes images of another size; the last case is
+            logged as a warning.
+
         """
         with self._lock:
             info = self._newest
@@ -59,8 +71,9 @@ class CameraInfoHolder:
         if (info.width, info.height) != (width, height):
             self._log.warn(
                 'camera_info',
-                f'no ~/face/camera_info: the camera_info is of {info.width}x{info.height} images,'
-                f' these are {width}x{height}',
+                '~/face/camera_info is not published: camera_info describes'
+                f' {info.width}x{info.height} images, but the images are {width}x{height}; publish'
+                ' the intrinsics of this image size',
             )
             return None
         return info
@@ -69,17 +82,17 @@ class CameraInfoHolder:
 def crop_camera_info(
     info: CameraInfo, affine: NDArray[np.float64], size: int, header: Header
 ) -> CameraInfo:
-    """Describe the camera that would have taken a crop; see `vision.views.crop_camera`.
+    """Describe a camera that would have taken the crop; `vision.views.crop_camera` derives it.
 
     Args:
-        info: of the frame.
+        info: Intrinsics of the frame's camera.
         affine: (2, 3) matrix from frame pixels to crop pixels.
-        size: side of the crop in pixels.
-        header: of the source image.
+        size: Side length of the crop in pixels.
+        header: Header of the source image.
 
     Returns:
-        CameraInfo with `roi` and binning at rest, since a turned and scaled crop is not a
-        part of the sensor.
+        CameraInfo of the crop. `roi` and binning keep their defaults, since a turned and scaled
+        crop is not a rectangle of the sensor.
 
     """
     camera = crop_camera(info.k, info.d, info.r, info.p, info.distortion_model, affine)

@@ -13,18 +13,18 @@ from cfrnet_ros.vision.quality.face_quality import REASONS
 class Counts:
     """Totals since the node started.
 
-    Every received frame is in exactly one of processed, dropped, rejected and in flight.
+    Every received frame is counted as exactly one of processed, dropped, rejected or in flight.
 
     Attributes:
         received: Number of messages that arrived.
-        processed: Number of frames that went all the way.
-        dropped: Number of frames that gave way to a newer one or to a deactivation.
+        processed: Number of frames that were processed to the end.
+        dropped: Number of frames that were replaced by a newer one or discarded on deactivation.
         rejected: Number of rejected frames, by cause.
         waiting: Number of frames in the mailbox.
-        working: Number of frames in the worker's hands.
-        age_unusable: Number of processed frames whose stamp says nothing about their age.
-        faces: Number of faces passed on.
-        restored: Number of faces that were restored, in their frame or an equal earlier one.
+        working: Number of frames that the worker is processing.
+        age_unusable: Number of processed frames whose age cannot be computed from their stamp.
+        faces: Number of faces passed on, restored or not.
+        restored: Number of faces that were restored, in their own frame or in an equal earlier one.
         reused: Number of faces that showed the restoration of an earlier frame.
         refused: Number of faces passed on unrestored, by reason.
 
@@ -44,11 +44,11 @@ class Counts:
 
     @property
     def in_flight(self) -> int:
-        """Number of frames that wait or are worked on."""
+        """Number of frames that wait or are being processed."""
         return self.waiting + self.working
 
     def copy(self) -> Counts:
-        """Return the counts at this moment."""
+        """Return a copy that later counting does not change."""
         return replace(self, rejected=dict(self.rejected), refused=dict(self.refused))
 
     def add(self, record: FrameRecord) -> None:

@@ -1,9 +1,9 @@
-"""Faces as vision_msgs/Detection2DArray, where vision_msgs is installed.
+"""Converts faces to vision_msgs/Detection2DArray if vision_msgs is installed.
 
-The first result of a detection is the face with its detection score. Further results carry
-what was measured (see `face_report.face_values`): `class_id` is `face/<name>` and `score` the
-value, which for most is no probability; `face/unrestored/<reason>`, with score 1, says that
-and why a face was passed on as it is.
+The first result of a detection is the face with its detection score. Each further result is a
+measurement (see `face_report.face_values`): `class_id` is `face/<name>` and `score` is the value,
+which is usually not a probability. A result `face/unrestored/<reason>` with score 1 means that
+the face was passed on unrestored for this reason.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from cfrnet_ros.vision.types import RestoredFace
 
 try:
     from vision_msgs.msg import Detection2D, Detection2DArray, ObjectHypothesisWithPose
-except ImportError:  # not on the Python package index, optional in ROS 2
+except ImportError:  # vision_msgs is not on the Python package index and optional in ROS 2.
     Detection2DArray = None
 
-#: `class_id` of every detection.
+#: `class_id` of the first result of every detection.
 CLASS_ID = 'face'
 
-#: Measurements that become further results, where they were made.
+#: Names of the measurements that become further results if they were made.
 MEASURED = (
     'cycles',
     'residual',
@@ -39,19 +39,19 @@ MEASURED = (
 
 
 def available() -> bool:
-    """Whether detections can be published at all."""
+    """Return whether vision_msgs is installed, so that detections can be published."""
     return Detection2DArray is not None
 
 
 def to_detections_msg(faces: Sequence[RestoredFace], header: Header) -> Any:
-    """Make one message of a frame's faces, in the order of its crops.
+    """Convert the faces of a frame to one message, in the order of the frame's crops.
 
     Args:
-        faces: of the frame, with boxes in pixels of the source image.
-        header: of the source image.
+        faces: Faces of the frame, with boxes in pixels of the source image.
+        header: Header of the source image.
 
     Returns:
-        vision_msgs/Detection2DArray; `id` is the track id, '' for an untracked face.
+        vision_msgs/Detection2DArray. `id` is the track id, or '' for an untracked face.
 
     """
     msg = Detection2DArray()

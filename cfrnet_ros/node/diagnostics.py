@@ -1,4 +1,4 @@
-"""The node's state as three diagnostic statuses: input, restoration, engine."""
+"""Builds the node's three diagnostic statuses: input, restoration and engine."""
 
 from __future__ import annotations
 
@@ -12,11 +12,12 @@ from cfrnet_ros.node.face_report import face_values, value_text
 from cfrnet_ros.node.monitor import Report
 from cfrnet_ros.node.parameters import Settings
 from cfrnet_ros.vision.engine.cpu import cpu_kind
+from cfrnet_ros.vision.quality.face_quality import LIMITS
 from cfrnet_ros.vision.stages import Stage
 
-#: An age above this is no latency but another clock.
+#: Age in milliseconds above which stamps are assumed to come from another clock.
 FOREIGN_CLOCK_MS = 3600e3
-#: A frame that takes longer than this in the engine is worth a warning.
+#: Processing time of one frame, in seconds, above which the engine status is WARN.
 STUCK_S = 10.0
 
 ACTIVE = 'active'
@@ -24,21 +25,22 @@ ACTIVE = 'active'
 
 @dataclass(frozen=True)
 class View:
-    """All that the statuses are made of.
+    """Everything that the statuses are built from.
 
     Attributes:
-        node_name: fully qualified, without the leading slash: the statuses' prefix.
-        hardware_id: as it is to be reported.
-        lifecycle_state: label of the state, for instance 'active'.
-        topic: resolved name of the input.
-        publishers: how many nodes publish on it.
-        settings: parameters at this moment.
-        report: numbers at this moment.
-        engine: None while nothing is loaded.
-        transition_error: What the last lifecycle transition did not reach, and why, such as
-            'not configured: no such model'; '' if it did not fail.
-        silence: Why no image arrives, see `publisher_check.explain_silence`; '' while images
-            arrive.
+        node_name: Fully qualified name of the node without the leading slash. The names of the
+            statuses begin with it.
+        hardware_id: Value of `hardware_id` in the statuses.
+        lifecycle_state: Label of the lifecycle state, for instance 'active'.
+        topic: Resolved name of the topic with the images.
+        publishers: Number of publishers on that topic.
+        settings: Current parameters.
+        report: Current figures of the monitor.
+        engine: Loaded engine, None while none is loaded.
+        transition_error: Failure of the last lifecycle transition with its reason, such as
+            'not configured: no such model'; '' if it succeeded.
+        silence: Reason why no image arrives, see `publisher_check.explain_silence`; '' while
+            images arrive.
 
     """
 
@@ -55,13 +57,13 @@ class View:
 
     @property
     def active(self) -> bool:
-        """Whether frames are expected."""
+        """Whether the node is active, so that frames are expected."""
         return self.lifecycle_state == ACTIVE
 
 
 @dataclass
 class _Verdict:
-    """Collects findings; the worst decides the level, all of them the message."""
+    """Collects findings. The most serious one sets the level; the message lists all of them."""
 
     level: int = 0
     findings: list[str] = field(default_factory=list)
@@ -72,7 +74,7 @@ class _Verdict:
 
     def error(self, text: str) -> None:
         self.level = 2
-        # The worst first: viewers cut long messages.
+        # Errors come first, since viewers cut long messages.
         self.findings.insert(0, text)
 
 
@@ -80,11 +82,14 @@ _LEVELS = (DiagnosticStatus.OK, DiagnosticStatus.WARN, DiagnosticStatus.ERROR)
 
 
 def build_statuses(view: View) -> list[DiagnosticStatus]:
-    """Judge the node.
+    """Build the statuses of the node.
+
+    Args:
+        view: Current state of the node.
 
     Returns:
-        `<node>: restoration`, `<node>: input` and `<node>: engine`, always all
-        three, so that an aggregator never calls one stale.
+        Statuses `<node>: restoration`, `<node>: input` and `<node>: engine`. All three are always
+        present, so that an aggregator never marks one as stale.
 
     """
     return [_restoration(view), _input(view), _engine(view)]
@@ -111,15 +116,16 @@ def _input(view: View) -> DiagnosticStatus:
         silent_s = report.active_s if report.since_image_s is None else report.since_image_s
         if silent_s > settings.diagnostics_no_image_error_s:
             verdict.error(
-                f'no image on {view.topic} for {silent_s:.1f} s ({view.publishers} publishers)'
+                f'no image on {view.topic} for {silent_s:.1f} s (number of publishers:'
+                f' {view.publishers})'
             )
             if view.silence:
                 verdict.error(view.silence)
         if report.drop_share > settings.diagnostics_drop_warn_share:
-            verdict.warn(f'{report.drop_share:.0%} of the frames dropped for newer ones')
+            verdict.warn(f'{report.drop_share:.0%} of the frames were dropped for newer ones')
         if report.recent_rejected:
             causes = ', '.join(f'{n} {cause}' for cause, n in report.recent_rejected.items())
-            verdict.warn(f'of {report.recent_received} frames rejected: {causes}')
+            verdict.warn(f'rejected frames among {report.recent_received} received: {causes}')
     values: dict[str, object] = {
         'topic': view.topic,
         'transport': settings.image_transport,
@@ -144,7 +150,7 @@ def _restoration(view: View) -> DiagnosticStatus:
     verdict = _Verdict()
     age = report.latency.get(Stage.AGE)
     if view.active:
-        # Without images nobody can be seen: that is the input's error.
+        # Without images no face can be found; the input status reports that as its error.
         watching = (
             report.since_processed_s is not None
             and report.since_processed_s < settings.diagnostics_no_face_warn_s
@@ -152,14 +158,17 @@ def _restoration(view: View) -> DiagnosticStatus:
         faceless_s = report.active_s if report.since_face_s is None else report.since_face_s
         if watching and faceless_s > settings.diagnostics_no_face_warn_s:
             verdict.warn(f'no face for {faceless_s:.1f} s')
+        if report.recent_faces and sum(report.recent_refused.values()) == report.recent_faces:
+            verdict.warn(_all_refused(report, settings))
         if age is not None and age.p95 > FOREIGN_CLOCK_MS:
             verdict.warn(
-                f'images are {age.p95 / 3600e3:.1f} h old: their stamps are of another clock; set'
-                ' use_sim_time when a bag is replayed'
+                f'the images appear to be {age.p95 / 3600e3:.1f} h old, so their stamps come from'
+                ' another clock; if a bag is replayed, set use_sim_time'
             )
         elif age is not None and age.p95 > settings.diagnostics_age_warn_ms:
             verdict.warn(
-                f'age p95 {age.p95:.0f} ms is above {settings.diagnostics_age_warn_ms:.0f} ms'
+                f'age p95 {age.p95:.0f} ms is above diagnostics.age_warn_ms ='
+                f' {settings.diagnostics_age_warn_ms:.0f} ms'
             )
     last = report.last
     values: dict[str, object] = {
@@ -194,6 +203,19 @@ def _restoration(view: View) -> DiagnosticStatus:
     return _status(view, 'restoration', verdict, fine, values)
 
 
+def _all_refused(report: Report, settings: Settings) -> str:
+    """Say why no face in the window was restored, with the limits that refused them."""
+    reasons = ', '.join(
+        f'{number} {reason} ({LIMITS[reason]} {getattr(settings, LIMITS[reason]):g})'
+        for reason, number in report.recent_refused.items()
+    )
+    window_s = min(settings.diagnostics_window_s, report.active_s)
+    return (
+        f'all of {report.recent_faces} faces in the last {window_s:.0f} s were passed on'
+        f' unrestored: {reasons}'
+    )
+
+
 def _engine(view: View) -> DiagnosticStatus:
     report, engine = view.report, view.engine
     verdict = _Verdict()
@@ -202,7 +224,7 @@ def _engine(view: View) -> DiagnosticStatus:
     if report.failure is not None:
         verdict.error(f'processing fails: {report.failure}')
     if view.active and report.busy_s > STUCK_S:
-        verdict.warn(f'busy with one frame for {report.busy_s:.0f} s')
+        verdict.warn(f'one frame has been in processing for {report.busy_s:.0f} s')
     values: dict[str, object] = {
         'provider/requested': view.settings.provider,
         'provider/strict': view.settings.strict_provider,
@@ -256,5 +278,5 @@ def _self_test_values(engine: Engine) -> dict[str, object]:
 
 
 def _known(value: float) -> str:
-    """Return a number with one digit after the point, or nothing for NaN."""
+    """Format a number with one digit after the decimal point, or as '' if it is NaN."""
     return '' if math.isnan(value) else f'{value:.1f}'

@@ -1,4 +1,4 @@
-"""Loads what processes the frames, as the parameters say."""
+"""Loads the models and the pipeline that the parameters name."""
 
 from __future__ import annotations
 
@@ -8,29 +8,31 @@ from pathlib import Path
 from cfrnet_ros.node.parameters import Settings
 from cfrnet_ros.vision.detection.detector import YuNetDetector
 from cfrnet_ros.vision.engine.model_card import ModelCard
-from cfrnet_ros.vision.engine.providers import EngineSession, choose_providers, parse_options
+from cfrnet_ros.vision.engine.providers import choose_providers, parse_options
+from cfrnet_ros.vision.engine.sessions import EngineSession
 from cfrnet_ros.vision.pipeline import FacePipeline
 from cfrnet_ros.vision.quality.face_embedder import FaceEmbedder
 from cfrnet_ros.vision.restoration.self_test import SelfTest
 from cfrnet_ros.vision.restoration.trusted import load_trusted
 from cfrnet_ros.vision.tracking.tracker import FaceTracker
 
-#: Frame that the detector is warmed up with, in pixels; the camera's real size
-#: is not known before the first frame.
+#: Height and width in pixels of the frame that the detector is warmed up with. The camera's real
+#: size is not known before the first frame.
 WARM_UP_SIZE = (480, 640)
 
 
 @dataclass(frozen=True)
 class Engine:
-    """A warmed-up pipeline, and where it runs.
+    """A warmed-up pipeline with its model card, sessions and self-test.
 
     Attributes:
-        pipeline: The pipeline.
+        pipeline: Pipeline that processes the frames.
         card: Card of the restorer's model.
-        restorer: Session of the restorer.
-        detector: Session of the detector.
-        self_test: Finding of the restorer's self-test.
-        rejected: Sentences on engines that failed their self-test before, see `TrustedRestorer`.
+        restorer: Inference session of the restorer.
+        detector: Inference session of the detector.
+        self_test: Result of the restorer's self-test.
+        rejected: Sentences about engines that were tried before and failed their self-test, as in
+            `TrustedRestorer`.
 
     """
 
@@ -45,9 +47,14 @@ class Engine:
 def load_engine(settings: Settings) -> Engine:
     """Load and warm up detector and restorer.
 
+    Args:
+        settings: Parameters that name the models, the providers and their options.
+
+    Returns:
+        Engine, ready for the first frame.
+
     Raises:
-        VisionError: a model or a provider cannot be had; the text names cause
-            and remedy.
+        VisionError: A model or a provider is not available; the text names cause and remedy.
 
     """
     choice = choose_providers(

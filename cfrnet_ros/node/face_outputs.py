@@ -1,4 +1,4 @@
-"""The topics with one message a face, or about the faces of a frame."""
+"""Topics with one message per face, and topics about all faces of a frame."""
 
 from __future__ import annotations
 
@@ -30,15 +30,21 @@ DETECTIONS_TOPIC = '~/detections'
 
 
 class FaceOutputs:
-    """Publishes crops, where they come from, and what is known of the faces.
+    """Publishes the crops, their positions in the frame, and the measurements of the faces.
 
-    Everything carries the source's header. Per face, in the same order: the crop, its
-    outline and, where the source's intrinsics are known, its intrinsics. Per frame: the
-    status of the faces and, where vision_msgs is installed, the detections.
+    All messages carry the header of the source image. For each face, in the same order, these are
+    the crop, its outline and, if the source's intrinsics are known, the crop's intrinsics. For each
+    frame these are the status of the faces and, if vision_msgs is installed, the detections.
     """
 
     def __init__(self, node: LifecycleNode, camera: CameraInfoHolder) -> None:
-        """Create the publishers; they send nothing before the node is active."""
+        """Create the publishers; they send nothing before the node is active.
+
+        Args:
+            node: Node that publishes.
+            camera: Holder of the source's intrinsics.
+
+        """
         self._node = node
         self._name = node.get_fully_qualified_name().lstrip('/')
         self._camera = camera
@@ -51,7 +57,7 @@ class FaceOutputs:
             self._detections = create_output(node, detections.Detection2DArray, DETECTIONS_TOPIC)
 
     def destroy(self) -> None:
-        """Take the topics down."""
+        """Destroy the publishers."""
         publishers = (self._image, self._camera_info, self._outline, self._status, self._detections)
         for publisher in publishers:
             if publisher is not None:
@@ -60,17 +66,17 @@ class FaceOutputs:
     def publish(
         self, frame: NDArray[np.uint8], faces: Sequence[RestoredFace], header: Header
     ) -> None:
-        """Send what is known of a frame's faces, in their order.
+        """Publish all messages about the faces of a frame, in the order of the faces.
 
         Args:
-            frame: (H, W, 3) uint8 BGR that they are of.
-            faces: restored or passed on as they are.
-            header: of the source image.
+            frame: (H, W, 3) uint8 BGR image, the source of the faces.
+            faces: Faces of the frame, restored or passed on unrestored.
+            header: Header of the source image.
 
         """
         if self._detections is not None:
             self._detections.publish(detections.to_detections_msg(faces, header))
-        # Mostly text, so only where somebody reads it.
+        # The status is mostly text, so it is built only if there is a subscriber.
         if self._status.get_subscription_count():
             self._status.publish(to_status_msg(faces, header, self._name))
         info = None
@@ -85,17 +91,17 @@ class FaceOutputs:
 
 
 def outline_msg(affine: NDArray[np.float64], size: int, header: Header) -> PolygonStamped:
-    """Tell where a crop comes from.
+    """Describe the position of a crop in its frame.
 
     Args:
         affine: (2, 3) matrix from frame pixels to crop pixels.
-        size: side of the crop in pixels.
-        header: of the source image.
+        size: Side length of the crop in pixels.
+        header: Header of the source image.
 
     Returns:
-        PolygonStamped with the places in the frame, in pixels, of the crop's corner pixels
-        (see `vision.views.crop_geometry.corners_in_frame`; `affine_from_corners` inverts it). z
-        is 0.
+        PolygonStamped with the positions of the crop's corner pixels in the frame, in pixels, as
+        `vision.views.crop_geometry.corners_in_frame` computes them; `affine_from_corners` is its
+        inverse. z is 0.
 
     """
     msg = PolygonStamped(header=header)

@@ -1,4 +1,4 @@
-"""What is told about each face, in diagnostics, in `~/face/status` and with the detections."""
+"""Values of each face for the diagnostics, `~/face/status` and the detections."""
 
 from __future__ import annotations
 
@@ -14,13 +14,17 @@ FaceValue = bool | int | float | str
 
 
 def face_values(face: FaceRecord) -> dict[str, FaceValue]:
-    """List what is known of a face.
+    """List the values of a face by name.
+
+    Args:
+        face: Account of the face.
 
     Returns:
-        Value by name, without what was not measured: `track_id`, `score` (0..1),
-        `restored`, `reason` (why not, one of `face_quality.REASONS`), `reused`, `cycles`,
-        `residual` (of the last cycle, 0..1), `size_px`, `brightness` (0..255), `yaw_deg`,
-        `symmetry` (-1..1), `sharpness_before`, `sharpness_after` and `identity_drift_deg`.
+        Values by name: `track_id`, `score` (0..1), `restored`, `reason` (why the face was not
+        restored, one of `face_quality.REASONS`), `reused`, `cycles`, `residual` (change by the
+        last cycle, 0..1), `size_px`, `brightness` (0..255), `yaw_deg`, `symmetry` (-1..1),
+        `sharpness_before`, `sharpness_after` and `identity_drift_deg`. Values that were not
+        measured are absent.
 
     """
     values: dict[str, FaceValue] = {
@@ -49,7 +53,7 @@ def face_values(face: FaceRecord) -> dict[str, FaceValue]:
 
 
 def value_text(value: object) -> str:
-    """Write a value as diagnostics have it."""
+    """Format a value as text for a diagnostic message; None gives ''."""
     if isinstance(value, bool):
         return 'true' if value else 'false'
     if isinstance(value, float):
@@ -58,17 +62,17 @@ def value_text(value: object) -> str:
 
 
 def to_status_msg(faces: Sequence[RestoredFace], header: Header, node_name: str) -> DiagnosticArray:
-    """Make one message of a frame's faces, in the order of its crops.
+    """Convert the faces of a frame to one message, in the order of the frame's crops.
 
     Args:
         faces: Faces of the frame.
         header: Header of the source image.
-        node_name: Name of the node, with which the names of the statuses begin.
+        node_name: Name of the node. The names of the statuses begin with it.
 
     Returns:
-        diagnostic_msgs/DiagnosticArray; of each face one status, OK if it was restored,
-        else WARN with the reason as its message. `affine` is the (2, 3) matrix from frame
-        pixels to crop pixels, row by row.
+        diagnostic_msgs/DiagnosticArray with one status for each face: OK if the face was restored,
+        otherwise WARN with the reason as its message. The value `affine` is the (2, 3) matrix from
+        frame pixels to crop pixels, row by row.
 
     """
     msg = DiagnosticArray(header=header)

@@ -1,4 +1,4 @@
-"""One line in the log about the images that come: size, encoding and rate."""
+"""Log line that describes the arriving images: size, encoding and rate."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from sensor_msgs.msg import CompressedImage, Image
 
 from cfrnet_ros.node.images.compressed import compressed_size
 
-#: Seconds over which the rate is measured before the line is written.
+#: Time in seconds over which the rate is measured before the line is written.
 RATE_S = 1.0
 
 
 class FirstImage:
-    """Describes the images once, when enough of them have come to tell their rate.
+    """Describes the images once, when enough of them have arrived to measure their rate.
 
     Attributes:
         told: Whether the line was written.
@@ -21,7 +21,7 @@ class FirstImage:
     """
 
     def __init__(self, log: Callable[[str], object]) -> None:
-        """Write to `log`, a function that takes the line."""
+        """Keep `log`, a function that is called with the line."""
         self._log = log
         self.reset()
 
@@ -35,8 +35,8 @@ class FirstImage:
         """Count an image.
 
         Args:
-            msg: Message that `ImageDecoder.check` has passed.
-            now_s: Moment of its arrival, in seconds of a steady clock.
+            msg: Message that `ImageDecoder.check` accepted.
+            now_s: Time of the message's arrival, in seconds of a steady clock.
 
         """
         if self.told:

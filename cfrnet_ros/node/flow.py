@@ -1,4 +1,4 @@
-"""The way of the frames, from the subscription through the engine to the outputs."""
+"""The path of the frames from the subscription through the engine to the outputs."""
 
 from __future__ import annotations
 
@@ -25,9 +25,10 @@ from cfrnet_ros.node.worker import Worker
 
 
 class Flow:
-    """All that lives from a configure to the next cleanup, and only together.
+    """Everything that exists from a configure transition until the next cleanup.
 
-    Frames flow between `start` and `stop`. All methods belong to the executor thread.
+    Frames are processed between `start` and `stop`. All methods must be called from the executor
+    thread.
 
     Attributes:
         engine: Engine that restores the frames.
@@ -47,9 +48,9 @@ class Flow:
         Args:
             node: Node that subscribes and publishes.
             engine: Engine, loaded and warmed up.
-            settings: Function that returns the parameters at this moment.
-            monitor: Account of the frames.
-            log: Log of what happens to single frames.
+            settings: Function that returns the current parameters.
+            monitor: Monitor that keeps the account of the frames.
+            log: Log for events of single frames.
 
         """
         self.engine = engine
@@ -71,7 +72,7 @@ class Flow:
         )
 
     def start(self) -> None:
-        """Subscribe, and let frames out, starting with a fresh tracker."""
+        """Subscribe and allow publishing, starting with an empty tracker."""
         self._generation += 1
         self._monitor.activated()
         self._first_image.reset()
@@ -83,7 +84,7 @@ class Flow:
         self._inputs.follow(self._settings().image_transport)
 
     def stop(self) -> None:
-        """Unsubscribe; when this returns nothing is being published."""
+        """Unsubscribe; after this returns nothing is published any more."""
         self._inputs.close()
         self._camera.clear()
         self._processor.close_gate()
@@ -92,11 +93,11 @@ class Flow:
         self._monitor.deactivated()
 
     def close(self) -> Thread:
-        """Stop, take the topics down and let the worker end.
+        """Stop, destroy the topics and let the worker end.
 
         Returns:
-            Thread of the worker. It ends after the frame in hand and takes the engine with
-            it; waiting for that here would hold up every other callback.
+            Thread of the worker. It ends after the frame that it is processing, and the engine is
+            freed with it. Waiting for it here would block all other callbacks.
 
         """
         self.stop()
@@ -105,11 +106,11 @@ class Flow:
         return self._worker.thread
 
     def forget_tracks(self) -> None:
-        """Take the next frame for the first of a new scene."""
+        """Forget all tracks, so that the next frame counts as the first of a new scene."""
         self._processor.request_reset()
 
     def _take(self, msg: Image | CompressedImage) -> None:
-        """Hand an image to the worker, unless it is broken."""
+        """Hand an image to the worker, or reject it if it is invalid."""
         try:
             self._decoder.check(msg)
         except ImageError as error:

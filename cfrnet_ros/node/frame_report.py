@@ -1,4 +1,4 @@
-"""A frame's account as a message of `~/frame/status`, and back."""
+"""Converts the account of a frame to a message of `~/frame/status` and back."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from cfrnet_ros.node.face_report import value_text
 from cfrnet_ros.vision.frame_record import FrameRecord
 from cfrnet_ros.vision.stages import Stage
 
-#: Key of each count, and the field of `FrameRecord` that it comes from.
+#: Keys of the counts, and the fields of `FrameRecord` that contain them.
 _COUNTS = {
     'faces/crops': 'passed_on',
     'faces/restored': 'restored',
@@ -29,13 +29,13 @@ def to_frame_msg(
     """Describe a frame that was processed or rejected.
 
     Args:
-        node_name: Name of the node, with which the name of the status begins.
+        node_name: Name of the node. The name of the status begins with it.
         header: Header of the source image.
-        record: Account of the frame; of a rejected one only the stages are told.
-        rejected: Reason for which the frame was rejected, '' if it was not.
+        record: Account of the frame. If the frame was rejected, only its stages are reported.
+        rejected: Reason for which the frame was rejected, '' if it was processed.
 
     Returns:
-        diagnostic_msgs/DiagnosticArray with one status, OK if the frame was processed, else
+        diagnostic_msgs/DiagnosticArray with one status: OK if the frame was processed, otherwise
         WARN with the reason as its message. The time of each stage is `latency/<stage>_ms`.
 
     """
@@ -53,13 +53,13 @@ def to_frame_msg(
 
 
 def record_of(values: Mapping[str, str]) -> FrameRecord:
-    """Read the account of a frame back.
+    """Read the account of a frame from the values of its status.
 
     Args:
-        values: Values of a status that `to_frame_msg` made, by key.
+        values: Values by key, from a status that `to_frame_msg` made.
 
     Returns:
-        Account with what the message tells: stages and counts.
+        Account with the stages and counts of the message; its other fields keep their defaults.
 
     Raises:
         ValueError: A value is not a number.
@@ -74,5 +74,5 @@ def record_of(values: Mapping[str, str]) -> FrameRecord:
 
 
 def _told(record: FrameRecord) -> list[Stage]:
-    # AGE is left out: a reader knows the header's stamp, and when the crops arrived.
+    # AGE is not reported: a reader knows the header's stamp and the arrival time of the crops.
     return [stage for stage in record.stages_ms if stage is not Stage.AGE]

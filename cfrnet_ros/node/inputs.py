@@ -1,4 +1,4 @@
-"""What the node subscribes to: the image, and the camera's intrinsics."""
+"""The node's subscriptions: the images and the camera's intrinsics."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ IMAGE_TYPES: Mapping[str, type[Image | CompressedImage]] = {
 
 
 def image_topics(node: Node, image_transport: str) -> tuple[str, ...]:
-    """Return the resolved names of the topics that may hold the images, the usual one first.
+    """Return the resolved names of the topics that may carry the images, the usual one first.
 
     Args:
         node: Node whose `image` may be remapped.
-        image_transport: 'raw' or 'compressed'. Compressed images usually come on
-            `<image>/compressed`, but drivers also send them on `<image>` itself.
+        image_transport: Transport of the images, 'raw' or 'compressed'. Compressed images usually
+            arrive on `<image>/compressed`, but some drivers send them on `<image>` itself.
 
     """
     topic = str(node.resolve_topic_name('image'))
@@ -38,7 +38,7 @@ def image_topics(node: Node, image_transport: str) -> tuple[str, ...]:
 def image_topic(node: Node, image_transport: str) -> str:
     """Return the topic with the images: the first of `image_topics` on which any are published.
 
-    While nobody publishes any, that is the usual one.
+    The usual topic is returned while no images are published.
     """
     topics = image_topics(node, image_transport)
     wanted = type_name(IMAGE_TYPES[image_transport])
@@ -56,11 +56,11 @@ def type_name(msg_type: type[Image | CompressedImage]) -> str:
 class Inputs:
     """Subscriptions that exist only while the node is active.
 
-    A camera that nobody needs costs no bandwidth.
+    An inactive node receives no images, so the camera's stream needs no bandwidth.
     """
 
     def __init__(self, node: Node) -> None:
-        """Subscribe to nothing yet."""
+        """Keep the node; `open` creates the subscriptions."""
         self._node = node
         self._subscriptions: list[Subscription[Any]] = []
         self._topic = ''
@@ -75,14 +75,15 @@ class Inputs:
         """Subscribe.
 
         Args:
-            image_transport: 'raw' for sensor_msgs/Image, 'compressed' for CompressedImage.
-            on_image: Function that takes each image.
-            on_camera_info: Function that takes the camera's intrinsics.
+            image_transport: Transport of the images: 'raw' for sensor_msgs/Image, 'compressed' for
+                sensor_msgs/CompressedImage.
+            on_image: Function that is called with each image.
+            on_camera_info: Function that is called with the camera's intrinsics.
 
         """
         msg_type = IMAGE_TYPES[image_transport]
         topic = image_topic(self._node, image_transport)
-        # The intrinsics first, so that they are there when the first image comes.
+        # The intrinsics come first, so that they are known when the first image arrives.
         for kind, name, callback in (
             (CameraInfo, camera_info_topic(self._node, topic), on_camera_info),
             (msg_type, topic, on_image),
@@ -101,7 +102,7 @@ class Inputs:
         self._node.get_logger().info(f'waiting for {msg_type.__name__} on {topic}')
 
     def follow(self, image_transport: str) -> None:
-        """Go over to the topic on which images are published, if it is another one.
+        """Switch to the topic on which images are published, if it is another one.
 
         To subscribe to all topics that may hold images would be simpler, but a raw topic with a
         subscriber for compressed images has two types, and `ros2 topic echo` refuses those.

@@ -1,4 +1,4 @@
-"""Sliding windows over time: latencies with percentiles, and event rates."""
+"""Sliding windows over time: durations with their percentiles, and counts of events."""
 
 from __future__ import annotations
 
@@ -7,13 +7,22 @@ from dataclasses import dataclass
 
 import numpy as np
 
-#: Samples kept a window at most: 300 s at 120 Hz, so memory stays bounded.
+#: Largest number of samples that a window keeps: 300 s at 120 Hz, so that memory stays bounded.
 MAX_SAMPLES = 36000
 
 
 @dataclass(frozen=True)
 class Percentiles:
-    """Of one stage over the window, in milliseconds."""
+    """Percentiles of the durations of one stage over the window.
+
+    Attributes:
+        p50: Median in milliseconds.
+        p95: 95th percentile in milliseconds.
+        p99: 99th percentile in milliseconds.
+        max: Longest duration in milliseconds.
+        count: Number of durations in the window.
+
+    """
 
     p50: float
     p95: float
@@ -23,7 +32,7 @@ class Percentiles:
 
 
 class LatencyWindow:
-    """Durations of one stage. Not thread-safe."""
+    """Sliding window of the durations of one stage. Not thread-safe."""
 
     def __init__(self) -> None:
         """Start empty."""
@@ -34,13 +43,20 @@ class LatencyWindow:
         self._samples.append((now, milliseconds))
 
     def clear(self) -> None:
-        """Forget all."""
+        """Forget all durations."""
         self._samples.clear()
 
     def percentiles(self, now: float, window_s: float) -> Percentiles | None:
-        """Summarise the last `window_s` seconds, None if nothing was recorded in them.
+        """Summarise the durations of the last `window_s` seconds.
 
-        Percentiles are interpolated linearly between samples (NumPy's default).
+        Args:
+            now: Current monotonic time in seconds.
+            window_s: Length of the window in seconds.
+
+        Returns:
+            Percentiles, interpolated linearly between samples (NumPy's default); None if nothing
+            was recorded in the window.
+
         """
         values = [ms for time, ms in self._samples if time >= now - window_s]
         if not values:
@@ -48,14 +64,30 @@ class LatencyWindow:
         p50, p95, p99 = (float(v) for v in np.percentile(values, (50, 95, 99)))
         return Percentiles(p50, p95, p99, float(max(values)), len(values))
 
+    def total(self, now: float, window_s: float) -> float:
+        """Return the sum over the last `window_s` seconds.
+
+        Args:
+            now: Current monotonic time in seconds.
+            window_s: Length of the window in seconds.
+
+        """
+        return sum(value for time, value in self._samples if time >= now - window_s)
+
     def mean(self, now: float, window_s: float) -> float:
-        """Mean of the last `window_s` seconds, 0 if nothing was recorded in them."""
+        """Return the mean over the last `window_s` seconds, 0 if nothing was recorded in them.
+
+        Args:
+            now: Current monotonic time in seconds.
+            window_s: Length of the window in seconds.
+
+        """
         values = [value for time, value in self._samples if time >= now - window_s]
         return sum(values) / len(values) if values else 0.0
 
 
 class EventWindow:
-    """Points in time. Not thread-safe."""
+    """Sliding window of events, of which only the times are kept. Not thread-safe."""
 
     def __init__(self) -> None:
         """Start empty."""
@@ -66,11 +98,17 @@ class EventWindow:
         self._times.append(now)
 
     def clear(self) -> None:
-        """Forget all."""
+        """Forget all events."""
         self._times.clear()
 
     def count(self, now: float, window_s: float) -> int:
-        """Events of the last `window_s` seconds."""
+        """Return the number of events in the last `window_s` seconds.
+
+        Args:
+            now: Current monotonic time in seconds.
+            window_s: Length of the window in seconds.
+
+        """
         total = 0
         for time in reversed(self._times):
             if time < now - window_s:

@@ -1,4 +1,4 @@
-"""A mailbox with one slot: the newest item wins."""
+"""A mailbox with one slot, which always contains the newest item."""
 
 from __future__ import annotations
 
@@ -11,22 +11,25 @@ T = TypeVar('T')
 class Mailbox(Generic[T]):
     """Hands the newest item from one thread to another.
 
-    A newer item replaces one that nobody took; the replaced one is handed back
-    to the sender, so that none disappears uncounted.
+    A newer item replaces an item that has not been taken yet. The replaced item is returned to
+    the sender, so that every item can be counted.
     """
 
     def __init__(self) -> None:
-        """Open an empty mailbox."""
+        """Create an empty, open mailbox."""
         self._changed = Condition()
         self._item: T | None = None
         self._closed = False
 
     def put(self, item: T) -> T | None:
-        """Leave an item; never blocks.
+        """Put an item into the mailbox; this never blocks.
+
+        Args:
+            item: Item for the receiver.
 
         Returns:
-            The item that will not be taken: the one replaced, or `item` itself
-            if the mailbox is closed, or None.
+            Item that will never be taken: the replaced item, or `item` itself if the mailbox is
+            closed; None if there is no such item.
 
         """
         with self._changed:
@@ -37,7 +40,7 @@ class Mailbox(Generic[T]):
             return replaced
 
     def take(self) -> T | None:
-        """Wait for an item and take it; None once the mailbox is closed."""
+        """Wait for an item and return it; return None once the mailbox is closed."""
         with self._changed:
             while self._item is None and not self._closed:
                 self._changed.wait()
@@ -45,13 +48,13 @@ class Mailbox(Generic[T]):
             return None if self._closed else item
 
     def clear(self) -> T | None:
-        """Remove the waiting item and return it, None if there is none."""
+        """Remove the waiting item and return it; return None if there is none."""
         with self._changed:
             item, self._item = self._item, None
             return item
 
     def close(self) -> T | None:
-        """Refuse further items, wake the taker, and return the item that waited."""
+        """Refuse further items, wake up `take`, and return the item that waited, if any."""
         with self._changed:
             self._closed = True
             item, self._item = self._item, None

@@ -16,28 +16,28 @@ if TYPE_CHECKING:
 DESCRIPTION = """\
 Restores the faces in a stream of images, as a ROS 2 lifecycle node.
 
-Topics and parameters are given the ROS 2 way, for example:
+Topics and parameters are set as usual in ROS 2, for example:
 
   restorer --ros-args -r image:=/camera/image_raw -p cycles:=3 --params-file dms.yaml
 
-Exit code: 0 after SIGINT or SIGTERM, 1 if the node cannot start (with the parameter
-autostart, that includes a failed configure).
+Exit code: 0 after SIGINT or SIGTERM, 1 if the node cannot start. If the parameter autostart
+is true, a failure to configure or activate also ends the node with exit code 1.
 """
 
-#: How long an ending process waits for inference that is under way, in seconds.
-#: Shorter than the 5 s after which `ros2 launch` sends the next signal.
+#: Longest time in seconds that an ending process waits for inference in progress. It is
+#: shorter than the 5 s after which `ros2 launch` sends the next signal.
 END_TIMEOUT_S = 3.0
 
 _END_SIGNALS = (signal.SIGINT, signal.SIGTERM)
-#: Sent by the node's thread to the main thread when it ends by itself.
+#: Signal that the node's thread sends to the main thread when the node ends by itself.
 _DONE_SIGNAL = signal.SIGUSR1
 
 
 class _Session:
-    """Runs the node in a thread of its own, so that signals never meet ROS code.
+    """Runs the node in a thread of its own, so that signals never interrupt ROS code.
 
-    rclpy's own handlers end `spin` with an exception at any line; here the main
-    thread waits for signals, and the node is told to end between two callbacks.
+    rclpy's own signal handlers end `spin` with an exception at an arbitrary line. Here the main
+    thread waits for signals, and the node is asked to end between two callbacks.
     """
 
     def __init__(self, args: Sequence[str] | None) -> None:
@@ -83,7 +83,8 @@ class _Session:
             node = RestorerNode()
             executor = SingleThreadedExecutor()
             executor.add_node(node)
-            # `executor.wake` would only make `spin_once` look again, and wait on for a second.
+            # After `executor.wake`, `spin_once` would check its entities again and then wait for
+            # another second; the guard condition makes it return.
             self._wake = node.create_guard_condition(lambda: None).trigger
             if node.autostart and not self._stop.is_set():
                 self.exit_code = self._start(node)
@@ -108,7 +109,7 @@ class _Session:
 
         for transition in (node.trigger_configure, node.trigger_activate):
             if transition() != TransitionCallbackReturn.SUCCESS:
-                node.get_logger().fatal('autostart failed for the reason above: ending')
+                node.get_logger().fatal('autostart failed for the reason above; the node ends')
                 return 1
         return 0
 
@@ -117,10 +118,10 @@ def main(args: Sequence[str] | None = None) -> int:
     """Run the node until SIGINT or SIGTERM.
 
     Args:
-        args: command line without the program's name, from `sys.argv` if None.
+        args: Command line without the program's name; None for that of `sys.argv`.
 
     Returns:
-        The exit code: 0 after a signal, 1 if the node could not start.
+        Exit code: 0 after a signal, 1 if the node could not start.
 
     """
     argv = list(sys.argv[1:] if args is None else args)
@@ -128,20 +129,20 @@ def main(args: Sequence[str] | None = None) -> int:
         print(DESCRIPTION)
         return 0
     waited_for = {*_END_SIGNALS, _DONE_SIGNAL}
-    # Before any thread starts, since threads inherit the mask; and before the
-    # slow imports, since a Ctrl-C during those would end in a traceback.
+    # The signals are blocked before any thread starts, since threads inherit the mask, and before
+    # the slow imports, since Ctrl-C during those would end in a traceback.
     signal.pthread_sigmask(signal.SIG_BLOCK, waited_for)
     session = _Session(args)
     session.thread.start()
     received = signal.sigwait(waited_for)
     if received in _END_SIGNALS:
         session.stop()
-        # Loading a model cannot be interrupted: the process ends all the same.
+        # Loading a model cannot be interrupted, so the process ends without waiting for it.
         session.thread.join(END_TIMEOUT_S + 1.0)
     else:
         session.thread.join()
     if session.thread.is_alive() or not session.clean:
-        # Native code is still running; ending the interpreter under it would crash.
+        # Native code is still running and would crash if the interpreter were shut down.
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(session.exit_code)

@@ -1,4 +1,4 @@
-"""What happened to the frames: counts, rates and latencies, safe to use from all threads."""
+"""Account of the frames: counts, rates and latencies. All of it is thread-safe."""
 
 from __future__ import annotations
 
@@ -11,30 +11,35 @@ from cfrnet_ros.node.counts import Counts
 from cfrnet_ros.node.images.errors import CAUSES
 from cfrnet_ros.node.latency import EventWindow, LatencyWindow, Percentiles
 from cfrnet_ros.vision.frame_record import FrameRecord
+from cfrnet_ros.vision.quality.face_quality import REASONS
 from cfrnet_ros.vision.stages import Stage
 
 
 @dataclass(frozen=True)
 class Report:
-    """A consistent copy of the monitor's numbers.
+    """A consistent copy of the monitor's figures.
+
+    Rates, shares, means and percentiles are over the window of `Monitor.report`.
 
     Attributes:
         counts: Totals since the node started.
-        input_hz: Messages a second, over the window.
-        output_hz: Processed frames a second, over the window.
-        drop_share: Share of the received frames that were dropped, 0..1, over the window.
-        recent_received: Number of messages in the window.
-        recent_rejected: Number of rejected frames in the window by cause, without zeros.
-        latency: Percentiles of the window by stage, in the order of `Stage`, only of stages
-            that ran.
+        input_hz: Number of messages received per second.
+        output_hz: Number of frames processed per second.
+        drop_share: Share of the received frames that were dropped, 0..1.
+        recent_received: Number of messages received in the window.
+        recent_rejected: Number of frames rejected in the window, by cause, without zeros.
+        recent_faces: Number of faces passed on in the window, restored or not.
+        recent_refused: Number of faces passed on unrestored in the window, by reason, without
+            zeros.
+        latency: Percentiles by stage, in the order of `Stage`, for the stages that ran.
         last: Account of the last processed frame since activation, None before the first.
-        faces_per_frame: Mean number of faces passed on, over the window.
+        faces_per_frame: Mean number of faces passed on with a frame.
         since_image_s: Seconds since the last message, None before the first.
         since_processed_s: Seconds since the last processed frame, None before the first.
         since_face_s: Seconds since the last face, None before the first.
         active_s: Seconds since the activation, 0 while the node is not active.
-        busy_s: Seconds that the worker has had its frame, 0 without one.
-        failure: Fault of the engine in the last frame, None if there was none.
+        busy_s: Seconds for which the worker has been processing its frame, 0 if it has none.
+        failure: Description of the engine's fault in the last frame, None if there was none.
 
     """
 
@@ -44,6 +49,8 @@ class Report:
     drop_share: float
     recent_received: int
     recent_rejected: Mapping[str, int]
+    recent_faces: int
+    recent_refused: Mapping[str, int]
     latency: Mapping[Stage, Percentiles]
     last: FrameRecord | None
     faces_per_frame: float
@@ -58,9 +65,9 @@ class Report:
 class Monitor:
     """Keeps the account of the frames.
 
-    Call `received` for each message, then exactly one of `refused` (not put into
-    the mailbox) or `queued`; for a queued one `replaced` or `taken`; for a taken
-    one `processed`, `failed` or `discarded`.
+    For each message, call exactly one of `queued` and `refused` (not put into the mailbox); for a
+    queued frame, exactly one of `replaced` and `taken`; for a taken frame, exactly one of
+    `processed`, `failed` and `discarded`.
     """
 
     def __init__(self) -> None:
@@ -72,6 +79,7 @@ class Monitor:
         self._drops = EventWindow()
         self._rejects = {cause: EventWindow() for cause in CAUSES}
         self._faces: LatencyWindow = LatencyWindow()
+        self._refused = {reason: LatencyWindow() for reason in REASONS}
         self._stages: dict[Stage, LatencyWindow] = {}
         self._last: FrameRecord | None = None
         self._last_image: float | None = None
@@ -82,11 +90,12 @@ class Monitor:
         self._failure: str | None = None
 
     def activated(self) -> None:
-        """Start the clocks for rates and for "nothing seen since"; totals go on."""
+        """Start new windows and times since the last event; the totals are kept."""
         with self._lock:
             for window in (self._input, self._output, self._drops, *self._rejects.values()):
                 window.clear()
-            self._faces.clear()
+            for faces in (self._faces, *self._refused.values()):
+                faces.clear()
             self._stages.clear()
             self._last_image = self._last_processed = self._last_face = None
             self._active_since = time.monotonic()
@@ -94,12 +103,12 @@ class Monitor:
             self._failure = None
 
     def deactivated(self) -> None:
-        """Stop the clocks."""
+        """Note that the node is not active any more."""
         with self._lock:
             self._active_since = None
 
     def time_jumped(self) -> None:
-        """Forget the ages: they were measured against another clock."""
+        """Forget the ages, since they were measured against another clock."""
         with self._lock:
             self._stages.pop(Stage.AGE, None)
 
@@ -110,13 +119,18 @@ class Monitor:
             self._counts.waiting += 1
 
     def refused(self, cause: str) -> None:
-        """Count a message that arrived and was rejected on the spot."""
+        """Count a message that was rejected on arrival.
+
+        Args:
+            cause: Cause of the rejection, one of `images.errors.CAUSES`.
+
+        """
         with self._lock:
             self._arrive()
             self._reject(cause)
 
     def replaced(self) -> None:
-        """Count a waiting frame that gave way to a newer one or to a deactivation."""
+        """Count a waiting frame that was replaced by a newer one or removed on deactivation."""
         with self._lock:
             self._counts.waiting -= 1
             self._drop()
@@ -129,7 +143,7 @@ class Monitor:
             self._working_since = time.monotonic()
 
     def discarded(self) -> None:
-        """Count a taken frame whose result is not wanted any more."""
+        """Count a taken frame whose result is not published, since the node was deactivated."""
         with self._lock:
             self._leave_work()
             self._drop()
@@ -139,7 +153,7 @@ class Monitor:
 
         Args:
             cause: Cause of the rejection, one of `images.errors.CAUSES`.
-            failure: Description of a fault of the engine, None for a fault of the frame.
+            failure: Description of the engine's fault, None if the frame itself was at fault.
 
         """
         with self._lock:
@@ -149,10 +163,10 @@ class Monitor:
                 self._failure = failure
 
     def processed(self, record: FrameRecord) -> None:
-        """Count a frame that went all the way.
+        """Count a frame that was processed to the end.
 
         Args:
-            record: Account of the frame; without `Stage.AGE` where its stamp says nothing.
+            record: Account of the frame; without `Stage.AGE` if its age is not known.
 
         """
         with self._lock:
@@ -165,17 +179,24 @@ class Monitor:
             self._last_processed = now
             self._last = record
             self._faces.add(now, float(record.passed_on))
+            for reason, number in record.refused.items():
+                self._refused[reason].add(now, float(number))
             if record.passed_on:
                 self._last_face = now
             for stage, milliseconds in record.stages_ms.items():
                 self._stages.setdefault(stage, LatencyWindow()).add(now, milliseconds)
 
     def report(self, window_s: float) -> Report:
-        """Copy everything at one moment, with rates over the last `window_s` seconds."""
+        """Return a copy of all figures at one moment.
+
+        Args:
+            window_s: Length in seconds of the window for rates, shares, means and percentiles.
+
+        """
         with self._lock:
             now = time.monotonic()
             active_s = 0.0 if self._active_since is None else now - self._active_since
-            # Shortly after activation the window is not full yet.
+            # Shortly after activation the window is longer than the time that has passed.
             span = max(min(window_s, active_s), 1e-3)
             received = self._input.count(now, span)
             latency: dict[Stage, Percentiles] = {}
@@ -185,6 +206,7 @@ class Monitor:
                 if percentiles is not None:
                     latency[stage] = percentiles
             rejected = {c: w.count(now, span) for c, w in self._rejects.items()}
+            refused = {r: int(w.total(now, span)) for r, w in self._refused.items()}
             return Report(
                 counts=self._counts.copy(),
                 input_hz=received / span,
@@ -192,6 +214,8 @@ class Monitor:
                 drop_share=self._drops.count(now, span) / received if received else 0.0,
                 recent_received=received,
                 recent_rejected={c: n for c, n in rejected.items() if n},
+                recent_faces=int(self._faces.total(now, span)),
+                recent_refused={r: n for r, n in refused.items() if n},
                 latency=latency,
                 last=self._last,
                 faces_per_frame=self._faces.mean(now, span),

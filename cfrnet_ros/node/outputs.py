@@ -1,4 +1,4 @@
-"""The topics that the node publishes for a frame."""
+"""All topics that the node publishes for a frame."""
 
 from __future__ import annotations
 
@@ -28,13 +28,21 @@ FRAME_STATUS_TOPIC = '~/frame/status'
 
 
 class Outputs:
-    """Everything that goes out for a frame: the faces, the restored frame, the debug view.
+    """Publishes the results of a frame: faces, restored frame, debug view and status.
 
-    The pictures cost time, so they are made only while somebody subscribes.
+    The restored frame and the debug view take time, so they are made only while somebody
+    subscribes to them.
     """
 
     def __init__(self, node: LifecycleNode, camera: CameraInfoHolder, rep155: bool) -> None:
-        """Create the publishers; they send nothing before the node is active."""
+        """Create the publishers; they send nothing before the node is active.
+
+        Args:
+            node: Node that publishes.
+            camera: Holder of the source's intrinsics.
+            rep155: Whether the faces are also published under the names of REP-155.
+
+        """
         self._node = node
         self._faces = FaceOutputs(node, camera)
         self._rep155 = Rep155Outputs(node) if rep155 else None
@@ -44,7 +52,7 @@ class Outputs:
         self._name = node.get_fully_qualified_name().lstrip('/')
 
     def destroy(self) -> None:
-        """Take the topics down."""
+        """Destroy the publishers."""
         self._faces.destroy()
         if self._rep155 is not None:
             self._rep155.destroy()
@@ -59,15 +67,15 @@ class Outputs:
         header: Header,
         rotation: int,
     ) -> None:
-        """Send what was made of the faces of a frame; see `face_outputs.FaceOutputs`.
+        """Publish the faces of a frame.
 
         Args:
-            camera_image: (H, W, 3) uint8 BGR as the camera sent it.
+            camera_image: (H, W, 3) uint8 BGR image as the camera sent it.
             upright: The same image, turned clockwise by `rotation`.
-            faces: Faces in pixels of the upright image. They are published in pixels of the
-                camera's image.
+            faces: Faces of the frame, restored or passed on unrestored, in pixels of the upright
+                image. They are published in pixels of the camera's image.
             header: Header of the source image.
-            rotation: 0, 90, 180 or 270 degrees, the parameter `camera_rotation`.
+            rotation: Angle of the parameter `camera_rotation`: 0, 90, 180 or 270 degrees.
 
         """
         height, width = camera_image.shape[:2]
@@ -77,13 +85,20 @@ class Outputs:
             self._rep155.publish(upright, faces, header)
 
     def publish_frame_status(self, header: Header, record: FrameRecord, rejected: str = '') -> None:
-        """Say what became of a frame; see `frame_report.to_frame_msg`."""
-        # Mostly text, so only where somebody reads it.
+        """Publish the status of a frame.
+
+        Args:
+            header: Header of the source image.
+            record: Account of the frame.
+            rejected: Reason for which the frame was rejected, '' if it was processed.
+
+        """
+        # The status is mostly text, so it is built only if there is a subscriber.
         if self._frame_status.get_subscription_count():
             self._frame_status.publish(to_frame_msg(self._name, header, record, rejected))
 
     def watched(self) -> tuple[bool, bool]:
-        """Whether anybody subscribes to the restored frame, and to the debug view."""
+        """Return whether the restored frame and whether the debug view have a subscriber."""
         return (
             self._restored.get_subscription_count() > 0,
             self._debug.get_subscription_count() > 0,
@@ -95,7 +110,14 @@ class Outputs:
         debug: NDArray[np.uint8] | None,
         header: Header,
     ) -> None:
-        """Send the pictures that were made."""
+        """Publish the restored frame and the debug view.
+
+        Args:
+            restored: (H, W, 3) uint8 BGR restored frame, None if it was not made.
+            debug: (H', W', 3) uint8 BGR debug view, None if it was not made.
+            header: Header of the source image.
+
+        """
         if restored is not None:
             self._restored.publish(to_image_msg(restored, header))
         if debug is not None:

@@ -1,4 +1,4 @@
-"""What the worker thread does with one frame: decode, restore, publish, and account for it."""
+"""Processing of one frame in the worker thread: decode, restore, publish, and count it."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ from cfrnet_ros.vision.stages import RESTORE_CYCLES, Stage, StageClock, ms_since
 from cfrnet_ros.vision.views.compositor import blend_faces
 from cfrnet_ros.vision.views.debug_view import draw_debug
 
-#: Stamps may run ahead of the node's clock by this much without being called
-#: wrong: simulated clocks tick coarsely, synchronised ones differ a little.
+#: Time in milliseconds by which a stamp may be ahead of the node's clock and still count as valid:
+#: simulated clocks have coarse steps, and synchronised clocks differ a little.
 AHEAD_TOLERANCE_MS = 1000.0
 
 
 @dataclass(frozen=True)
 class Frame:
-    """A message on its way.
+    """A received message on its way to the worker.
 
     Attributes:
         msg: Message with the image.
-        received_s: Time of its arrival, of `time.perf_counter`.
-        generation: Number of the activation in which it came.
+        received_s: Time of arrival in seconds, by `time.perf_counter`.
+        generation: Number of the activation during which the message arrived.
 
     """
 
@@ -44,10 +44,10 @@ class Frame:
 
 
 class FrameProcessor:
-    """Takes frames through the engine and publishes what comes out.
+    """Runs frames through the engine and publishes the results.
 
-    `process` and `crashed` run in the worker thread; everything else may be
-    called from the executor thread and never waits for inference.
+    `process` and `crashed` run in the worker thread. All other methods may be called from the
+    executor thread and never wait for inference.
     """
 
     def __init__(
@@ -60,7 +60,18 @@ class FrameProcessor:
         clock: Clock,
         settings: Callable[[], Settings],
     ) -> None:
-        """Put the pieces together; nothing is published before `open_gate`."""
+        """Keep the parts; nothing is published before `open_gate`.
+
+        Args:
+            engine: Engine, loaded and warmed up.
+            decoder: Decoder of the messages.
+            outputs: Topics that the results are published on.
+            monitor: Monitor that keeps the account of the frames.
+            log: Log for events of single frames.
+            clock: Clock of the node, to which header stamps are compared.
+            settings: Function that returns the current parameters.
+
+        """
         self._engine = engine
         self._decoder = decoder
         self._outputs = outputs
@@ -74,30 +85,30 @@ class FrameProcessor:
         self._last_stamp_ns = 0
 
     def open_gate(self, generation: int) -> None:
-        """Let frames of this activation out, starting with a fresh tracker."""
+        """Allow publishing for frames of this activation, starting with an empty tracker."""
         self._reset.set()
         with self._gate:
             self._generation = generation
 
     def close_gate(self) -> None:
-        """Let nothing out any more; when this returns nothing is being published."""
+        """Forbid publishing; after this returns nothing is published any more."""
         with self._gate:
             self._generation = None
 
     def request_reset(self) -> None:
-        """Forget tracks before the next frame, for instance because time jumped."""
+        """Forget all tracks before the next frame, for instance because time jumped."""
         self._reset.set()
 
     def process(self, frame: Frame) -> None:
-        """Handle one frame from the mailbox."""
+        """Process one frame from the mailbox."""
         self._monitor.taken()
         settings = self._settings()
         waited_ms = ms_since(frame.received_s)
-        # Not rclpy's Time, which refuses the negative seconds that a message can hold.
+        # rclpy's Time is not used, since it refuses negative seconds, which a message can contain.
         stamp = frame.msg.header.stamp
         stamp_ns = stamp.sec * 1_000_000_000 + stamp.nanosec
         if stamp_ns < self._last_stamp_ns:
-            # A bag starts over: the tracks belong to another place in time.
+            # A bag has started again, so the existing tracks belong to another time.
             self._reset.set()
         self._last_stamp_ns = stamp_ns
         if self._reset.is_set():
@@ -117,7 +128,7 @@ class FrameProcessor:
             self._report(frame, FrameRecord(clock.stages_ms), f'{error.cause}: {error}')
             return
 
-        # Without stamps the time of arrival has to do.
+        # If the image has no stamp, its time of arrival is used instead.
         time_s = stamp_ns / 1e9 if stamp_ns > 0 else frame.received_s
         result = self._engine.pipeline.process(image, settings.pipeline, time_s, clock)
 
@@ -129,9 +140,9 @@ class FrameProcessor:
             self._outputs.publish_faces(
                 camera_image, image, faces, header, settings.camera_rotation
             )
-            # Asked within the gate: once it is closed the publishers may be gone.
+            # This is asked while the gate is held: once it is closed, the publishers may be gone.
             restored_wanted, debug_wanted = self._outputs.watched()
-        # The crops are out: this is what a consumer waits for.
+        # The age is measured here, since consumers wait for the crops, which have just been sent.
         age_ms = self._age_ms(stamp_ns)
         if age_ms is not None:
             clock.add(Stage.AGE, age_ms)
@@ -140,7 +151,7 @@ class FrameProcessor:
         if restored_wanted:
             with clock(Stage.BLEND):
                 blended = blend_faces(image, faces) if faces else image
-                # As the camera sent it, so that its intrinsics hold.
+                # The image is turned back, so that the camera's intrinsics are valid for it.
                 restored = rotate_back(blended, settings.camera_rotation)
         if debug_wanted:
             with clock(Stage.DEBUG):
@@ -156,7 +167,13 @@ class FrameProcessor:
         self._report(frame, record)
 
     def crashed(self, frame: Frame, error: Exception) -> None:
-        """Account for a frame on which `process` raised; the next one is tried again."""
+        """Count a frame for which `process` raised; the next frame is processed as usual.
+
+        Args:
+            frame: Frame that was being processed.
+            error: Exception that was raised.
+
+        """
         with self._gate:
             if self._generation != frame.generation:
                 self._monitor.discarded()
@@ -165,17 +182,17 @@ class FrameProcessor:
         self._monitor.failed(INTERNAL, text)
         self._log.error('crash', f'frame rejected ({INTERNAL}): {text}')
         self._report(frame, FrameRecord({}), f'{INTERNAL}: {text}')
-        # A tracker interrupted halfway may hold half of a frame.
+        # An interrupted tracker may contain only a part of the frame's faces.
         self._reset.set()
 
     def _report(self, frame: Frame, record: FrameRecord, rejected: str = '') -> None:
-        """Say what became of a frame, last of all that is sent for it."""
+        """Publish the status of a frame, after all other messages about it."""
         with self._gate:
             if self._generation == frame.generation:
                 self._outputs.publish_frame_status(frame.msg.header, record, rejected)
 
     def _age_ms(self, stamp_ns: int) -> float | None:
-        """Milliseconds since the stamp by the node's clock, None if it says nothing."""
+        """Return the milliseconds since the stamp by the node's clock, None if it is not usable."""
         if stamp_ns <= 0:
             return None
         age_ms = (self._clock.now().nanoseconds - stamp_ns) / 1e6
@@ -183,7 +200,7 @@ class FrameProcessor:
 
 
 def _info_lines(record: FrameRecord) -> list[str]:
-    """Sum a frame up for the debug view."""
+    """Return lines that summarise a frame in the debug view."""
     asked, times = record.cycles_asked, record.stages_ms
     lines = [f'faces {record.passed_on}  k {record.cycles_used or asked}']
     if record.cycles_allowed < asked:

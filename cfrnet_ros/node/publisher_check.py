@@ -1,4 +1,4 @@
-"""Why no image arrives, as far as the ROS graph tells: name, type or quality of service."""
+"""Reasons why no image arrives, as seen in the ROS graph: name, type or quality of service."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ def explain_silence(node: Node, image_transport: str) -> str:
         image_transport: Transport that the node expects, 'raw' or 'compressed'.
 
     Returns:
-        One sentence, such as "2 publishers on /cam/image_raw, of sensor_msgs/CompressedImage:
-        set image_transport: compressed".
+        Reason and remedy in one sentence, such as "2 publishers on /cam/image_raw, of
+        sensor_msgs/CompressedImage: set image_transport: compressed".
 
     """
     wanted = type_name(IMAGE_TYPES[image_transport])

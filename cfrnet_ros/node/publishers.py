@@ -1,4 +1,4 @@
-"""How the node makes a publisher."""
+"""Creates the node's publishers."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from cfrnet_ros.node.qos import output_qos
 
 
 def create_output(node: LifecycleNode, msg_type: Any, topic: str, depth: int = 1) -> Any:
-    """Create a lifecycle publisher whose quality of service parameters can override.
+    """Create a lifecycle publisher whose quality of service can be overridden by parameters.
 
     Args:
         node: Node that publishes.
         msg_type: Type of the messages.
         topic: Name of the topic, relative to the node.
-        depth: Number of messages kept for slow readers.
+        depth: Number of messages that are kept for slow subscribers.
 
     Returns:
-        The publisher; it sends nothing before the node is active.
+        Lifecycle publisher, which sends nothing before the node is active.
 
     """
     return node.create_lifecycle_publisher(

@@ -1,16 +1,19 @@
-"""Quality of service of what the node receives and sends."""
+"""Quality of service of the node's subscriptions and publishers."""
 
 from __future__ import annotations
 
 from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
 
-#: Messages kept for slow readers on topics that carry one message a face: with one only,
-#: the faces of a frame would overwrite each other.
+#: Number of messages that are kept for slow subscribers on topics with one message per face.
+#: With a depth of 1 the faces of a frame would overwrite each other.
 FACE_DEPTH = 8
 
 
 def input_qos() -> QoSProfile:
-    """Best effort matches every publisher; only the newest frame is of interest."""
+    """Return the QoS of subscriptions.
+
+    Best effort matches every publisher. The depth is 1, since only the newest frame is processed.
+    """
     return QoSProfile(
         history=HistoryPolicy.KEEP_LAST,
         depth=1,
@@ -20,7 +23,12 @@ def input_qos() -> QoSProfile:
 
 
 def output_qos(depth: int = 1) -> QoSProfile:
-    """Reliable, so that recorders and viewers of any QoS match; only the newest are kept."""
+    """Return the QoS of publishers: reliable, so that subscribers with any reliability match.
+
+    Args:
+        depth: Number of messages that are kept for slow subscribers.
+
+    """
     return QoSProfile(
         history=HistoryPolicy.KEEP_LAST,
         depth=depth,

@@ -1,4 +1,4 @@
-"""Faces under the names of REP-155 (ROS for human-robot interaction)."""
+"""Publishes the faces under the names of REP-155 (ROS for human-robot interaction)."""
 
 from __future__ import annotations
 
@@ -19,25 +19,24 @@ from cfrnet_ros.vision.types import Face, RestoredFace
 
 try:
     from hri_msgs.msg import IdsList
-except ImportError:  # not on the Python package index, optional in ROS 2
+except ImportError:  # hri_msgs is not on the Python package index and optional in ROS 2.
     IdsList = None
 
-#: Seconds after which the topics of a face that is gone are taken down.
+#: Seconds after which the topics of a face that is no longer seen are destroyed.
 LINGER_S = 5.0
 
 
 class Rep155Outputs:
-    """Publishes `/humans/faces/<id>/cropped`, `/aligned`, and `/humans/faces/tracked`.
+    """Publishes `/humans/faces/<id>/cropped` and `aligned`, and `/humans/faces/tracked`.
 
-    `cropped` is the upright square around the face's box as the camera saw it, black
-    beyond the frame; `aligned` is the restored crop. `tracked`, the list of the ids, needs
-    hri_msgs.
+    `cropped` is the upright square around the face's box in the camera's image, black outside
+    the frame. `aligned` is the restored crop. `tracked` is the list of the ids; it needs hri_msgs.
     """
 
     def __init__(self, node: LifecycleNode) -> None:
-        """Create the topics that do not depend on a face."""
+        """Create the topic `tracked` if hri_msgs is installed; `publish` creates the others."""
         self._node = node
-        # Ids are global in REP-155, and a topic's name may not begin with a digit.
+        # Ids are global in REP-155, and a part of a topic's name must not begin with a digit.
         self._prefix = str(node.get_fully_qualified_name()).strip('/').replace('/', '_')
         self._faces: dict[int, tuple[Any, Any, float]] = {}
         self._tracked: Any = None
@@ -47,7 +46,7 @@ class Rep155Outputs:
             )
 
     def destroy(self) -> None:
-        """Take all topics down."""
+        """Destroy all publishers."""
         if self._tracked is not None:
             self._node.destroy_lifecycle_publisher(self._tracked)
         for track_id in list(self._faces):
@@ -56,12 +55,12 @@ class Rep155Outputs:
     def publish(
         self, frame: NDArray[np.uint8], faces: Sequence[RestoredFace], header: Header
     ) -> None:
-        """Send the faces of a frame.
+        """Publish the faces of a frame; untracked faces have no id and are skipped.
 
         Args:
-            frame: (H, W, 3) uint8 BGR that they are of.
-            faces: restored or passed on as they are.
-            header: of the source image.
+            frame: (H, W, 3) uint8 BGR image, the source of the faces.
+            faces: Faces of the frame, restored or passed on unrestored.
+            header: Header of the source image.
 
         """
         now = time.monotonic()
@@ -100,15 +99,15 @@ class Rep155Outputs:
 
 
 def upright_crop(frame: NDArray[np.uint8], face: Face, size: int) -> NDArray[np.uint8]:
-    """Cut the square around a face's box out of its frame, scaled.
+    """Cut the upright square around a face's box out of the frame and scale it.
 
     Args:
-        frame: (H, W, 3) uint8 BGR.
-        face: in it.
-        size: side of the result in pixels.
+        frame: (H, W, 3) uint8 BGR image.
+        face: Face in the frame.
+        size: Side length of the result in pixels.
 
     Returns:
-        (size, size, 3) uint8 BGR, black beyond the frame.
+        (size, size, 3) uint8 BGR image, black outside the frame.
 
     """
     scale = size / max(face.width, face.height, 1.0)

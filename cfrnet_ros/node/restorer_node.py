@@ -1,4 +1,4 @@
-"""The lifecycle node: wires topics, parameters and diagnostics to the worker thread."""
+"""The lifecycle node: connects topics, parameters and diagnostics with the worker thread."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from cfrnet_ros.vision.errors import VisionError
 
 DEFAULT_NAME = 'cfrnet'
 DIAGNOSTICS_PERIOD_S = 1.0
-#: Seconds after which the log says again why no image arrives.
+#: Time in seconds after which the reason why no image arrives is logged again.
 SILENCE_PERIOD_S = 30.0
 
 SUCCESS = TransitionCallbackReturn.SUCCESS
@@ -38,21 +38,21 @@ FAILURE = TransitionCallbackReturn.FAILURE
 
 
 class TransitionError(Exception):
-    """A reason for a transition to fail that the user can do something about."""
+    """A lifecycle transition failed for a reason that the user can remove."""
 
 
 class RestorerNode(LifecycleNode):
     """Restores the faces in a stream of images.
 
-    The executor thread only moves messages and answers services; inference runs
-    in a worker thread that takes the newest frame from a one-slot mailbox.
+    The executor thread only hands over messages and answers services. Inference runs in a worker
+    thread, which takes the newest frame from a mailbox with one slot.
     """
 
     def __init__(self, **kwargs: Any) -> None:
-        """Create the node, unconfigured.
+        """Create the node in the unconfigured state.
 
         Args:
-            kwargs: passed on to `LifecycleNode`, for instance `namespace`.
+            kwargs: Arguments for `LifecycleNode`, for instance `namespace`.
 
         """
         super().__init__(
@@ -64,17 +64,17 @@ class RestorerNode(LifecycleNode):
         self._state = 'unconfigured'
         self._transition_error = ''
         self._flow: Flow | None = None
-        # Worker of the last flow that was closed: it may still have a frame in hand.
+        # Worker of the last flow that was closed; it may still be processing a frame.
         self._ending: Thread | None = None
 
         self._diagnostics = self.create_publisher(DiagnosticArray, '/diagnostics', 10)
-        # A steady clock: diagnostics must go on while simulated time stands still.
+        # A steady clock, since diagnostics must continue while simulated time stands still.
         self._timer = self.create_timer(
             DIAGNOSTICS_PERIOD_S,
             self._publish_diagnostics,
             clock=Clock(clock_type=ClockType.STEADY_TIME),
         )
-        # The handle must be kept: the callback goes with it.
+        # The handle must be kept, since the callback is removed together with it.
         self._jump_handle = self.get_clock().create_jump_callback(
             JumpThreshold(
                 min_forward=None, min_backward=Duration(nanoseconds=-1), on_clock_change=True
@@ -85,25 +85,28 @@ class RestorerNode(LifecycleNode):
     def set_parameters_atomically(
         self, parameter_list: list[Parameter[Any]]
     ) -> SetParametersResult:
-        """Set parameters as `Node` does; a refusal says what was expected."""
+        """Set parameters as `Node` does, with a reason that names the expected type and range."""
         result = super().set_parameters_atomically(parameter_list)
         return self._params.explain(parameter_list, result)
 
     @property
     def autostart(self) -> bool:
-        """Whether the node is to configure and activate itself."""
+        """Whether the node configures and activates itself at start."""
         return self._params.settings.autostart
 
     def finish(self) -> None:
-        """Go to the finalized state, if a manager has not already brought the node there."""
+        """Shut down to the finalized state, unless a lifecycle manager has already done so."""
         if self._state != 'finalized':
             self.trigger_shutdown()
 
     def wait_for_worker(self, timeout_s: float) -> bool:
-        """Close the flow if it is still there, and wait for the last frame in hand.
+        """Close the flow if it still exists, and wait until the worker has finished its frame.
+
+        Args:
+            timeout_s: Longest time to wait, in seconds.
 
         Returns:
-            False if the frame takes longer than `timeout_s` seconds.
+            Whether the worker has ended in time; True if there is no worker.
 
         """
         self._close_flow()
@@ -112,49 +115,49 @@ class RestorerNode(LifecycleNode):
         self._ending.join(timeout_s)
         return not self._ending.is_alive()
 
-    # -- lifecycle: rclpy swallows what these raise, so each goes through _attempt
+    # -- lifecycle: rclpy discards exceptions of these methods, so each of them uses `_attempt`
 
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Load and warm up the models; create the topics."""
+        """Load and warm up the models, and create the topics."""
         return self._attempt('configure', 'configured', self._configure, 'inactive', state)
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Start the flow."""
+        """Subscribe to the images and start processing and publishing."""
         return self._attempt('activate', 'activated', self._activate, 'active', state)
 
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Stop processing and publishing; when it returns nothing goes out any more."""
+        """Stop processing and publishing; after this returns nothing is published any more."""
         return self._attempt('deactivate', 'deactivated', self._deactivate, 'inactive', state)
 
     def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Free the models and take the topics down."""
+        """Free the models and destroy the topics."""
         return self._attempt('clean up', 'cleaned up', self._release, 'unconfigured', state)
 
     def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Stop and free everything, from whatever state."""
+        """Stop and free everything, whatever the state was before."""
         return self._attempt('shut down', 'shut down', self._release, 'finalized', state)
 
     def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """After a transition that failed badly: free everything, back to unconfigured."""
+        """Free everything and return to the unconfigured state, after a transition's error."""
         return self._attempt('recover', 'recovered', self._release, 'unconfigured', state)
 
     def _attempt(
         self, what: str, done: str, action: Callable[[], None], label: str, state: LifecycleState
     ) -> TransitionCallbackReturn:
-        """Run a transition; log what goes wrong, and keep it for the diagnostics.
+        """Run a transition; if it fails, log the reason and keep it for the diagnostics.
 
         Args:
             what: Verb of the transition, for the log.
             done: Participle of that verb, for the diagnostics.
-            action: Function that does the work.
-            label: Label of the state that follows.
-            state: State before.
+            action: Function that performs the transition.
+            label: Label of the state after the transition.
+            state: State before the transition.
 
         """
         try:
             action()
         except (TransitionError, VisionError) as error:
-            # The text names cause and remedy: a traceback would add nothing.
+            # The text names cause and remedy, so a traceback would add nothing.
             self.get_logger().error(f'cannot {what}: {error}')
             self._transition_error = f'not {done}: {error}'
             return FAILURE
@@ -193,13 +196,13 @@ class RestorerNode(LifecycleNode):
         engine = load_engine(settings)
         for assumption in engine.card.assumed:
             self.get_logger().warning(
-                f'the model card of {engine.card.name} is incomplete, assuming {assumption}'
+                f'the model card of {engine.card.name} is incomplete; the node assumes {assumption}'
             )
         for part, session in (('restorer', engine.restorer), ('detector', engine.detector)):
             if session.fell_back:
                 self.get_logger().warning(
-                    f'{part}: provider {session.requested!r} was asked for, {session.used!r} is'
-                    f' used: {session.reason}'
+                    f'{part} runs on {session.used!r} instead of provider {session.requested!r}:'
+                    f' {session.reason}'
                 )
         for rejected in engine.rejected:
             self.get_logger().warning(f'self-test: {rejected}; another engine is used')
@@ -207,7 +210,7 @@ class RestorerNode(LifecycleNode):
         log(f'self-test of {engine.card.name} on {engine.restorer.used} {engine.self_test}')
         self._flow = Flow(self, engine, lambda: self._params.settings, self._monitor, self._log)
         if not detections.available():
-            self.get_logger().info('vision_msgs is not installed: ~/detections is not offered')
+            self.get_logger().info('vision_msgs is not installed, so ~/detections is not published')
         self._warn_about_qos_overrides()
         self.get_logger().info(
             f'{engine.card.name} ({engine.card.precision}, {engine.card.size} px) on'
@@ -216,13 +219,13 @@ class RestorerNode(LifecycleNode):
 
     def _activate(self) -> None:
         if self._flow is None:
-            raise TransitionError('configure first')
-        # Enables the lifecycle publishers.
+            raise TransitionError('the node must be configured first')
+        # This call enables the lifecycle publishers.
         super().on_activate(LifecycleState('inactive', 2))
         try:
             self._flow.start()
         except Exception:
-            # The node stays inactive, so nothing may be received or sent.
+            # The node stays inactive, so nothing may be received or published.
             self._deactivate()
             raise
 
@@ -271,17 +274,18 @@ class RestorerNode(LifecycleNode):
             msg.header.stamp = self.get_clock().now().to_msg()
             self._diagnostics.publish(msg)
         except Exception:
-            # An exception here would end the executor, and with it the node.
-            self._log.error('diagnostics', f'no diagnostics: {traceback.format_exc().strip()}')
+            # An unhandled exception would end the executor and thus the node.
+            text = traceback.format_exc().strip()
+            self._log.error('diagnostics', f'diagnostics cannot be published: {text}')
 
     def _explain_silence(self, settings: Settings, report: Report) -> str:
-        """Say why no image arrives, in the log as well; '' while images arrive."""
+        """Return and log the reason why no image arrives; return '' while images arrive."""
         silent_s = report.active_s if report.since_image_s is None else report.since_image_s
         if self._state != ACTIVE or silent_s <= settings.diagnostics_no_image_error_s:
             return ''
         reason = explain_silence(self, settings.image_transport)
         text = f'no image for {silent_s:.0f} s: {reason}'
-        # By reason: another one is told at once.
+        # The kind includes the reason, so that another reason is logged at once.
         self._log.warn(f'silence: {reason}', text, SILENCE_PERIOD_S)
         return reason
 
@@ -293,6 +297,6 @@ class RestorerNode(LifecycleNode):
             topic = name.split('.')[1] if name.count('.') >= 2 else ''
             if topic not in topics:
                 self.get_logger().warning(
-                    f'{name} has no effect: this node has no topic {topic!r}, but'
+                    f'{name} has no effect: this node has no topic {topic!r}; its topics are'
                     f' {", ".join(sorted(topics))}'
                 )

@@ -1,4 +1,4 @@
-"""What ROS 2 says of a wrong command line or params file, in words that name the remedy."""
+"""Explanations, with remedies, of ROS 2's errors about command lines and params files."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _BEGINNING = '`/**:` and, on the next line, `  ros__parameters:` with two unders
 
 
 class ArgumentError(Exception):
-    """An argument that would be ignored; the text names the remedy."""
+    """Argument that ROS 2 would ignore; the text of the error names the remedy."""
 
 
 def explain(error: Exception) -> str:
@@ -23,8 +23,8 @@ def explain(error: Exception) -> str:
         error: Exception of `rclpy.init` or of the node's constructor.
 
     Returns:
-        Cause and remedy, followed by the original text in parentheses; the original text
-        alone where nothing is known of it.
+        Cause and remedy, followed by the original text in parentheses; the original text alone if
+        no explanation is known.
 
     """
     if isinstance(error, ArgumentError):
@@ -38,10 +38,10 @@ def explain(error: Exception) -> str:
 
 
 def check_arguments(arguments: Sequence[str]) -> None:
-    """Refuse assignments that stand where ROS 2 does not read them.
+    """Refuse assignments at places where ROS 2 does not read them.
 
     Args:
-        arguments: Command line, with or without the program's name.
+        arguments: Words of the command line, with or without the program's name.
 
     Raises:
         ArgumentError: There are such assignments; the text says how to write them.
@@ -129,7 +129,10 @@ def _no_value(text: str, found: re.Match[str]) -> str:
 
 
 def _not_set(text: str, found: re.Match[str]) -> str:
-    return 'a parameter is given without a value; an empty list counts as none, write [""] instead'
+    return (
+        'a parameter is given without a value; ROS 2 treats an empty list as no value, so write'
+        ' [""] instead'
+    )
 
 
 def _no_yaml(text: str, found: re.Match[str]) -> str:

@@ -1,4 +1,4 @@
-"""Warnings that cannot flood the log, each kind throttled on its own."""
+"""Log in which each kind of message is throttled separately."""
 
 from __future__ import annotations
 
@@ -9,14 +9,20 @@ from rclpy.impl.rcutils_logger import RcutilsLogger
 
 
 class ThrottledLog:
-    """Logs a kind of message at most every few seconds and tells how many it kept back.
+    """Logs each kind of message at most every few seconds, with the number of suppressed ones.
 
-    rclpy throttles by the place in the code, so a stream of one kind would
-    silence all others that are logged from the same line. Thread-safe.
+    rclpy throttles by the line of code, so frequent messages of one kind would suppress all other
+    kinds that are logged from the same line. Thread-safe.
     """
 
     def __init__(self, logger: RcutilsLogger, interval_s: float = 5.0) -> None:
-        """Log to `logger`, each kind at most once in `interval_s` seconds."""
+        """Set the logger and the throttling.
+
+        Args:
+            logger: Logger that writes the messages.
+            interval_s: Shortest time in seconds between two messages of the same kind.
+
+        """
         self._logger = logger
         self._interval_s = interval_s
         self._lock = Lock()
@@ -24,12 +30,13 @@ class ThrottledLog:
         self._kept_back: dict[str, int] = {}
 
     def warn(self, kind: str, text: str, interval_s: float | None = None) -> None:
-        """Log a warning, or count it for the next of its kind.
+        """Log a warning, or count it as suppressed.
 
         Args:
-            kind: Name that warnings of one kind share.
-            text: Text of the warning.
-            interval_s: Seconds between two warnings of this kind, None for the usual ones.
+            kind: Name of the kind, by which messages are throttled.
+            text: Text of the message.
+            interval_s: Shortest time between two warnings of this kind in seconds, None for the
+                usual interval.
 
         """
         message = self._admit(kind, text, interval_s)
@@ -37,7 +44,13 @@ class ThrottledLog:
             self._logger.warning(message)
 
     def error(self, kind: str, text: str) -> None:
-        """Log an error, or count it for the next of its kind."""
+        """Log an error, or count it as suppressed.
+
+        Args:
+            kind: Name of the kind, by which messages are throttled.
+            text: Text of the message.
+
+        """
         message = self._admit(kind, text)
         if message is not None:
             self._logger.error(message)

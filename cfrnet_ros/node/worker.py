@@ -1,4 +1,4 @@
-"""The thread that takes frames out of the mailbox."""
+"""Worker thread that processes the items of a mailbox."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ T = TypeVar('T')
 
 
 class Worker(Generic[T]):
-    """Calls a function with every item that it gets out of a mailbox, in a thread of its own.
+    """Calls a function with every item that it takes from a mailbox, in a thread of its own.
 
     Attributes:
-        thread: Thread that calls; it ends once the mailbox is closed.
+        thread: Thread in which the function is called. It ends once the mailbox is closed.
 
     """
 
@@ -29,18 +29,19 @@ class Worker(Generic[T]):
         """Start the thread.
 
         Args:
-            mailbox: Mailbox of the items; closing it ends the thread after the item in hand.
+            mailbox: Mailbox of the items. After it is closed, the thread ends with its current
+                item.
             handle: Function that is called with each item.
-            on_crash: Function that is called with an item whose handling raised, so that one
-                bad frame never ends the flow.
+            on_crash: Function that is called with an item and the exception that `handle` raised
+                for it, so that one bad item never ends the thread.
             name: Name of the thread, as debuggers and `top -H` show it.
 
         """
         self._mailbox = mailbox
         self._handle = handle
         self._on_crash = on_crash
-        # A daemon: an engine that hangs in native code must not keep a process
-        # alive that was asked to end.
+        # A daemon thread, since an engine that hangs in native code must not keep a process alive
+        # that was asked to end.
         self.thread = Thread(target=self._run, name=name, daemon=True)
         self.thread.start()
 
@@ -53,5 +54,5 @@ class Worker(Generic[T]):
                 self._handle(item)
             except Exception as error:
                 self._on_crash(item, error)
-            # Not held until the next frame arrives: it may be megabytes.
+            # The item is freed before the next one arrives, since it may take megabytes.
             del item

@@ -1,4 +1,4 @@
-"""What comes back for the one frame that is in flight."""
+"""Collects what the node answers for the one frame that is in flight."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ from cfrnet_ros.replay.plan import (
 from cfrnet_ros.replay.reports import FrameReport, parse_frame
 from cfrnet_ros.replay.stamps import read_stamp
 
-#: Topics with messages for a frame.
+#: Topics on which the node sends messages about a frame.
 _ANSWERS = (FACE_TOPIC, FACE_STATUS_TOPIC, FRAME_STATUS_TOPIC, RESTORED_TOPIC)
 
 
 @dataclass(frozen=True)
 class Counters:
-    """The node's own count of the images that it received since its start.
+    """The node's own count of the images that it received since it started.
 
     Attributes:
-        heard: monotonic time when it was published, seconds.
-        received: images.
-        rejected: images, by cause.
+        heard: Monotonic time when the count was published, in seconds.
+        received: Number of images received.
+        rejected: Number of images rejected, by cause.
 
     """
 
@@ -41,14 +41,14 @@ class Counters:
 
 @dataclass
 class Answer:
-    """What came back for a frame so far.
+    """Messages that have arrived for a frame so far.
 
     Attributes:
-        stamp_ns: of the frame.
-        crops: serialised, in order.
-        restored: serialised whole frame.
-        faces: what the node says about the faces, serialised.
-        report: what the node says about the frame.
+        stamp_ns: Header stamp of the frame, in nanoseconds.
+        crops: Serialised crops, in the order of arrival.
+        restored: Serialised restored whole frame.
+        faces: Serialised status of the faces in the frame.
+        report: Status of the frame as a whole.
 
     """
 
@@ -60,10 +60,11 @@ class Answer:
 
     @property
     def complete(self) -> bool:
-        """Whether nothing more will come.
+        """Whether every message of the frame has arrived.
 
-        The frame's status comes for every frame, also for one without a face or a rejected
-        one, and says how many crops there are; the rest comes for all but the rejected.
+        The node sends a status for every frame, also for one that is rejected or shows no
+        face. The status says how many crops there are. Only for a rejected frame does nothing
+        else follow.
         """
         if self.report is None:
             return False
@@ -74,16 +75,16 @@ class Answer:
 
 
 class Answers:
-    """Collects messages from the spinning thread for the one who waits for them."""
+    """Collects messages from the spinning thread for the thread that waits for them."""
 
     def __init__(self) -> None:
-        """Expect nothing yet."""
+        """Start without an expected frame."""
         self._changed = Condition()
         self._answer = Answer(-1)
         self._counters: Counters | None = None
 
     def hear(self, topic: str, time_ns: int, data: bytes) -> None:
-        """Take a message; those for other frames are passed over."""
+        """Take a message; messages for other frames are ignored."""
         del time_ns
         with self._changed:
             answer = self._answer
@@ -102,24 +103,24 @@ class Answers:
             self._changed.notify_all()
 
     def expect(self, stamp_ns: int) -> Answer:
-        """Begin to collect for a frame; call before it is sent."""
+        """Begin to collect for a frame; must be called before the frame is sent."""
         with self._changed:
             self._answer = Answer(stamp_ns)
             return self._answer
 
     def forget(self) -> None:
-        """Start over with another node."""
+        """Drop everything collected, before another node is started."""
         with self._changed:
             self._answer, self._counters = Answer(-1), None
 
     def wait(self, timeout_s: float) -> bool:
-        """Wait until the answer is complete; False after the timeout (seconds)."""
+        """Wait until the answer is complete; returns False after the timeout (seconds)."""
         with self._changed:
             return self._changed.wait_for(lambda: self._answer.complete, timeout_s)
 
     @property
     def counters(self) -> Counters | None:
-        """The node's newest count, None before its first diagnostics."""
+        """Return the node's newest count, or None before its first diagnostics."""
         with self._changed:
             return self._counters
 

@@ -22,10 +22,10 @@ class BagMessage:
     """One message of a bag.
 
     Attributes:
-        topic: name of the topic.
-        msgtype: such as 'sensor_msgs/msg/Image'.
-        time_ns: when it was recorded, nanoseconds since the epoch.
-        data: serialised (CDR), as it went over the wire.
+        topic: Name of the topic.
+        msgtype: Type of the message, such as 'sensor_msgs/msg/Image'.
+        time_ns: Time of recording, in nanoseconds since the epoch.
+        data: Serialised message (CDR), as it was transmitted.
 
     """
 
@@ -42,10 +42,10 @@ class BagReader(AbstractContextManager['BagReader']):
         """Open a bag.
 
         Args:
-            path: folder with a metadata.yaml, or a single .mcap or .db3 file.
+            path: Folder with a metadata.yaml, or a single .mcap or .db3 file.
 
         Raises:
-            BagError: it is missing or cannot be read.
+            BagError: The bag does not exist or cannot be read.
 
         """
         self.path = Path(path).expanduser()
@@ -57,10 +57,10 @@ class BagReader(AbstractContextManager['BagReader']):
                 [self.path], default_typestore=get_typestore(Stores.ROS2_KILTED)
             )
             self._reader.open()
-        except Exception as error:  # rosbags raises whatever its parsers raise
+        except Exception as error:  # rosbags lets the exceptions of its parsers through
             raise BagError(
-                f"'{path}' cannot be read as a ROS 2 bag: {error}; if recording was cut off,"
-                ' `ros2 bag reindex` may mend it'
+                f"'{path}' cannot be read as a ROS 2 bag: {error}; if the recording was"
+                ' interrupted, `ros2 bag reindex` may repair it'
             ) from error
 
     def __exit__(self, *exc: object) -> None:
@@ -69,9 +69,10 @@ class BagReader(AbstractContextManager['BagReader']):
 
     @property
     def topics(self) -> dict[str, str]:
-        """Message type by topic; of a topic with several, the only one that is read.
+        """Return the message type of each topic, by topic name.
 
-        That is Image before CompressedImage before any other.
+        Of a topic with several types only one is read: Image is preferred to CompressedImage, and
+        CompressedImage to any other type.
         """
         kinds: dict[str, str] = {}
         for connection in self._reader.connections:
@@ -82,22 +83,23 @@ class BagReader(AbstractContextManager['BagReader']):
 
     @property
     def duration_s(self) -> float:
-        """From the first message to the last, in seconds."""
+        """Return the time from the first message to the last, in seconds."""
         return float(self._reader.duration) / 1e9
 
     def count(self, topic: str) -> int:
-        """Count the messages of a topic, 0 if there is no such topic."""
+        """Count the messages of a topic; returns 0 if there is no such topic."""
         return sum(connection.msgcount for connection in self._connections(topic))
 
     def image_topic(self, wanted: str | None = None) -> str:
-        """Choose the topic to play.
+        """Choose the topic whose images are played.
 
         Args:
-            wanted: name of a topic; None takes the only one with images, a raw one
-                before a compressed one.
+            wanted: Name of a topic. None chooses the only topic with images; where the bag has
+                raw and compressed images, the raw ones.
 
         Raises:
-            BagError: no such topic, no images in it, or several to choose from.
+            BagError: The topic does not exist or has no images, or there are several to choose
+                from.
 
         """
         images = {name: kind for name, kind in self.topics.items() if kind in (RAW, COMPRESSED)}
@@ -111,14 +113,14 @@ class BagReader(AbstractContextManager['BagReader']):
             if len(names) == 1:
                 return names[0]
             if names:
-                raise BagError(f"'{self.path}' has several image topics, name one of: {listed}")
+                raise BagError(f"'{self.path}' has several image topics; choose one of: {listed}")
         raise BagError(f"'{self.path}' has no topic with images")
 
     def messages(self, *topics: str) -> Iterator[BagMessage]:
         """Yield the messages of some topics, or of all, in the order of recording.
 
         Raises:
-            BagError: the bag breaks off.
+            BagError: The bag ends in the middle of a message or is damaged.
 
         """
         connections = [found for name in topics for found in self._connections(name)]
@@ -128,7 +130,7 @@ class BagReader(AbstractContextManager['BagReader']):
             for connection, time_ns, data in self._reader.messages(connections):
                 yield BagMessage(connection.topic, connection.msgtype, time_ns, bytes(data))
         except Exception as error:
-            raise BagError(f"'{self.path}' breaks off: {error}") from error
+            raise BagError(f"'{self.path}' cannot be read to its end: {error}") from error
 
     def _connections(self, topic: str) -> list[Connection]:
         kind = self.topics.get(topic)

@@ -24,7 +24,7 @@ from cfrnet_ros.replay.errors import BagError
 
 _FOREVER = QosTime(9223372036, 854775807)
 
-#: What a replay of the bag offers; reliable, so that subscribers of any kind match.
+#: Offered QoS, for whoever replays the bag; reliable, so that subscribers of any kind match.
 OFFERED = Qos(
     history=QosHistory.KEEP_LAST,
     depth=10,
@@ -39,16 +39,16 @@ OFFERED = Qos(
 
 
 class BagWriter(AbstractContextManager['BagWriter']):
-    """A new bag, with its message definitions inside; safe to use from several threads."""
+    """A new bag that contains its message definitions; safe to use from several threads."""
 
     def __init__(self, path: str | Path) -> None:
         """Create a bag.
 
         Args:
-            path: folder to make; it must not exist.
+            path: Folder to create; it must not exist yet.
 
         Raises:
-            BagError: it exists, or cannot be made.
+            BagError: The folder exists already or cannot be created.
 
         """
         self.path = Path(path)
@@ -70,14 +70,14 @@ class BagWriter(AbstractContextManager['BagWriter']):
         self.close()
 
     def add_topic(self, topic: str, msgtype: str) -> None:
-        """Announce a topic.
+        """Add a topic to the bag.
 
         Args:
-            topic: absolute name.
-            msgtype: such as 'sensor_msgs/msg/Image'.
+            topic: Absolute name of the topic.
+            msgtype: Type of its messages, such as 'sensor_msgs/msg/Image'.
 
         Raises:
-            BagError: the definition of the type is not to be had.
+            BagError: The definition of the message type is not installed.
 
         """
         _learn_type(self._types, msgtype)
@@ -88,32 +88,32 @@ class BagWriter(AbstractContextManager['BagWriter']):
             self.counts[topic] = 0
 
     def write(self, topic: str, time_ns: int, data: bytes) -> None:
-        """Append a serialised (CDR) message; nothing happens once the bag is closed."""
+        """Append a serialised (CDR) message; does nothing once the bag is closed."""
         with self._lock:
             if self._open:
                 self._writer.write(self._connections[topic], time_ns, data)
                 self.counts[topic] += 1
 
     def write_canonical(self, topic: str, time_ns: int, data: bytes) -> None:
-        """Append a serialised message with zeros for padding.
+        """Append a serialised message whose padding bytes are set to zero.
 
-        CDR aligns numbers, and Fast CDR leaves in the gaps what was in memory: two
-        serialisations of one message need not be equal.
+        CDR aligns numbers, and Fast CDR leaves in the gaps what was in memory before. So two
+        serialisations of the same message need not be equal.
 
         Raises:
-            BagError: the message cannot be read.
+            BagError: The message cannot be read.
 
         """
         msgtype = self._connections[topic].msgtype
         try:
             message = self._types.deserialize_cdr(data, msgtype)
             data = bytes(self._types.serialize_cdr(message, msgtype))
-        except Exception as error:  # rosbags raises whatever its parsers raise
-            raise BagError(f'a message on {topic} is no {msgtype}: {error}') from error
+        except Exception as error:  # rosbags lets the exceptions of its parsers through
+            raise BagError(f'a message on {topic} is not a {msgtype}: {error}') from error
         self.write(topic, time_ns, data)
 
     def close(self) -> None:
-        """Write the index and metadata.yaml."""
+        """Write the index and metadata.yaml, and close the bag."""
         with self._lock:
             if self._open:
                 self._open = False
@@ -121,7 +121,7 @@ class BagWriter(AbstractContextManager['BagWriter']):
 
 
 def _learn_type(types: Typestore, msgtype: str) -> None:
-    """Add a type's package to the known ones, from its installed .msg files."""
+    """Register all message types of a type's package, from its installed .msg files."""
     if msgtype in types.fielddefs:
         return
     package = msgtype.split('/')[0]

@@ -1,4 +1,4 @@
-"""Text on pictures."""
+"""Captions on pictures."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def blank(height: int, width: int, text: str) -> Picture:
 
 
 def fit(picture: Picture, height: int) -> Picture:
-    """Scale a picture to a height in pixels; the width is even, as video codecs want it."""
+    """Scale a picture to a height in pixels; the width is even, as video codecs require."""
     width = max(2, round(picture.shape[1] * height / picture.shape[0] / 2) * 2)
     if picture.shape[:2] == (height, width):
         return picture

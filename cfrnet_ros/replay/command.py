@@ -1,4 +1,4 @@
-"""Entry point of `cfrnet-replay`: says what to install where a package is missing."""
+"""Entry point of `cfrnet-replay`: says what to install if a package is missing."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import importlib.util
 import sys
 from collections.abc import Sequence
 
-#: Packages by the modules that the replay imports, beyond what the node needs. The extra
-#: `replay` of setup.py names the same, and package.xml, where CFRNET_REPLAY is 1.
+#: pip packages by the modules that the replay imports and the node does not need. The extra
+#: `replay` of setup.py lists the same, and so does package.xml where CFRNET_REPLAY is 1.
 PACKAGES = {
     'jinja2': 'jinja2',
     'matplotlib': 'matplotlib',
@@ -18,18 +18,18 @@ PACKAGES = {
 
 
 def missing_packages() -> list[str]:
-    """Names of the packages that are to be installed first, as pip knows them."""
+    """Return the pip names of the packages that are not installed."""
     return [name for module, name in PACKAGES.items() if importlib.util.find_spec(module) is None]
 
 
 def main(args: Sequence[str] | None = None) -> int:
-    """Run the replay; returns its exit code, 1 where packages are missing."""
+    """Run the replay; returns its exit code, which is 1 if packages are missing."""
     missing = missing_packages()
     if missing:
         print(
-            f'cfrnet-replay: not installed: {", ".join(missing)}. The replay needs what the node'
-            f' does without. Install it by\n  python3 -m pip install {" ".join(missing)}\nor, in a'
-            ' ROS 2 workspace, by\n'
+            f'cfrnet-replay: not installed: {", ".join(missing)}. The replay needs packages that'
+            f' the node does not. Install them with\n  python3 -m pip install {" ".join(missing)}\n'
+            'or, in a ROS 2 workspace, with\n'
             '  CFRNET_REPLAY=1 rosdep install --from-paths src --ignore-src -y',
             file=sys.stderr,
         )

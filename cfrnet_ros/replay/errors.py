@@ -1,18 +1,18 @@
-"""What can go wrong in a replay; every message names the cause and what to do."""
+"""Errors of a replay; every message names the cause and what to do."""
 
 from __future__ import annotations
 
 
 class ReplayError(Exception):
-    """A replay cannot start or go on."""
+    """A replay cannot start or cannot continue."""
 
 
 class BagError(ReplayError):
-    """A bag is missing, broken, or lacks what is needed."""
+    """A bag is missing or damaged, or lacks required topics or messages."""
 
 
 class NodeDiedError(ReplayError):
-    """The node's process ended while it was needed."""
+    """The node's process ended while the replay needed it."""
 
 
 class ParameterError(ReplayError):

@@ -1,4 +1,4 @@
-"""What became of every frame that was sent."""
+"""The outcome of every frame that was sent."""
 
 from __future__ import annotations
 
@@ -28,20 +28,21 @@ Count = Literal['found', 'reused', 'cycles_asked', 'cycles_allowed', 'cycles_use
 
 @dataclass(frozen=True)
 class FrameRow:
-    """One frame of one pass.
+    """One frame of one pass through the bag.
 
     Attributes:
-        number: of the pass, from 0.
-        cycles: that were asked for in this pass.
-        frame: what was sent.
-        time_s: since the pass began: of sending in real time, of recording when
-            deterministic.
-        outcome: PROCESSED, REJECTED, or DROPPED for a newer one.
-        reason: why it was rejected.
-        report: what the node said about it, None if nothing.
-        entries: what the node said about its faces, in the order of their crops.
-        latency_ms: from sending to the arrival of the node's report.
-        age_ms: from sending to the arrival of the first crop, NaN without one.
+        number: Number of the pass, from 0.
+        cycles: Number of cycles requested in this pass.
+        frame: Frame that was sent.
+        time_s: Time since the pass began, in seconds. In real time it is the time of sending;
+            in a deterministic replay it is the time of recording.
+        outcome: Outcome, one of PROCESSED, REJECTED and DROPPED (in favour of a newer frame).
+        reason: Reason for the rejection.
+        report: Status that the node sent for the frame, None if it sent none.
+        entries: Status of each face in the frame, in the order of the crops.
+        latency_ms: Time from sending to the arrival of the node's report, in milliseconds.
+        age_ms: Time from sending to the arrival of the first crop, in milliseconds; NaN if no
+            crop arrived.
 
     """
 
@@ -58,27 +59,27 @@ class FrameRow:
 
     @property
     def faces(self) -> int:
-        """How many crops were sent."""
+        """Number of crops that the node sent."""
         return 0 if self.report is None else self.report.record.passed_on
 
     @property
     def track_ids(self) -> list[int]:
-        """Of the faces whose crops were sent."""
+        """Track ids of the faces whose crops the node sent."""
         return [face.track_id for face in self.entries]
 
     @property
     def record(self) -> FrameRecord | None:
-        """Account of the frame, None if it was not processed."""
+        """Record of the frame, None if it was not processed."""
         return None if self.report is None or self.report.rejected else self.report.record
 
     def count(self, name: Count) -> float:
-        """Return a number of the frame's account, NaN if it is not known."""
+        """Return a number of the frame's record, or NaN if it is not known."""
         value: int | None = None if self.record is None else getattr(self.record, name)
         return float('nan') if value is None else float(value)
 
     @property
     def stages_ms(self) -> Mapping[Stage, float]:
-        """Duration by stage in milliseconds; of a rejected frame up to its rejection."""
+        """Duration of each stage in milliseconds; of a rejected frame up to its rejection."""
         return {} if self.report is None else self.report.record.stages_ms
 
 
@@ -90,10 +91,10 @@ class _Arrivals:
 
 
 def collect_frames(log: ReplayLog) -> list[FrameRow]:
-    """Match what was sent with what came back, by header stamp and order.
+    """Match the frames sent with the messages received, by header stamp and order.
 
     Raises:
-        BagError: a recording cannot be read.
+        BagError: A recording cannot be read.
 
     """
     arrivals = _Arrivals()
@@ -129,10 +130,10 @@ def _rows(index: int, played: Pass, arrivals: _Arrivals, deterministic: bool) ->
         if report is not None and report.record.passed_on:
             crops = arrivals.crops.get(frame.stamp_ns, deque())
             times = [crops.popleft() for _ in range(min(report.record.passed_on, len(crops)))]
-            # In lockstep the crops are not recorded at their time; they come right before
-            # the report.
+            # In lockstep the crops are not recorded at the time of their arrival; they arrive
+            # immediately before the report.
             age = ((times[0] if times else arrived) - frame.sent_ns) / 1e6
-        # In lockstep no frame is dropped: the node's count said that it was refused.
+        # In lockstep no frame is dropped: the node counted this one as rejected.
         outcome, reason = (REJECTED, 'refused') if deterministic else (DROPPED, '')
         if report is not None:
             outcome, reason = (REJECTED if report.rejected else PROCESSED), report.rejected

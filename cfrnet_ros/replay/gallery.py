@@ -1,4 +1,4 @@
-"""Before and after, side by side: the same stretch of the bag at each number of cycles."""
+"""Before and after side by side: the same part of the bag at each number of cycles."""
 
 from __future__ import annotations
 
@@ -14,14 +14,15 @@ from cfrnet_ros.replay.recording import Segment
 
 @dataclass(frozen=True)
 class Cell:
-    """A crop after some cycles.
+    """One crop, restored with one number of cycles.
 
     Attributes:
-        cycles: how many.
-        crop: (N, N, 3) uint8 BGR, None if no face came back in this segment.
-        index: of the frame, -1 without one.
-        psnr_before: mean over the segment's largest faces, dB; NaN without truth.
-        psnr_after: the same, after.
+        cycles: Number of cycles.
+        crop: (N, N, 3) uint8 BGR crop, None if no face was received in this segment.
+        index: Index of the frame, -1 if there is none.
+        psnr_before: Mean PSNR of the segment's largest faces before restoration, in dB; NaN
+            without ground truth.
+        psnr_after: Mean PSNR of the same faces after restoration, in dB.
 
     """
 
@@ -37,10 +38,10 @@ class Row:
     """One segment of the bag.
 
     Attributes:
-        name: of the segment.
-        before: (N, N, 3) uint8 BGR, the crop as the camera gave it.
-        truth: the crop as a perfect camera would have given it, None if unknown.
-        cells: for each pass.
+        name: Name of the segment.
+        before: (N, N, 3) uint8 BGR crop as the camera gave it.
+        truth: Crop as a perfect camera would have given it, None if unknown.
+        cells: Restored crop of each pass.
 
     """
 
@@ -54,8 +55,8 @@ class Row:
 class Gallery:
     """Chooses frames in advance and keeps their pictures as the samples go by.
 
-    A busy node drops frames, and other ones at other cycles: the frames of a row are as
-    close to each other as can be had.
+    A busy node drops frames, and which ones depends on the number of cycles. The frames of a
+    row are therefore as close to each other as possible, but not always the same.
     """
 
     cycles: Sequence[int]
@@ -67,12 +68,12 @@ class Gallery:
     def choose(
         cls, cycles: Sequence[int], segments: Sequence[Segment], rows: Sequence[FrameRow]
     ) -> Gallery:
-        """Choose the frames.
+        """Choose the frames to show.
 
         Args:
-            cycles: of each pass.
-            segments: of the bag.
-            rows: of all passes.
+            cycles: Number of cycles of each pass.
+            segments: Segments of the bag.
+            rows: Frames of all passes.
 
         """
         gallery = cls(cycles, segments)
@@ -92,16 +93,16 @@ class Gallery:
         return gallery
 
     def offer(self, sample: FrameSample) -> None:
-        """Keep a sample if it is one of the chosen."""
+        """Keep a sample if its frame was chosen."""
         for key, index in self.chosen.items():
             if key[1] == sample.row.number and index == sample.row.frame.index and sample.faces:
                 self.kept[key] = sample
 
     def rows(self, faces: Sequence[FaceRow]) -> list[Row]:
-        """Put the pictures together.
+        """Assemble the rows of the gallery.
 
         Args:
-            faces: of all passes; the means are over the first crop of each frame.
+            faces: Crops of all passes; the means are over the first crop of each frame.
 
         """
         first = [face for face in faces if face.slot == 0]
@@ -138,7 +139,7 @@ class Gallery:
 
 
 def _aligned(by_pass: Sequence[Sequence[int]]) -> list[int]:
-    """Choose a frame of each pass, closest to those of the others; -1 where there is none."""
+    """Choose a frame of each pass, close to those of the others; -1 for a pass without one."""
     anchors = min((group for group in by_pass if group), key=len, default=[])
     if not anchors:
         return [-1] * len(by_pass)
@@ -146,7 +147,7 @@ def _aligned(by_pass: Sequence[Sequence[int]]) -> list[int]:
     def spread(index: int) -> int:
         return sum(min(abs(found - index) for found in group) for group in by_pass if group)
 
-    # Of equally good ones the middle one: conditions need a moment to show.
+    # Of equally good frames, take the middle one: a new condition takes a moment to show.
     middle = anchors[len(anchors) // 2]
     best = min(anchors, key=lambda index: (spread(index), abs(index - middle)))
     return [min(group, key=lambda found: abs(found - best)) if group else -1 for group in by_pass]

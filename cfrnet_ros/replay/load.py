@@ -1,4 +1,4 @@
-"""Keeping the CPU busy for a while, to see what a load spike does to the node."""
+"""Keeps the CPU busy for a while, to show how the node behaves during a load spike."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ import time
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
-#: Ends by itself, so that nothing is left behind even if we are killed.
+#: Program that ends by itself, so that no process is left behind even if the replay is killed.
 _BURN = 'import sys, time\nend = time.monotonic() + {:f}\nwhile time.monotonic() < end: pass'
 
 
 @dataclass(frozen=True)
 class LoadSpike:
-    """When and how much.
+    """Start, length and size of a load spike.
 
     Attributes:
-        start_s: after the first frame of a pass, seconds, 0 or above.
-        seconds: how long, above 0.
-        processes: how many, each of which keeps one core busy, 1 or above.
+        start_s: Start after the first frame of a pass, in seconds, 0 or above.
+        seconds: Length in seconds, above 0.
+        processes: Number of processes, 1 or above; each keeps one core busy.
 
     Raises:
-        ValueError: a value is out of range.
+        ValueError: A value is out of range.
 
     """
 
@@ -33,7 +33,7 @@ class LoadSpike:
 
     def __post_init__(self) -> None:
         """Check the ranges."""
-        # Written so that NaN is refused as well.
+        # This form of the comparison refuses NaN as well.
         if not (self.start_s >= 0 and 0 < self.seconds <= 3600 and 1 <= self.processes <= 256):
             raise ValueError(
                 'a load spike needs START of 0 or more, SECONDS from 0 to 3600 and PROCESSES from'
@@ -42,10 +42,10 @@ class LoadSpike:
 
     @classmethod
     def parse(cls, text: str) -> LoadSpike:
-        """Read 'START,SECONDS,PROCESSES'.
+        """Parse 'START,SECONDS,PROCESSES'.
 
         Raises:
-            ValueError: of another form, or out of range.
+            ValueError: The text has another form, or a value is out of range.
 
         """
         parts = text.split(',')
@@ -55,18 +55,19 @@ class LoadSpike:
 
 
 class LoadGenerator(AbstractContextManager['LoadGenerator']):
-    """Runs one spike in the background; use it in a `with` statement.
+    """Runs one spike in the background; to be used in a `with` statement.
 
     Attributes:
-        spikes: from when to when the processes ran, nanoseconds since the epoch.
+        spikes: Start and end of each time that the processes ran, in nanoseconds since the
+            epoch.
 
     """
 
     def __init__(self, spike: LoadSpike | None) -> None:
-        """Prepare.
+        """Prepare the spike without starting it.
 
         Args:
-            spike: None does nothing.
+            spike: Spike to run; None for no load.
 
         """
         self.spikes: list[tuple[int, int]] = []
@@ -75,11 +76,11 @@ class LoadGenerator(AbstractContextManager['LoadGenerator']):
         self._thread = threading.Thread(target=self._run, name='load', daemon=True)
 
     def begin(self) -> None:
-        """Start the clock."""
+        """Start the clock from which `LoadSpike.start_s` counts."""
         self._thread.start()
 
     def __exit__(self, *exc: object) -> None:
-        """End it, also before its time."""
+        """End the processes, even before the spike is over."""
         self._stop.set()
         if self._thread.ident is not None:
             self._thread.join()

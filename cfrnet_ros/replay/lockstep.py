@@ -1,14 +1,14 @@
-"""Deterministic replay: every frame, one at a time, so that two runs give the same bag.
+"""Deterministic replay: frames are sent one at a time, so that two runs give the same bag.
 
-The next frame is sent once everything that belongs to the last one is here.
-`~/frame/status` comes for every frame that the node took, with or without a face, and says
-how many crops there are. A frame that it refused at the door, or that got lost on the way,
-is known by the node's own count in `/diagnostics`.
+The next frame is sent once every message that belongs to the last one has arrived.
+`~/frame/status` comes for every frame that the node processed, with or without a face, and
+says how many crops there are. Whether the node refused a frame on reception, or never received
+it, is known from the node's own count in `/diagnostics`.
 
-What follows from the images goes to the bag `restored`, in the order of the frames, with
-the bag's times: crops, restored frames, what is said about the faces. What depends on the
-machine goes to the bag `diagnostics` as it arrives. Each number of cycles gets a node of
-its own, so that no pass depends on the one before.
+Messages that follow from the images alone go to the bag `restored`, in the order of the frames
+and with the times of the played bag: crops, restored frames and face status. Messages that
+depend on the machine go to the bag `diagnostics` as they arrive. Each number of cycles gets a
+node of its own, so that no pass depends on the one before.
 """
 
 from __future__ import annotations
@@ -38,40 +38,40 @@ from cfrnet_ros.replay.recorder import Recorder
 from cfrnet_ros.replay.ros_session import RosSession
 from cfrnet_ros.replay.stamps import read_stamp
 
-#: What makes the node a function of its images; the user's own parameters are stronger.
-#: One thread, because sums in another order differ in the last digit. Simulated time
-#: without a clock, because ages of recorded images mean nothing.
+#: Parameters that make the node's output depend on its images only; the user's own parameters
+#: override them. One thread, because sums in another order differ in the last digit. Simulated
+#: time without a clock, because the ages of recorded images mean nothing.
 PARAMETERS: dict[str, Any] = {'threads': 1, 'use_sim_time': True}
 
-#: Between two looks at whether the node still lives, in seconds.
+#: Seconds between two checks that the node is still running.
 _LOOK_S = 0.2
-#: The node's count is only believed if it was published this long after the sending: it
-#: comes once a second, and a large image takes a moment to arrive.
+#: The node's count is only used if it was published this many seconds after the frame was sent:
+#: the count is published once a second, and a large image takes a moment to arrive.
 _SETTLED_S = 1.2
-#: A frame is sent again this often at most.
+#: Most times that a lost frame is sent again.
 _RESENDS = 2
 
-#: Called for every frame that was answered, with the cycles in force.
+#: Callback for every answered frame, with the number of cycles in force.
 OnAnswer = Callable[[int, PlayedFrame], None]
 
 
 class Lockstep:
-    """Plays a bag frame by frame and writes what comes back."""
+    """Plays a bag frame by frame and records the node's answers."""
 
     def __init__(
         self, plan: ReplayPlan, bag: BagReader, topic: str, ros: RosSession, on_answer: OnAnswer
     ) -> None:
-        """Prepare.
+        """Prepare the replay and create its bags.
 
         Args:
-            plan: see `ReplayPlan`.
-            bag: to play.
-            topic: of the images in it.
-            ros: our own node.
-            on_answer: see `OnAnswer`.
+            plan: Replay to run.
+            bag: Bag to play.
+            topic: Topic of the images in the bag.
+            ros: ROS node of the replay itself.
+            on_answer: Callback for every answered frame.
 
         Raises:
-            ReplayError: a bag cannot be written.
+            ReplayError: A bag cannot be written.
 
         """
         self._plan, self._bag, self._topic, self._ros = plan, bag, topic, ros
@@ -100,11 +100,11 @@ class Lockstep:
 
     @property
     def counts(self) -> dict[str, int]:
-        """Messages recorded by topic."""
+        """Number of messages recorded on each topic."""
         return {**self._recorder.bag.counts, **self._crops.counts}
 
     def _survey(self) -> tuple[int, int]:
-        """Find by how much each pass is shifted, and how many frames make one view."""
+        """Find the time shift of each pass, and how many frames pass between two whole frames."""
         stamps, times = [], []
         for message in self._bag.messages(self._topic):
             with contextlib.suppress(ValueError):
@@ -121,16 +121,16 @@ class Lockstep:
         """Play the bag once.
 
         Args:
-            number: of the pass, from 0.
-            cycles: in force.
-            node: just started.
+            number: Number of the pass, from 0.
+            cycles: Number of cycles in force.
+            node: Node that was just started.
 
         Returns:
-            What was sent, and the node's parameters.
+            Frames that were sent, and the node's parameters.
 
         Raises:
-            ReplayError: the node died or does not answer, or its parameters make what it
-                does depend on time.
+            ReplayError: The node ended or does not answer, or its parameters make the output
+                depend on time.
 
         """
         self._answers.forget()
@@ -138,13 +138,15 @@ class Lockstep:
         self._player.wait_for_subscriber()
         if not self._recorder.wait_for_publishers(*self._listened):
             raise ReplayError(f'not all of {", ".join(self._listened)} are published')
-        # Also a handshake: participants learn of each other's endpoints in the order in
-        # which they were made, so whoever answers this client knows our subscriptions.
+        # This request is a handshake as well: participants learn of each other's endpoints in the
+        # order in which these were made, so a node that answers this client knows the
+        # subscriptions of the replay.
         parameters = ParameterClient(self._ros.node, node.name).get_all()
         if parameters.get('latency_budget_ms'):
             raise ReplayError(
-                'a deterministic replay cannot have a latency_budget_ms: how many cycles fit'
-                ' depends on the speed of the machine; set it to 0, or replay in real time'
+                'a deterministic replay is not possible with a latency_budget_ms: how many cycles'
+                ' fit depends on the speed of the machine; set it to 0, or run without'
+                ' --deterministic'
             )
         played = Pass(cycles, time.time_ns(), [])
         for frame, answer in self._frames(node, number * self._shift_ns):
@@ -161,7 +163,7 @@ class Lockstep:
             try:
                 stamp = read_stamp(message.data) + shift_ns
             except ValueError as error:
-                raise ReplayError(f'image {index} on {self._topic} is broken: {error}') from error
+                raise ReplayError(f'image {index} on {self._topic} is damaged: {error}') from error
             answer = self._answers.expect(stamp)
             for _ in range(_RESENDS + 1):
                 frame = self._player.send(message, index, stamp)
@@ -196,11 +198,11 @@ class Lockstep:
     def _explain(self, frame: PlayedFrame, counters: Counters | None, node: NodeProcess) -> str:
         known = 'it has sent no diagnostics'
         if counters is not None:
-            known = f'by its diagnostics it received {counters.received} images'
+            known = f'according to its diagnostics it received {counters.received} images'
         return (
             f'the node did not answer frame {frame.index} within'
-            f' {self._plan.answer_timeout_s:g} s ({known}); see {node.log_file}, and give a slow'
-            ' machine more time by --answer-timeout'
+            f' {self._plan.answer_timeout_s:g} s ({known}); see {node.log_file}, and increase'
+            ' --answer-timeout if the machine is slow'
         )
 
     def _write(self, frame: PlayedFrame, answer: Answer, shift_ns: int) -> None:
@@ -209,6 +211,6 @@ class Lockstep:
             messages.append((RESTORED_TOPIC, answer.restored))
         if answer.faces is not None:
             messages.append((FACE_STATUS_TOPIC, answer.faces))
-        # One nanosecond apart, so that readers that sort by time keep the order.
+        # Times that differ by a nanosecond keep the order for readers that sort by time.
         for place, (topic, data) in enumerate(messages):
             self._crops.write_canonical(topic, frame.bag_time_ns + shift_ns + place, data)

@@ -1,4 +1,4 @@
-"""Command line of the replay: bag in, the real node, bag, tables and report out."""
+"""Command line of the replay: plays a bag into the real node and writes bag and report."""
 
 from __future__ import annotations
 
@@ -29,15 +29,15 @@ from cfrnet_ros.replay.session import OnFrame, run_replay
 from cfrnet_ros.vision.errors import VisionError
 
 _EPILOG = """\
-Exit codes: 0; 1 after an error; 2 for wrong arguments; 130 after Ctrl-C. Of --compare:
-0 where B is as good as A, 1 where it differs more than allowed, 2 where they cannot be
-compared.
+Exit codes: 0 on success, 1 after an error, 2 for wrong arguments, 130 after Ctrl-C.
+With --compare: 0 if B is as good as A, 1 if it differs by more than the limits allow, 2 if
+the two replays cannot be compared.
 """
 
 
 @contextlib.contextmanager
 def progress_bar(frames: int) -> Iterator[OnFrame]:
-    """Show a bar for a number of frames; yields what `run_replay` calls for each."""
+    """Show a bar for a number of frames; yields the callback that `run_replay` needs."""
     # A log file gets a line every few seconds, a terminal a bar that moves.
     pause_s = 0.1 if sys.stderr.isatty() else 5.0
     with tqdm(total=frames, unit='frame', desc='playing', mininterval=pause_s) as bar:
@@ -50,11 +50,11 @@ def progress_bar(frames: int) -> Iterator[OnFrame]:
 
 
 def replay_and_report(plan: ReplayPlan, report: Path, options: ReportOptions) -> ReplayLog:
-    """Play with a progress bar, write tables, sheets, videos and report; say where they are.
+    """Play with a progress bar, write the results and the report, and print their paths.
 
     Raises:
-        ReplayError: see `run_replay` and `write_results`.
-        VisionError: see `write_report`.
+        ReplayError: The bag cannot be played, or the results cannot be written.
+        VisionError: The model file has been removed since the replay began.
 
     """
     start = time.monotonic()
@@ -62,7 +62,7 @@ def replay_and_report(plan: ReplayPlan, report: Path, options: ReportOptions) ->
         frames = bag.count(bag.image_topic(plan.topic)) * len(plan.cycles)
     with progress_bar(frames) as on_frame:
         log = run_replay(plan, on_frame)
-    print(f'{log.received[FACE_TOPIC]} crops of {frames} frames; measuring them')
+    print(f'{log.received[FACE_TOPIC]} crops of {frames} frames received; measuring them')
     results = write_results(log, options.truth_topic, options.label_topic)
     write_report(log, results, report, options)
     pictures = [path for path in (*results.videos, *results.sheets) if path is not None]
@@ -79,9 +79,9 @@ def replay_and_report(plan: ReplayPlan, report: Path, options: ReportOptions) ->
 
 
 def guarded(action: Callable[[], Any]) -> int:
-    """Call a function; turn what can go wrong into a message and an exit code."""
+    """Call a function; an error becomes a message and the exit code 1, Ctrl-C becomes 130."""
     try:
-        # A domain of our own, so that no robot nearby hears us, unless the user chose one.
+        # A domain of its own keeps robots nearby out of the replay, unless the user chose one.
         if 'ROS_DOMAIN_ID' not in os.environ:
             os.environ['ROS_DOMAIN_ID'] = str(claim_domain())
         action()
@@ -119,38 +119,59 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog='cfrnet-replay',
         usage='%(prog)s BAG [options]\n       %(prog)s --compare A B [options]',
-        description='Play a bag through the real node; write a bag, tables, pictures and a report.'
-        ' Or compare what two replays have written.',
+        description='Play a bag through the real node and write a bag, tables, pictures and a'
+        ' report; or compare the results of two replays.',
         epilog=_EPILOG,
     )
-    parser.add_argument('bag', type=Path, nargs='?', help='folder, .mcap or .db3 file')
-    parser.add_argument('-o', '--out', type=Path, default=None, help='folder to fill (replay)')
-    parser.add_argument('-t', '--topic', help='of the images, if there are several')
     parser.add_argument(
-        '-k', '--cycles', nargs='+', default=['1,2,3'], metavar='K', help='1,2,3 or 1 2 3'
+        'bag', type=Path, nargs='?', help='bag to play: its folder, or a .mcap or .db3 file'
     )
-    parser.add_argument('-r', '--rate', type=_positive, default=1.0, help='speed of replay')
+    parser.add_argument(
+        '-o', '--out', type=Path, default=None, help='folder for the results (default: replay)'
+    )
+    parser.add_argument('-t', '--topic', help='topic of the images; needed if the bag has several')
+    parser.add_argument(
+        '-k',
+        '--cycles',
+        nargs='+',
+        default=['1,2,3'],
+        metavar='K',
+        help='numbers of cycles; the bag is played once for each (default: 1,2,3)',
+    )
+    parser.add_argument(
+        '-r',
+        '--rate',
+        type=_positive,
+        default=1.0,
+        help='speed of the replay; 1 is the speed of recording (default: 1)',
+    )
     parser.add_argument(
         '-d',
         '--deterministic',
         action='store_true',
-        help='every frame, one at a time, with the stamps of the bag: two runs give the same bag',
+        help='send the frames one at a time, with the stamps of the bag, so that two runs write'
+        ' the same bag',
     )
     parser.add_argument(
         '--answer-timeout',
         type=_positive,
         default=30.0,
         metavar='S',
-        help='how long the node may take for a frame then',
+        help='longest time that the node may take for a frame with --deterministic, in seconds'
+        ' (default: 30)',
     )
     parser.add_argument(
         '--load-spike',
         type=_spike,
         metavar='START,SECONDS,PROCESSES',
-        help='keep the CPU busy during a part of each pass',
+        help='run PROCESSES busy processes for SECONDS, from START seconds after the first frame'
+        ' of each pass',
     )
     parser.add_argument(
-        '--views-hz', type=_positive, default=3.0, help='whole frames a second to record at most'
+        '--views-hz',
+        type=_positive,
+        default=3.0,
+        help='most whole frames to record per second (default: 3)',
     )
     parser.add_argument('--params-file', type=Path, help="YAML file with the node's parameters")
     parser.add_argument(
@@ -160,16 +181,22 @@ def _parser() -> argparse.ArgumentParser:
         action='append',
         default=[],
         metavar='NAME:=VALUE',
-        help="parameter of the node's, may be repeated",
+        help='parameter of the node; may be repeated',
     )
-    parser.add_argument('--truth-topic', help='undegraded images in the bag, same stamps')
-    parser.add_argument('--label-topic', help='std_msgs/String naming what follows, in the bag')
+    parser.add_argument(
+        '--truth-topic',
+        help='topic in the bag with undegraded images (ground truth) of the same stamps',
+    )
+    parser.add_argument(
+        '--label-topic',
+        help='topic in the bag whose std_msgs/String messages name the part that follows them',
+    )
     regression_main.add_arguments(parser)
     return parser
 
 
 def _cycles(given: argparse.Namespace, parser: argparse.ArgumentParser) -> list[int]:
-    """Read the cycles; a bag that stands behind them was taken for one of them."""
+    """Read the cycles; in `--cycles 1 2 BAG` the last word is taken as the bag."""
     words = list(given.cycles)
     if given.bag is None and len(words) > 1 and not re.fullmatch(r'[\d,]+', words[-1]):
         given.bag = Path(words.pop())
@@ -183,24 +210,25 @@ def _cycles(given: argparse.Namespace, parser: argparse.ArgumentParser) -> list[
         cycles = []
     if not cycles:
         parser.error(
-            f'--cycles needs numbers from {declared.range_text}, as 1,2,3; got {" ".join(words)!r}'
+            f'--cycles needs numbers from {declared.range_text}, for example 1,2,3; got'
+            f' {" ".join(words)!r}'
         )
     return cycles
 
 
 def main(args: Sequence[str] | None = None) -> int:
-    """Run; returns the exit code, see `_EPILOG`."""
+    """Run the command; returns the exit code, as `--help` lists them."""
     parser = _parser()
     given = parser.parse_args(args)
     cycles = _cycles(given, parser)
     if given.compare is not None:
         if given.bag is not None:
-            parser.error('--compare takes two folders that replays have filled, and no bag')
+            parser.error('--compare takes the result folders of two replays, and no bag')
         return regression_main.run(given)
     if given.bag is None:
-        parser.error('which bag? Give its folder, or a .mcap or .db3 file')
+        parser.error('no bag given: name its folder, or a .mcap or .db3 file')
     if given.deterministic and given.load_spike is not None:
-        parser.error('--load-spike shows in real time only: leave --deterministic away')
+        parser.error('--load-spike has an effect in real time only: run without --deterministic')
     out = Path('replay') if given.out is None else given.out
     plan = ReplayPlan(
         bag=given.bag,
@@ -218,7 +246,7 @@ def main(args: Sequence[str] | None = None) -> int:
     options = ReportOptions(
         title=f'cfrnet_ros: {given.bag.name}',
         intro=f'{given.bag}, played once for each number of cycles'
-        + (', every frame one at a time.' if given.deterministic else '.'),
+        + (', one frame at a time.' if given.deterministic else '.'),
         truth_topic=given.truth_topic,
         label_topic=given.label_topic,
     )

@@ -1,4 +1,4 @@
-"""Before and after, measured for every crop of a replay."""
+"""Measures every crop of a replay before and after restoration."""
 
 from __future__ import annotations
 
@@ -15,58 +15,63 @@ from cfrnet_ros.replay.pictures import Picture, StampFinder
 from cfrnet_ros.replay.plan import FACE_TOPIC, ReplayLog
 from cfrnet_ros.replay.recording import decode_image, image_decoder
 from cfrnet_ros.replay.reports import FaceEntry, number
+from cfrnet_ros.vision.preprocessing.align import warp_crop
 from cfrnet_ros.vision.quality.face_quality import sharpness_of
-from cfrnet_ros.vision.restoration.align import warp_crop
 
 NAN = float('nan')
 
-#: Two crops of a track that are further apart than this are not compared, in seconds.
+#: Longest pause between two crops of a track whose difference counts as flicker, in seconds.
 MAX_PAUSE_S = 0.5
 
-#: What the node says about a face and the tables hold under names of their own.
+#: Values of a face's status that the tables hold in columns of their own.
 _NAMED = ('track_id', 'restored', 'reused', 'affine', 'cycles', 'residual')
 
 
 def psnr(one: Picture, other: Picture) -> float:
-    """Peak signal-to-noise ratio of two uint8 pictures of one shape, in dB, 148 at most."""
+    """Return the peak signal-to-noise ratio of two uint8 pictures of one shape, in dB.
+
+    The value is 148 dB at most.
+
+    """
     error = float(np.mean((one.astype(np.float32) - other) ** 2))
     return float(10 * np.log10(255.0**2 / max(error, 1e-10)))
 
 
 def brightness(picture: Picture) -> float:
-    """Mean grey value of a (H, W, 3) BGR picture, 0..255."""
+    """Return the mean grey value of a (H, W, 3) BGR picture, 0..255."""
     return float(np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY)).mean())
 
 
 def difference(one: Picture, other: Picture) -> float:
-    """Mean absolute difference of two pictures of one shape, 0..255."""
+    """Return the mean absolute difference of two pictures of one shape, 0..255."""
     return float(np.asarray(cv2.absdiff(one, other)).mean())
 
 
 @dataclass(frozen=True)
 class FaceRow:
-    """One crop.
+    """Measurements of one crop.
 
     Attributes:
-        number: of the pass, from 0.
-        index: of the frame.
-        slot: place among the crops of the frame, from 0.
-        track_id: of the tracker.
-        restored: whether the crop was restored, or passed on as it was.
-        reason: why it was not.
-        cycles: that it got.
-        residual: mean absolute change of the last cycle, 0..1.
-        psnr_before: of the crop as the camera gave it against the truth, dB, NaN without.
-        psnr_after: of what the node made of it.
-        sharpness_before: see `vision.quality.face_quality.sharpness_of`.
-        sharpness_after: the same.
-        brightness_before: mean grey value, 0..255.
-        brightness_after: the same.
-        brightness_truth: the same, NaN without truth.
-        flicker_before: mean absolute difference from the crop before of the same track,
-            0..255; NaN for the first, and after a pause.
-        flicker_after: the same.
-        values: whatever else the node says about the face, as far as it is a number.
+        number: Number of the pass, from 0.
+        index: Index of the frame in the bag.
+        slot: Position among the crops of the frame, from 0.
+        track_id: Id that the tracker gave the face.
+        restored: Whether the crop was restored; False if it was passed on unchanged.
+        reason: Reason why the crop was not restored.
+        cycles: Number of cycles applied to the crop.
+        residual: Mean absolute change by the last cycle, 0..1.
+        psnr_before: PSNR of the camera's crop against the ground truth, in dB; NaN without one.
+        psnr_after: PSNR of the node's crop against the ground truth, in dB; NaN without one.
+        sharpness_before: Sharpness of the camera's crop, as
+            `vision.quality.face_quality.sharpness_of` measures it.
+        sharpness_after: Sharpness of the node's crop.
+        brightness_before: Mean grey value of the camera's crop, 0..255.
+        brightness_after: Mean grey value of the node's crop, 0..255.
+        brightness_truth: Mean grey value of the ground truth, 0..255; NaN without one.
+        flicker_before: Mean absolute difference of the camera's crop from the previous crop
+            of the same track, 0..255; NaN for the first crop, and after a pause.
+        flicker_after: Mean absolute difference of the node's crop from the previous one.
+        values: Further numbers in the node's status of the face, by key.
 
     """
 
@@ -95,10 +100,10 @@ class FaceSample:
     """One crop with its pictures.
 
     Attributes:
-        row: the measurements.
-        before: (N, N, 3) uint8 BGR, as the camera gave it.
-        after: the same, as the node sent it.
-        truth: as a perfect camera would have given it, None if unknown.
+        row: Measurements of the crop.
+        before: (N, N, 3) uint8 BGR crop as the camera gave it.
+        after: (N, N, 3) uint8 BGR crop as the node sent it.
+        truth: Crop as a perfect camera would have given it, None if unknown.
 
     """
 
@@ -113,9 +118,9 @@ class FrameSample:
     """One frame with its pictures.
 
     Attributes:
-        row: what became of it.
-        picture: (H, W, 3) uint8 BGR from the camera, None where it cannot be decoded.
-        faces: its crops.
+        row: Outcome of the frame.
+        picture: (H, W, 3) uint8 BGR image from the camera, None if it cannot be decoded.
+        faces: Crops of the frame.
 
     """
 
@@ -127,19 +132,19 @@ class FrameSample:
 def measure(
     log: ReplayLog, rows: Sequence[FrameRow], truth_topic: str | None
 ) -> Iterator[FrameSample]:
-    """Go through the frames of all passes, in order.
+    """Yield the frames of all passes with their pictures and measurements, in order.
 
-    "Before" is cut out of the played bag by the very transform that the node used, as it
-    reports it, so before, after and truth show the same pixels.
+    "Before" is cut out of the played bag by the same transform that the node used and
+    reports, so before, after and truth show the same pixels.
 
     Args:
-        log: of the replay.
-        rows: from `collect_frames`.
-        truth_topic: undegraded images with the same header stamps, or None.
+        log: Log of the replay.
+        rows: Frames as `collect_frames` returns them.
+        truth_topic: Topic of undegraded images with the same header stamps, or None.
 
     Raises:
-        BagError: a bag cannot be read, or has no such topic.
-        ReplayError: the truth is of another size than the images.
+        BagError: A bag cannot be read, or the bag has no such topic.
+        ReplayError: The ground truth and the images differ in size.
 
     """
     with BagReader(log.plan.recording) as recording:
@@ -158,7 +163,7 @@ def _measure_pass(
     crops: StampFinder,
 ) -> Iterator[FrameSample]:
     if truth_topic is not None and truth_topic not in bag.topics:
-        raise BagError(f"'{bag.path}' has no topic {truth_topic!r} with the truth")
+        raise BagError(f"'{bag.path}' has no topic {truth_topic!r} with the ground truth")
     truths = None if truth_topic is None else StampFinder(bag, truth_topic)
     before: dict[int, tuple[float, FaceSample]] = {}
     decoder = image_decoder()
@@ -167,17 +172,17 @@ def _measure_pass(
         try:
             picture = decode_image(message, decoder if row.outcome == PROCESSED else None)
         except BagError:
-            # The node has rejected it as well; that is in the table.
+            # The node has rejected the image as well; the table says so.
             yield FrameSample(row, None, [])
             continue
-        # For every frame, so that those of dropped ones do not pile up.
+        # Taken for every frame, so that the images of dropped frames do not accumulate.
         ideal = [] if truths is None else truths.take(row.frame.bag_stamp_ns)
         if ideal and row.faces:
             truth = decode_image(ideal[0])
             if truth.shape != picture.shape:
                 raise ReplayError(
-                    f'the truth on {truth_topic} is {truth.shape[1]}x{truth.shape[0]}, the'
-                    f' images are {picture.shape[1]}x{picture.shape[0]}'
+                    f'the ground truth on {truth_topic} is {truth.shape[1]}x{truth.shape[0]}, but'
+                    f' the images are {picture.shape[1]}x{picture.shape[0]}'
                 )
         outputs = crops.take(row.frame.stamp_ns, row.faces) if row.faces else []
         faces = []
@@ -200,14 +205,14 @@ def _measure_face(
 ) -> FaceSample:
     if entry.affine is None:
         raise ReplayError(
-            f'the node does not say where the face in frame {row.frame.index} is: replay needs'
-            ' the node of the same version'
+            f'the node does not report where the face in frame {row.frame.index} is: the replay'
+            ' needs the node of the same version'
         )
     size = after.shape[0]
     crop = warp_crop(picture, entry.affine, size)
     ideal = None if truth is None else warp_crop(truth, entry.affine, size)
     time_s, last = earlier.get(entry.track_id, (0.0, None))
-    # After a longer pause the face is another picture; that would not be flicker.
+    # After a longer pause the face looks different; the difference would not be flicker.
     if last is None or row.time_s - time_s > MAX_PAUSE_S or last.after.shape != after.shape:
         last = None
     measured = FaceRow(

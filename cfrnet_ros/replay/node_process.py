@@ -1,4 +1,4 @@
-"""The real node in a process of its own."""
+"""Starts the real node in a process of its own."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from lifecycle_msgs.srv import GetState
 from rclpy.node import Node
 
 import cfrnet_ros
+from cfrnet_ros.replay.dds_environment import prepare_environment
 from cfrnet_ros.replay.errors import NodeDiedError
-from cfrnet_ros.replay.ros_session import prepare_environment
 from cfrnet_ros.replay.service_call import ServiceTimeoutError, call
 
 #: Option of prctl(2): the signal that a process gets when its parent ends.
 _PR_SET_PDEATHSIG = 1
-# Looked up here: between fork and exec nothing should be loaded.
+# Looked up at import: between fork and exec no library should be loaded.
 _prctl = getattr(ctypes.CDLL(None), 'prctl', None) if sys.platform == 'linux' else None
 
 _LOG_TAIL_LINES = 15
@@ -34,11 +34,11 @@ _END_TIMEOUT_S = 10.0
 
 
 class NodeProcess(AbstractContextManager['NodeProcess']):
-    """`restorer`, started as users start it; use it in a `with` statement.
+    """Process of `restorer`, started as users start it; to be used in a `with` statement.
 
-    It gets a session of its own, so that a Ctrl-C in the terminal reaches only us
-    and the node is ended in order. Should the thread that starts it end without ending
-    the node, because its process is killed for instance, Linux ends the node.
+    The process gets a session of its own. So a Ctrl-C in the terminal reaches the replay only,
+    which then ends the node in an orderly way. If the thread that started the node ends without
+    stopping it, for instance because its process is killed, Linux ends the node.
     """
 
     def __init__(
@@ -49,22 +49,28 @@ class NodeProcess(AbstractContextManager['NodeProcess']):
         params_files: Sequence[str | Path] = (),
         name: str = 'cfrnet',
         arguments: Sequence[str] = (),
+        folder: str | Path | None = None,
+        environment: Mapping[str, str] | None = None,
     ) -> None:
         """Start the process.
 
         Args:
-            log_file: takes what the node prints.
-            parameters: values by name, in place of the defaults.
-            remappings: new name by old one.
-            params_files: YAML files, later ones stronger; `parameters` are stronger still.
-            name: of the node.
-            arguments: further command line arguments after --ros-args.
+            log_file: File that takes what the node prints.
+            parameters: Parameter values by name, in place of the defaults.
+            remappings: New topic or service name by old one.
+            params_files: YAML files. Later files override earlier ones, and `parameters` override
+                all of them.
+            name: Name of the node. If it is empty, `arguments` or the node's default decide.
+            arguments: Further command line arguments after --ros-args.
+            folder: Working directory of the process, None for the current one.
+            environment: Environment variables in addition to those of this process.
 
         """
-        self.name = f'/{name}'
+        self.name = f'/{name}' if name else '/cfrnet'
         self.log_file = Path(log_file)
         command = [sys.executable, '-m', 'cfrnet_ros.node.main', '--ros-args']
-        command += ['-r', f'__node:={name}']
+        if name:
+            command += ['-r', f'__node:={name}']
         for params_file in params_files:
             command += ['--params-file', str(params_file)]
         for key, value in (parameters or {}).items():
@@ -73,11 +79,11 @@ class NodeProcess(AbstractContextManager['NodeProcess']):
             command += ['-r', f'{old}:={new}']
         command += arguments
         prepare_environment()
-        environment = {**os.environ, 'PYTHONUNBUFFERED': '1'}
-        # The same cfrnet_ros as ours, installed or not.
+        variables = {**os.environ, 'PYTHONUNBUFFERED': '1', **(environment or {})}
+        # The node imports the same cfrnet_ros as this process, installed or not.
         ours = str(Path(cfrnet_ros.__file__).resolve().parent.parent)
-        environment['PYTHONPATH'] = os.pathsep.join(
-            [ours, *filter(None, [os.environ.get('PYTHONPATH')])]
+        variables['PYTHONPATH'] = os.pathsep.join(
+            [ours, *filter(None, [variables.get('PYTHONPATH')])]
         )
         self.command = command
         with self.log_file.open('wb') as log:
@@ -86,26 +92,27 @@ class NodeProcess(AbstractContextManager['NodeProcess']):
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                env=environment,
+                cwd=folder,
+                env=variables,
                 start_new_session=True,
                 preexec_fn=_end_with_parent,
             )
 
     @property
     def pid(self) -> int:
-        """Of the process."""
+        """Process id of the node."""
         return self._process.pid
 
     @property
     def exit_code(self) -> int | None:
-        """None while it runs."""
+        """Exit code of the process, or None while it runs."""
         return self._process.poll()
 
     def check(self) -> None:
-        """Do nothing while it runs.
+        """Raise an error if the process has ended.
 
         Raises:
-            NodeDiedError: it has ended; the text holds the end of its log.
+            NodeDiedError: The process has ended; the text holds the end of its log.
 
         """
         code = self.exit_code
@@ -120,11 +127,11 @@ class NodeProcess(AbstractContextManager['NodeProcess']):
         """Wait for the lifecycle state 'active'.
 
         Args:
-            node: our own, spun by another thread.
-            timeout_s: in seconds.
+            node: ROS node of the replay, spun by another thread.
+            timeout_s: Timeout in seconds.
 
         Raises:
-            NodeDiedError: it ended, or is not active after the timeout.
+            NodeDiedError: The process ended, or the node is not active after the timeout.
 
         """
         end = time.monotonic() + timeout_s
@@ -139,8 +146,27 @@ class NodeProcess(AbstractContextManager['NodeProcess']):
             time.sleep(0.05)
         raise NodeDiedError(f'the node is {label} after {timeout_s:g} s; see {self.log_file}')
 
+    def send_signal(self, number: int) -> None:
+        """Send a signal to the process, if it still runs."""
+        self._process.send_signal(number)
+
+    def wait(self, timeout_s: float | None = None) -> int:
+        """Wait until the process has ended.
+
+        Args:
+            timeout_s: Longest time to wait in seconds, None for no limit.
+
+        Returns:
+            The exit code.
+
+        Raises:
+            subprocess.TimeoutExpired: The process still runs.
+
+        """
+        return self._process.wait(timeout_s)
+
     def stop(self) -> int:
-        """End it as Ctrl-C would, harder if that does not help; return the exit code."""
+        """Stop the node as Ctrl-C would, or kill it if that fails; returns the exit code."""
         for how in (signal.SIGINT, signal.SIGTERM, signal.SIGKILL):
             if self._process.poll() is not None:
                 break
@@ -157,7 +183,8 @@ class NodeProcess(AbstractContextManager['NodeProcess']):
 def to_yaml(value: Any) -> str:
     """Write a value in flow style, as rcl parses it on the command line.
 
-    rcl reads lists of one type only, so a list of integers and decimals gets decimals alone.
+    rcl reads lists of one type only, so the integers of a list that also has decimals are written
+    as decimals.
     """
     if isinstance(value, list) and {type(member) for member in value} == {int, float}:
         value = [float(member) for member in value]
@@ -167,6 +194,6 @@ def to_yaml(value: Any) -> str:
 
 
 def _end_with_parent() -> None:
-    """Ask the kernel for a SIGTERM when the parent is gone; runs in the new process."""
+    """Request a SIGTERM from the kernel when the parent ends; runs in the new process."""
     if _prctl is not None:
         _prctl(_PR_SET_PDEATHSIG, int(signal.SIGTERM))

@@ -1,4 +1,4 @@
-"""Setting another node's parameters by the standard service, as `ros2 param set` does."""
+"""Sets another node's parameters with the standard service, as `ros2 param set` does."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ class ParameterClient:
     """Reads and sets the parameters of one node."""
 
     def __init__(self, node: Node, target: str, timeout_s: float = 10.0) -> None:
-        """Prepare.
+        """Create the client.
 
         Args:
-            node: our own, spun by another thread.
-            target: full name of the other node, for example '/cfrnet'.
-            timeout_s: for one answer, in seconds.
+            node: ROS node of the replay, spun by another thread.
+            target: Full name of the other node, for example '/cfrnet'.
+            timeout_s: Timeout for one answer, in seconds.
 
         """
         self._node = node
@@ -33,10 +33,11 @@ class ParameterClient:
         """Set parameters, one by one in the given order.
 
         Args:
-            values: bool, int, float, str, or list of these, by name.
+            values: Values by parameter name: bool, int, float, str, or a list of these.
 
         Raises:
-            ParameterError: refused, with the node's reason, or no answer.
+            ParameterError: The node refused a value, for the reason given in the text, or did
+                not answer.
 
         """
         request = SetParameters.Request()
@@ -49,10 +50,10 @@ class ParameterClient:
                 raise ParameterError(f'{self._target} refused {name}: {result.reason}')
 
     def get(self, *names: str) -> dict[str, Any]:
-        """Get parameters; one that is not declared is None.
+        """Return the values of parameters by name; None for one that is not declared.
 
         Raises:
-            ParameterError: no answer.
+            ParameterError: The node did not answer.
 
         """
         response = self._call(
@@ -63,10 +64,10 @@ class ParameterClient:
         }
 
     def get_all(self) -> dict[str, Any]:
-        """Get every parameter that is declared.
+        """Return the values of all declared parameters by name.
 
         Raises:
-            ParameterError: no answer.
+            ParameterError: The node did not answer.
 
         """
         response = self._call(ListParameters, 'list_parameters', ListParameters.Request())

@@ -1,4 +1,4 @@
-"""Taking pictures out of bags in step with the frames, without holding a bag in memory."""
+"""Reads pictures from bags in step with the frames, without holding a bag in memory."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from cfrnet_ros.replay.stamps import read_stamp
 
 Picture = NDArray[np.uint8]
 
-#: How many messages are read ahead of the one that is looked for.
+#: Number of messages that are read ahead of the wanted one.
 _AHEAD = 64
 
 
@@ -21,11 +21,11 @@ class StampFinder:
     """Finds messages of a topic by header stamp, in roughly the order of recording."""
 
     def __init__(self, bag: BagReader, topic: str) -> None:
-        """Start at the beginning.
+        """Start at the beginning of the bag.
 
         Args:
-            bag: open.
-            topic: whose messages begin with a header.
+            bag: Open bag.
+            topic: Name of a topic whose messages begin with a header.
 
         """
         self._messages: Iterator[BagMessage] = bag.messages(topic)
@@ -33,7 +33,7 @@ class StampFinder:
         self._order: deque[int] = deque()
 
     def take(self, stamp_ns: int, count: int = 1) -> list[BagMessage]:
-        """Take the next messages with a stamp; fewer if there are no more nearby."""
+        """Return the next messages with a stamp; fewer if there are not enough nearby."""
         for _ in range(_AHEAD):
             if len(self._waiting.get(stamp_ns, ())) >= count:
                 break
@@ -44,7 +44,7 @@ class StampFinder:
             self._waiting.setdefault(stamp, deque()).append(message)
             self._order.append(stamp)
             if len(self._order) > 2 * _AHEAD:
-                # Nobody asks for these any more.
+                # These messages were skipped and will not be requested again.
                 self._drop(self._order.popleft())
         taken: list[BagMessage] = []
         while len(taken) < count and stamp_ns in self._waiting:

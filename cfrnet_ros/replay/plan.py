@@ -1,4 +1,4 @@
-"""What is to be played, and what happened then."""
+"""Plan of a replay, and the log of what happened."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ DIAGNOSTICS_TOPIC = '/diagnostics'
 
 _IMAGE = 'sensor_msgs/msg/Image'
 _DIAGNOSTICS = 'diagnostic_msgs/msg/DiagnosticArray'
-#: What follows from the images alone: the same at every deterministic replay.
+#: Types of the topics that follow from the images alone: equal in every deterministic replay.
 REPRODUCIBLE: dict[str, str] = {
     FACE_TOPIC: _IMAGE,
     RESTORED_TOPIC: _IMAGE,
     FACE_STATUS_TOPIC: _DIAGNOSTICS,
 }
-#: What the node sends, and the parameter changes.
+#: Types of all recorded topics: what the node sends, and changes of parameters.
 RECORDED: dict[str, str] = {
     **REPRODUCIBLE,
     FRAME_STATUS_TOPIC: _DIAGNOSTICS,
@@ -38,21 +38,22 @@ RECORDED: dict[str, str] = {
 
 @dataclass(frozen=True)
 class ReplayPlan:
-    """What to play.
+    """Settings of a replay.
 
     Attributes:
-        bag: folder, .mcap or .db3 file.
-        out: folder that takes recordings and log; the recordings must not exist there.
-        topic: of the images; None if the bag has only one.
-        cycles: the bag is played once for each of these.
-        rate: 1 is the pace of recording; without effect when deterministic.
-        parameters: of the node, by name, set at its start.
-        params_file: YAML file of the node's parameters; `parameters` are stronger.
-        views_hz: whole frames a second that are recorded at most; they are large.
-        recorded: message type by topic, what to record.
-        deterministic: every frame, one at a time, with the bag's stamps; see `lockstep`.
-        answer_timeout_s: how long one frame may take then, in seconds.
-        load: processes that keep the CPU busy for a while, in each pass; None for none.
+        bag: Path of the bag: its folder, or a .mcap or .db3 file.
+        out: Folder for recordings and log; it must not contain recordings yet.
+        topic: Topic of the images; None if the bag has only one.
+        cycles: Numbers of cycles; the bag is played once for each.
+        rate: Speed relative to the recording; without effect in a deterministic replay.
+        parameters: Parameters of the node by name, set when it starts.
+        params_file: YAML file with parameters of the node; `parameters` override it.
+        views_hz: Most whole frames recorded per second; they are large.
+        recorded: Topics to record: message type by topic name.
+        deterministic: Whether frames are sent one at a time with the bag's stamps, as
+            `lockstep` describes.
+        answer_timeout_s: Longest time for one frame in a deterministic replay, in seconds.
+        load: Load spike in each pass; None for none.
 
     """
 
@@ -71,24 +72,24 @@ class ReplayPlan:
 
     @property
     def recording(self) -> Path:
-        """Folder of the recorded bag with the crops."""
+        """Path of the recorded bag with the crops."""
         return self.out / 'restored'
 
     @property
     def measurements(self) -> Path:
-        """Folder of the recorded bag with the diagnostics: the same one in real time."""
+        """Path of the recorded bag with the diagnostics; in real time the same bag."""
         return self.out / 'diagnostics' if self.deterministic else self.recording
 
 
 @dataclass(frozen=True)
 class Pass:
-    """The bag, played once.
+    """One playback of the bag.
 
     Attributes:
-        cycles: the parameter during this pass.
-        asked_ns: when the parameter was set, nanoseconds since the epoch.
-        frames: what was sent.
-        spikes: from when to when the CPU was kept busy, nanoseconds since the epoch.
+        cycles: Value of the parameter `cycles` during this pass.
+        asked_ns: Time when the parameter was set, in nanoseconds since the epoch.
+        frames: Frames that were sent.
+        spikes: Start and end of each load spike, in nanoseconds since the epoch.
 
     """
 
@@ -100,17 +101,17 @@ class Pass:
 
 @dataclass(frozen=True)
 class ReplayLog:
-    """What happened.
+    """Record of a finished replay.
 
     Attributes:
-        plan: what was asked for.
-        topic: that the images were sent on.
-        passes: in order.
-        received: messages recorded by topic.
-        command: how the node was started, the last time.
-        node_log: file with the node's output.
-        exit_code: of the node, after SIGINT.
-        parameters: of the node during the first pass, by name.
+        plan: Plan that was carried out.
+        topic: Topic on which the images were sent.
+        passes: Passes in the order in which they were played.
+        received: Number of messages recorded on each topic.
+        command: Command that started the node, the last one if there were several.
+        node_log: File with the node's output.
+        exit_code: Exit code of the node after SIGINT.
+        parameters: Parameters of the node during the first pass, by name.
 
     """
 

@@ -1,4 +1,4 @@
-"""Playing a bag's images over DDS."""
+"""Publishes a bag's images over DDS."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ _TYPES = {RAW: Image, COMPRESSED: CompressedImage}
 
 @dataclass(frozen=True)
 class PlayedFrame:
-    """What was sent.
+    """An image that was sent.
 
     Attributes:
-        index: number of the image in the bag, from 0.
-        bag_stamp_ns: header stamp in the bag, nanoseconds.
-        stamp_ns: header stamp that was sent.
-        sent_ns: moment of sending, nanoseconds since the epoch.
-        bag_time_ns: when the image was recorded, nanoseconds since the epoch.
+        index: Number of the image in the bag, from 0.
+        bag_stamp_ns: Header stamp in the bag, in nanoseconds.
+        stamp_ns: Header stamp that was sent, in nanoseconds.
+        sent_ns: Time of sending, in nanoseconds since the epoch.
+        bag_time_ns: Time when the image was recorded, in nanoseconds since the epoch.
 
     """
 
@@ -42,46 +42,47 @@ class Player:
     """Publishes serialised images like a camera."""
 
     def __init__(self, node: Node, topic: str, msgtype: str) -> None:
-        """Announce the topic.
+        """Create the publisher.
 
         Args:
-            node: our own, spun by another thread.
-            topic: to publish on.
-            msgtype: 'sensor_msgs/msg/Image' or '.../CompressedImage'.
+            node: ROS node of the replay, spun by another thread.
+            topic: Topic to publish on.
+            msgtype: Type of the images, 'sensor_msgs/msg/Image' or
+                'sensor_msgs/msg/CompressedImage'.
 
         """
         self._node = node
         self._topic = topic
-        # Reliable matches subscribers of both kinds. To one that asks for best
-        # effort, as the restorer does by default, it is best effort.
+        # A reliable publisher matches subscribers of both kinds. To a subscriber that asks for
+        # best effort, as the restorer does by default, it sends with best effort.
         qos = QoSProfile(depth=10, reliability=ReliabilityPolicy.RELIABLE)
         self._publisher = node.create_publisher(_TYPES[msgtype], topic, qos)
 
     def wait_for_subscriber(self, timeout_s: float = 10.0) -> None:
-        """Wait for somebody to listen: what is sent before is lost.
+        """Wait for a subscriber: images that are sent before are lost.
 
         Raises:
-            ReplayError: nobody subscribed within the timeout (seconds).
+            ReplayError: No node subscribed within the timeout (seconds).
 
         """
         end = time.monotonic() + timeout_s
         while self._publisher.get_subscription_count() == 0:
             if time.monotonic() > end:
-                raise ReplayError(f'nobody subscribed to {self._topic} within {timeout_s:g} s')
+                raise ReplayError(f'no node subscribed to {self._topic} within {timeout_s:g} s')
             time.sleep(0.02)
 
     def wait_for_no_subscriber(self, timeout_s: float = 10.0) -> None:
-        """Wait until nobody listens any more: a node that has ended is still known a while.
+        """Wait until no subscriber is left: a node that has ended stays known for a while.
 
         Raises:
-            ReplayError: somebody still subscribes after the timeout (seconds).
+            ReplayError: A subscriber is left after the timeout (seconds).
 
         """
         end = time.monotonic() + timeout_s
         while self._publisher.get_subscription_count() > 0:
             if time.monotonic() > end:
                 raise ReplayError(
-                    f'somebody else subscribes to {self._topic}; choose another ROS_DOMAIN_ID'
+                    f'another node subscribes to {self._topic}; choose another ROS_DOMAIN_ID'
                 )
             time.sleep(0.02)
 
@@ -89,21 +90,21 @@ class Player:
         """Send one image.
 
         Args:
-            message: from the bag.
-            index: its number there.
-            stamp_ns: header stamp in place of the moment of sending.
+            message: Message from the bag.
+            index: Number of the message in the bag.
+            stamp_ns: Header stamp in nanoseconds; None for the time of sending.
 
         Returns:
-            What was sent.
+            Image that was sent, with its stamps.
 
         Raises:
-            ReplayError: the message is too short to be an image.
+            ReplayError: The message is too short to be an image.
 
         """
         try:
             bag_stamp = read_stamp(message.data)
         except ValueError as error:
-            raise ReplayError(f'image {index} on {message.topic} is broken: {error}') from error
+            raise ReplayError(f'image {index} on {message.topic} is damaged: {error}') from error
         now = time.time_ns()
         stamp = now if stamp_ns is None else stamp_ns
         self._publisher.publish(restamp(message.data, stamp))
@@ -118,18 +119,18 @@ class Player:
     ) -> Iterator[PlayedFrame]:
         """Send the messages at the pace at which they were recorded; yields after each.
 
-        The header stamps are set to the moment of sending, as a live camera does, so
-        that the age of what comes back is a true latency.
+        The header stamps are set to the time of sending, as a live camera does, so that the
+        age of an answer is a true latency.
 
         Args:
-            messages: in the order of recording.
-            rate: 1 is the pace of recording, 2 twice as fast.
-            on_start: called just before the first message goes out.
-            stop: ends it early when set.
+            messages: Messages in the order of recording.
+            rate: Speed relative to the recording: 2 is twice as fast.
+            on_start: Function called just before the first message is sent.
+            stop: Event that ends the playback early.
 
         Raises:
-            ValueError: the rate is not above 0.
-            ReplayError: a message is no image.
+            ValueError: The rate is not above 0.
+            ReplayError: A message is not an image.
 
         """
         if not rate > 0:
@@ -141,7 +142,7 @@ class Player:
             if start is None:
                 on_start()
                 start, first_ns = time.monotonic(), message.time_ns
-            # Against the start, so that delays do not add up.
+            # Relative to the start, so that delays do not add up.
             due = start + (message.time_ns - first_ns) / 1e9 / rate
             if stop.wait(max(0.0, due - time.monotonic())):
                 return

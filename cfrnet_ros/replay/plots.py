@@ -1,4 +1,4 @@
-"""The report's pictures, as data URIs so that the page is one file."""
+"""Plots of the report, as data URIs so that the page is one file."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ from cfrnet_ros.vision.stages import RESTORE_CYCLES, Stage
 mpl.use('Agg')
 from matplotlib.figure import Figure
 
-#: Colours of the stages in their order, without the cycles, which come in shades of one.
+#: Colours of the stages in their order, without the cycles, which have shades of one colour.
 _STAGES = (
     *('#e6e6e6', '#b8c4ce', '#5b8db8', '#88b7c9', '#7a9e7e', '#6f8f6f'),
     *('#4f6f4f', '#9fb59f', '#e0b04c', '#c9c0a8', '#d98c5f'),
 )
 _CYCLES = ('#8e5ea2', '#a77bb8', '#c09ace', '#d6bbe0')
 _BEFORE, _AFTER, _ASKED, _ALLOWED = '#9a9a9a', '#8e5ea2', '#bbbbbb', '#d98c5f'
-#: Between two passes on the time axis, as a share of a pass.
+#: Gap between two passes on the time axis, as a share of a pass.
 _GAP = 0.03
 
 
 def colour_of(stage: Stage) -> str:
-    """Return the colour of a stage, of cycles in shades of one."""
+    """Return the colour of a stage; cycles have shades of one colour."""
     if stage in RESTORE_CYCLES:
         return _CYCLES[RESTORE_CYCLES.index(stage) % len(_CYCLES)]
     place = [other for other in Stage if other not in RESTORE_CYCLES].index(stage)
@@ -47,14 +47,14 @@ def embed(image: Picture, quality: int = 93) -> str:
 
 
 class Timeline:
-    """Puts the passes one after another on an axis of seconds."""
+    """Places the passes one after another on a time axis in seconds."""
 
     def __init__(self, log: ReplayLog, rows: Sequence[FrameRow]) -> None:
         """Place the passes.
 
         Args:
-            log: of the replay.
-            rows: of all passes.
+            log: Log of the replay.
+            rows: Frames of all passes.
 
         """
         self.log = log
@@ -68,15 +68,15 @@ class Timeline:
         self._place = {(row.number, row.frame.index): self.at(row) for row in rows}
 
     def at(self, row: FrameRow) -> float:
-        """Return where a frame is, in seconds."""
+        """Return the position of a frame on the axis, in seconds."""
         return self.offsets[row.number] + row.time_s
 
     def of_face(self, face: FaceRow) -> float:
-        """Return where the frame of a crop is, in seconds."""
+        """Return the position of a crop's frame on the axis, in seconds."""
         return self._place[face.number, face.index]
 
     def mark(self, axes: Sequence[Any]) -> None:
-        """Draw where passes begin and the CPU was kept busy, and tidy the axes."""
+        """Draw where passes begin and where the CPU was kept busy, and tidy the axes."""
         for each in axes:
             each.spines[['top', 'right']].set_visible(False)
             each.margins(x=0)
@@ -102,7 +102,7 @@ class Timeline:
 
 
 def latency_over_time(line: Timeline) -> str:
-    """Draw each frame's stages, stacked, its age, and its cycles; returns an SVG data URI."""
+    """Draw each frame's stages (stacked), age and cycles; returns an SVG data URI."""
     figure = Figure(figsize=(10.5, 7.6), layout='constrained')
     stages_axes, age_axes, cycle_axes = figure.subplots(
         3, 1, sharex=True, height_ratios=(3, 2, 1.3)
@@ -133,7 +133,7 @@ def latency_over_time(line: Timeline) -> str:
     age_axes.set_ylabel('age on arrival, ms')
     _draw_cycles(line, cycle_axes)
     line.mark((stages_axes, age_axes, cycle_axes))
-    # The highest layer first, as it is drawn.
+    # The legend lists the uppermost layer first, as it is drawn.
     handles, labels = stages_axes.get_legend_handles_labels()
     stages_axes.legend(
         handles[::-1], labels[::-1], loc='center left', bbox_to_anchor=(1.0, 0.5), frameon=False
@@ -144,7 +144,7 @@ def latency_over_time(line: Timeline) -> str:
 
 
 def quality_over_time(line: Timeline, faces: Sequence[FaceRow]) -> str:
-    """Draw the largest face before and after over time; returns an SVG data URI."""
+    """Draw the largest face before and after restoration over time; returns an SVG data URI."""
     figure = Figure(figsize=(10.5, 5.4), layout='constrained')
     first = [face for face in faces if face.slot == 0]
     known = any(not np.isnan(face.psnr_after) for face in first)
@@ -198,7 +198,7 @@ def _draw_cycles(line: Timeline, axes: Any) -> None:
 
 
 def _limit(axes: Any, values: Sequence[float]) -> None:
-    """Leave room for all but the rarest outliers."""
+    """Set the upper limit so that all but the rarest outliers are visible."""
     known: NDArray[np.float64] = np.asarray([v for v in values if not np.isnan(v)], np.float64)
     axes.set_ylim(0, 1.25 * float(np.percentile(known, 99)) if known.size else 1)
 

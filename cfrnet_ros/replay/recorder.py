@@ -1,4 +1,4 @@
-"""Recording topics into a bag as they arrive, serialised as they are."""
+"""Records topics into a bag as they arrive, without decoding the messages."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from rclpy.qos import QoSProfile, ReliabilityPolicy
 from cfrnet_ros.replay.bag_writer import BagWriter
 from cfrnet_ros.replay.errors import BagError
 
-#: Called with topic, time of reception (nanoseconds since the epoch) and CDR bytes.
+#: Callback with topic, time of reception (nanoseconds since the epoch) and CDR bytes.
 Listener = Callable[[str, int, bytes], None]
 
 
@@ -23,7 +23,7 @@ def message_class(msgtype: str) -> Any:
     """Import the class of a message type such as 'sensor_msgs/msg/Image'.
 
     Raises:
-        BagError: the package is not installed, or has no such message.
+        BagError: The package is not installed, or has no such message.
 
     """
     package, _, name = msgtype.split('/')
@@ -48,16 +48,16 @@ class Recorder:
         """Start recording.
 
         Args:
-            node: our own, spun by another thread.
-            path: folder of the new bag.
-            topics: message type by absolute topic name.
-            listener: is told of every message as well, in the spinning thread.
-            max_hz: by topic, record no more than so many messages a second.
-            kept: topics that are written to the bag, None for all; the others are only
-                listened to.
+            node: ROS node of the replay, spun by another thread.
+            path: Folder of the new bag.
+            topics: Message type by absolute topic name.
+            listener: Function that gets every message as well, in the spinning thread.
+            max_hz: Most messages per second that are recorded, by topic.
+            kept: Topics that are written to the bag, None for all; the listener alone gets the
+                messages of the others.
 
         Raises:
-            BagError: the bag cannot be made.
+            BagError: The bag cannot be created.
 
         """
         self._node = node
@@ -86,7 +86,7 @@ class Recorder:
         self._listener(topic, now, data)
 
     def wait_for_publishers(self, *topics: str, timeout_s: float = 10.0) -> bool:
-        """Wait until somebody publishes on each topic; False after the timeout (seconds)."""
+        """Wait for a publisher on each topic; returns False after the timeout (seconds)."""
         end = time.monotonic() + timeout_s
         while not all(self._node.count_publishers(topic) for topic in topics):
             if time.monotonic() > end:
@@ -95,7 +95,7 @@ class Recorder:
         return True
 
     def close(self) -> None:
-        """Stop, and finish the bag."""
+        """Stop recording and finish the bag."""
         for subscription in self._subscriptions:
             self._node.destroy_subscription(subscription)
         self._subscriptions.clear()

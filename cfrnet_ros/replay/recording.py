@@ -1,4 +1,4 @@
-"""Reading back what a replay recorded, and matching it with what was played."""
+"""Reads what a replay recorded and matches it with what was played."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from cfrnet_ros.replay.errors import BagError
 from cfrnet_ros.replay.pictures import Picture
 from cfrnet_ros.replay.plan import DIAGNOSTICS_TOPIC, ReplayLog
 
-#: Larger pictures than any camera sends are a sign of a broken bag.
+#: Most pixels of an image; a larger image is a sign of a damaged bag.
 _MAX_PX = 2**26
 
 
 def image_decoder() -> ImageDecoder:
-    """Return what decodes images as the node does; it remembers the range of 16-bit ones."""
+    """Return a decoder that works as the node's; it remembers the range of 16-bit images."""
     return ImageDecoder(_MAX_PX)
 
 
@@ -32,14 +32,14 @@ def decode_image(message: BagMessage, decoder: ImageDecoder | None = None) -> Pi
     """Decode an image exactly as the node does.
 
     Args:
-        message: from a bag.
-        decoder: of the frames before; None for an image on its own.
+        message: Message from a bag.
+        decoder: Decoder of the previous frames; None for an image on its own.
 
     Returns:
-        (H, W, 3) uint8 BGR.
+        (H, W, 3) uint8 BGR image.
 
     Raises:
-        BagError: it is no image, or a broken one.
+        BagError: The message is not an image, or the image is damaged.
 
     """
     kinds = {RAW: Image, COMPRESSED: CompressedImage}
@@ -57,10 +57,10 @@ class StatusSample:
     """One diagnostic status at one moment.
 
     Attributes:
-        time_ns: of reception.
-        level: 0 OK, 1 WARN, 2 ERROR.
-        message: in words.
-        values: by key.
+        time_ns: Time of reception, in nanoseconds since the epoch.
+        level: Level: 0 for OK, 1 for WARN, 2 for ERROR.
+        message: Status in words.
+        values: Values by key.
 
     """
 
@@ -70,7 +70,7 @@ class StatusSample:
     values: Mapping[str, str] = field(default_factory=dict)
 
     def number(self, key: str) -> float:
-        """Return a value as a number, NaN if it is missing or none."""
+        """Return a value as a number, or NaN if it is missing or not a number."""
         try:
             return float(self.values[key])
         except (KeyError, ValueError):
@@ -96,7 +96,7 @@ def load_diagnostics(log: ReplayLog) -> dict[str, list[StatusSample]]:
 
 @dataclass(frozen=True)
 class Segment:
-    """A part of a bag under one name: frames `start` up to, not including, `end`."""
+    """A named part of a bag: the frames from `start` up to, but not including, `end`."""
 
     name: str
     start: int
@@ -104,15 +104,16 @@ class Segment:
 
 
 def find_segments(log: ReplayLog, label_topic: str | None, parts: int = 6) -> list[Segment]:
-    """Divide a bag by the labels in it (std_msgs/String), or evenly.
+    """Divide a bag by the labels in it (std_msgs/String), or into equal parts.
 
     Args:
-        log: of the replay.
-        label_topic: topic whose messages name what follows them; None divides evenly.
-        parts: into how many, without labels.
+        log: Log of the replay.
+        label_topic: Topic whose messages name the part that follows them; None for equal
+            parts.
+        parts: Number of equal parts.
 
     Raises:
-        BagError: the topic is not there or holds something else.
+        BagError: The topic does not exist or has messages of another type.
 
     """
     with BagReader(log.plan.bag) as bag:

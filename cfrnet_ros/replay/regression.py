@@ -1,4 +1,4 @@
-"""What has changed from one replay to another of the same bag."""
+"""Finds what has changed between two replays of the same bag."""
 
 from __future__ import annotations
 
@@ -27,18 +27,18 @@ Key = tuple[int, int]
 
 @dataclass(frozen=True)
 class Limits:
-    """How much may change.
+    """Limits of the change that a comparison accepts.
 
     Attributes:
-        min_psnr: crops of A and B count as different below this, dB.
-        max_differing: share of the frames that may differ, 0..1.
-        max_psnr_drop: how much the mean PSNR against the truth may fall in a pass, dB;
-            without truth it is not judged.
-        max_latency_ratio: how many times as long the median and the 95th percentile may
-            take; 0 does not judge.
+        min_psnr: PSNR in dB below which crops of A and B count as different.
+        max_differing: Largest share of the frames that may differ, 0..1.
+        max_psnr_drop: Largest drop of a pass's mean PSNR against the ground truth, in dB; not
+            judged if the bag has no ground truth.
+        max_latency_ratio: Largest ratio of B's to A's latency, for the median and for the 95th
+            percentile; 0 for no limit.
 
     Raises:
-        ValueError: a value is out of range.
+        ValueError: A value is out of range.
 
     """
 
@@ -61,13 +61,13 @@ class Limits:
 
 @dataclass(frozen=True)
 class Run:
-    """What one replay has written.
+    """Results of one replay.
 
     Attributes:
-        path: its folder.
-        summary: `summary.json`.
-        frames: lines of `frames.csv` by pass and index.
-        faces: lines of `faces.csv` by pass and index, in the order of the crops.
+        path: Folder of the results.
+        summary: Content of `summary.json`.
+        frames: Lines of `frames.csv` by pass and index.
+        faces: Lines of `faces.csv` by pass and index, in the order of the crops.
 
     """
 
@@ -78,10 +78,10 @@ class Run:
 
     @classmethod
     def load(cls, path: Path) -> Run:
-        """Read a folder.
+        """Read the result folder of a replay.
 
         Raises:
-            ReplayError: it is none that a replay has filled.
+            ReplayError: The folder does not hold the results of a replay.
 
         """
         file = path / SUMMARY
@@ -89,11 +89,11 @@ class Run:
             summary = json.loads(file.read_text(encoding='utf-8'))
         except (OSError, ValueError) as error:
             raise ReplayError(
-                f"'{path}' is no folder that a replay has filled: {file.name} cannot be read"
+                f"'{path}' does not hold the results of a replay: {file.name} cannot be read"
                 f' ({error})'
             ) from error
         if not isinstance(summary, dict) or summary.get('format') != FORMAT:
-            raise ReplayError(f"'{file}' is of another version; replay the bag again")
+            raise ReplayError(f"'{file}' was written by another version; replay the bag again")
         needed = ('pass', 'index', 'bag_stamp_ns', 'stamp_ns', 'outcome', 'faces')
         frames = tables.read_table(path / tables.FRAMES, (*needed, 'cycles_used', 'total_ms'))
         faces: dict[Key, list[Mapping[str, str]]] = {}
@@ -105,7 +105,7 @@ class Run:
         """Yield the crops of each frame that has any, in the order of the frames.
 
         Raises:
-            BagError: the recording cannot be read.
+            BagError: The recording cannot be read.
 
         """
         with BagReader(self.path / 'restored') as bag:
@@ -119,12 +119,12 @@ class Run:
 
 @dataclass(frozen=True)
 class Difference:
-    """A frame that is not the same.
+    """A frame that differs between the two replays.
 
     Attributes:
-        key: pass and index.
-        changes: in words.
-        psnr: of the least alike crops, dB; infinite where no crop differs.
+        key: Pass and index of the frame.
+        changes: Changes in words.
+        psnr: PSNR in dB of the two crops that differ most; infinite if no crop differs.
 
     """
 
@@ -135,19 +135,19 @@ class Difference:
 
 @dataclass
 class Comparison:
-    """Findings.
+    """Findings of a comparison.
 
     Attributes:
-        a: the older replay.
-        b: the newer one.
-        limits: what was allowed.
-        compared: frames that both have processed.
-        identical: of these, frames whose crops are equal pixel by pixel.
-        skipped: frames that one of them dropped, which says nothing.
-        differences: by frame.
-        figures: of each pass, name to (A, B).
-        notes: what else is worth knowing.
-        problems: what is beyond the limits; empty if B is as good as A.
+        a: Older replay.
+        b: Newer replay.
+        limits: Limits of the comparison.
+        compared: Number of frames that both replays processed.
+        identical: Number of compared frames whose crops are equal pixel by pixel.
+        skipped: Number of frames that one of the replays dropped, and which are not compared.
+        differences: Frames that differ.
+        figures: Figures of each pass: name to (value of A, value of B).
+        notes: Other changes that may explain a difference.
+        problems: Findings beyond the limits; empty if B is as good as A.
 
     """
 
@@ -167,13 +167,13 @@ def compare_runs(a: Path, b: Path, limits: Limits) -> Comparison:
     """Compare two replays of one bag.
 
     Args:
-        a: folder of the older one.
-        b: folder of the newer one.
-        limits: see there.
+        a: Folder of the older replay.
+        b: Folder of the newer replay.
+        limits: Limits of the change that is accepted.
 
     Raises:
-        ReplayError: a folder is not as a replay leaves it, or they are of different bags,
-            topics or cycles.
+        ReplayError: A folder does not hold the results of a replay, or the replays are of
+            different bags, topics or cycles.
 
     """
     old, new = Run.load(a), Run.load(b)
@@ -185,7 +185,7 @@ def compare_runs(a: Path, b: Path, limits: Limits) -> Comparison:
     allowed = math.floor(limits.max_differing * found.compared + 1e-9)
     if len(found.differences) > allowed:
         found.problems.insert(
-            0, f'{len(found.differences)} of {found.compared} frames differ, allowed are {allowed}'
+            0, f'{len(found.differences)} of {found.compared} frames differ; the limit is {allowed}'
         )
     return found
 
@@ -194,7 +194,7 @@ def _key(row: Mapping[str, str]) -> Key:
     try:
         return int(row['pass']), int(row['index'])
     except ValueError as error:
-        raise ReplayError(f'a table holds a line that is no frame: {dict(row)}') from error
+        raise ReplayError(f'a line of a table does not describe a frame: {dict(row)}') from error
 
 
 def _require_comparable(a: Run, b: Run) -> None:
@@ -204,12 +204,14 @@ def _require_comparable(a: Run, b: Run) -> None:
             for run in (a, b)
         )
         if first != second:
-            raise ReplayError(f'they cannot be compared: {what} is {first} in A, {second} in B')
+            raise ReplayError(
+                f'the replays cannot be compared: {what} is {first} in A, {second} in B'
+            )
     stamps = [{key: row['bag_stamp_ns'] for key, row in run.frames.items()} for run in (a, b)]
     if stamps[0] != stamps[1]:
         raise ReplayError(
-            f"they cannot be compared: A played '{a.summary['bag']}' with {len(a.frames)} frames, B"
-            f" '{b.summary['bag']}' with {len(b.frames)}, and the stamps in them are not the same"
+            f"the replays cannot be compared: A played '{a.summary['bag']}' with {len(a.frames)}"
+            f" frames, B '{b.summary['bag']}' with {len(b.frames)}, and their stamps differ"
         )
 
 
@@ -248,7 +250,7 @@ def _compare_frames(found: Comparison) -> None:
             elif not np.array_equal(one, two):
                 least = min(least, psnr(one, two))
         if least < found.limits.min_psnr:
-            changes.append(f'crops alike to {least:.1f} dB only')
+            changes.append(f'crops differ: PSNR {least:.1f} dB')
         found.identical += not changes and math.isinf(least)
         if changes:
             found.differences.append(Difference(key, changes, least))
@@ -271,14 +273,14 @@ def _compare_passes(found: Comparison) -> None:
             if limits.max_latency_ratio and ratio > limits.max_latency_ratio:
                 found.problems.append(
                     f'k = {old["cycles"]}: latency p{quantile} is {times[1]:.1f} ms,'
-                    f' {ratio:.2f} times the {times[0]:.1f} ms of A; allowed are'
+                    f' {ratio:.2f} times the {times[0]:.1f} ms of A; the limit is'
                     f' {limits.max_latency_ratio:g} times'
                 )
         before, after = figures['psnr_after_mean']
         if before - after > limits.max_psnr_drop:
             found.problems.append(
-                f'k = {old["cycles"]}: PSNR against the truth fell from {before:.2f} to'
-                f' {after:.2f} dB, allowed are {limits.max_psnr_drop:g} dB'
+                f'k = {old["cycles"]}: PSNR against the ground truth fell from {before:.2f} to'
+                f' {after:.2f} dB; the limit is a drop of {limits.max_psnr_drop:g} dB'
             )
         found.figures.append(figures)
 
@@ -299,7 +301,7 @@ def _note(found: Comparison) -> None:
             found.notes.append(f'{what}: {a.get(what)} -> {b.get(what)}')
     if a['model'].get('sha256') != b['model'].get('sha256'):
         found.notes.append(
-            f'another model file: {a["model"].get("name")} ({a["model"].get("precision")}) ->'
+            f'different model file: {a["model"].get("name")} ({a["model"].get("precision")}) ->'
             f' {b["model"].get("name")} ({b["model"].get("precision")})'
         )
     changed = [
@@ -311,7 +313,7 @@ def _note(found: Comparison) -> None:
 
 
 def runs_of(indices: list[int]) -> str:
-    """Write sorted numbers as ranges: '3-5, 9'."""
+    """Return sorted numbers as ranges, for example '3-5, 9'."""
     if not indices:
         return ''
     parts, start = [], indices[0]

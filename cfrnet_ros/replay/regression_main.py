@@ -1,4 +1,4 @@
-"""`cfrnet-replay --compare A B`: the findings in words, and the exit code for CI."""
+"""`cfrnet-replay --compare A B`: prints the findings and returns an exit code for CI."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from cfrnet_ros.replay.regression import Comparison, Difference, Limits, compare
 
 SAME, DIFFERENT, BAD_INPUT = 0, 1, 2
 
-#: Of the differing frames, how many are named, and how many shown.
+#: Number of differing frames that are listed, and that are shown as pictures.
 _NAMED, _SHOWN = 10, 8
 _SIDE_PX = 192
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the options of the comparison."""
+    """Add the options of the comparison to a parser."""
     default = Limits()
     group = parser.add_argument_group('comparison')
     group.add_argument(
@@ -33,40 +33,42 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         nargs=2,
         metavar=('A', 'B'),
-        help='folders of two replays: is B as good as A? Writes comparison.* to --out, if given',
+        help='compare the result folders of two replays: is B as good as A? Writes comparison.*'
+        ' to --out, if given',
     )
     group.add_argument(
         '--min-psnr',
         type=float,
         default=default.min_psnr,
         metavar='DB',
-        help='crops less alike than this are different (default %(default)g)',
+        help='PSNR below which two crops count as different (default %(default)g)',
     )
     group.add_argument(
         '--max-differing',
         type=float,
         default=default.max_differing,
         metavar='SHARE',
-        help='share of the frames that may differ, 0 to 1 (default %(default)g)',
+        help='largest share of the frames that may differ, 0 to 1 (default %(default)g)',
     )
     group.add_argument(
         '--max-psnr-drop',
         type=float,
         default=default.max_psnr_drop,
         metavar='DB',
-        help='how much the PSNR against the truth may fall (default %(default)g)',
+        help='largest drop of the PSNR against the ground truth (default %(default)g)',
     )
     group.add_argument(
         '--max-latency-ratio',
         type=float,
         default=default.max_latency_ratio,
         metavar='TIMES',
-        help='how much slower B may be, in p50 and p95; 0: not judged (default %(default)g)',
+        help="largest ratio of B's to A's latency, for p50 and p95; 0 for no limit (default"
+        ' %(default)g)',
     )
 
 
 def run(given: argparse.Namespace) -> int:
-    """Compare; returns the exit code."""
+    """Compare two replays; returns the exit code."""
     try:
         limits = Limits(
             given.min_psnr, given.max_differing, given.max_psnr_drop, given.max_latency_ratio
@@ -83,16 +85,18 @@ def run(given: argparse.Namespace) -> int:
 
 
 def describe(found: Comparison) -> str:
-    """Put the findings into words and Markdown tables."""
-    verdict = 'B differs from A by more than is allowed' if found.problems else 'B is as good as A'
+    """Return the findings in words and Markdown tables."""
+    verdict = (
+        'B differs from A by more than the limits allow' if found.problems else 'B is as good as A'
+    )
     lines = [f'# {verdict}', '', f'A: `{found.a.path}`  ', f'B: `{found.b.path}`', '']
     lines += [f'- **{problem}**' for problem in found.problems]
     same = found.compared - len(found.differences)
     lines.append(
         f'- {found.compared} frames compared: {found.identical} identical, {same - found.identical}'
-        f' alike to {found.limits.min_psnr:g} dB, {len(found.differences)} different'
+        f' with a PSNR of {found.limits.min_psnr:g} dB or more, {len(found.differences)} different'
         + (
-            f'; {found.skipped} left out, since one of the two dropped them'
+            f'; {found.skipped} not compared, because one of the replays dropped them'
             if found.skipped
             else ''
         )
@@ -143,7 +147,7 @@ def _write(found: Comparison, text: str, out: Path) -> None:
 
 def _row(key: tuple[int, int], a: Picture, b: Picture) -> Picture:
     pictures = [fit(a, _SIDE_PX), fit(b, _SIDE_PX)]
-    # Four times, since what counts may be invisible.
+    # Amplified four times, since a difference that matters may be invisible.
     gap = np.clip(4 * np.asarray(cv2.absdiff(pictures[0], pictures[1]), np.int32), 0, 255)
     texts = (f'A, pass {key[0]}, frame {key[1]}', 'B', 'difference x 4')
     shown = (*pictures, gap.astype(np.uint8))

@@ -1,4 +1,4 @@
-"""The report of a replay: one HTML file with everything inside."""
+"""Writes the report of a replay: one HTML file that contains its pictures."""
 
 from __future__ import annotations
 
@@ -26,19 +26,19 @@ from cfrnet_ros.replay.video import h264_available
 from cfrnet_ros.vision.engine.model_card import load_card
 
 _LEVELS = ('OK', 'WARN', 'ERROR', 'STALE')
-#: Videos up to this size are put into the page.
+#: Largest size of a video that is embedded in the page.
 _EMBED_BYTES = 8 * 2**20
 
 
 @dataclass(frozen=True)
 class ReportOptions:
-    """What the report is told besides the recording.
+    """Inputs of the report besides the recording.
 
     Attributes:
-        title: of the page.
-        intro: a sentence or two under it, plain text.
-        truth_topic: undegraded images in the played bag, or None.
-        label_topic: names of the bag's parts, or None.
+        title: Title of the page.
+        intro: One or two sentences below the title, in plain text.
+        truth_topic: Topic of the undegraded images in the played bag, or None.
+        label_topic: Topic of the labels that name the bag's parts, or None.
 
     """
 
@@ -49,17 +49,17 @@ class ReportOptions:
 
 
 def write_report(log: ReplayLog, results: Results, path: Path, options: ReportOptions) -> None:
-    """Write the page.
+    """Write the report.
 
     Args:
-        log: of the replay.
-        results: from `write_results`.
-        path: of the HTML file.
-        options: see `ReportOptions`.
+        log: Log of the replay.
+        results: Results as `write_results` returns them.
+        path: Path of the HTML file.
+        options: Title, introduction and topics.
 
     Raises:
-        ReplayError: a bag cannot be read.
-        VisionError: the model is gone.
+        ReplayError: A bag cannot be read.
+        VisionError: The model file has been removed.
 
     """
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -135,7 +135,7 @@ def _row(row: Row) -> dict[str, Any]:
 
 
 def _means(rows: Sequence[Row]) -> dict[str, Any] | None:
-    """Average over the rows; None without truth."""
+    """Average over the rows; returns None without ground truth."""
     known = [row for row in rows if not any(np.isnan(cell.psnr_after) for cell in row.cells)]
     if not known:
         return None
@@ -170,7 +170,7 @@ def _stages(results: Results) -> list[dict[str, Any]]:
 
 
 def _views(log: ReplayLog) -> list[dict[str, str]]:
-    """Take one frame of each whole-frame topic, from the middle of the replay."""
+    """Return one frame of each whole-frame topic, from the middle of the replay."""
     views = []
     for topic, folder in (
         (RESTORED_TOPIC, log.plan.recording),
@@ -188,7 +188,7 @@ def _views(log: ReplayLog) -> list[dict[str, str]]:
 
 def _media(cycles: int, video: Path | None, sheet: Path | None, folder: Path) -> dict[str, Any]:
     embedded = None
-    # What OpenCV alone can encode, no browser plays.
+    # Browsers do not play the codec that OpenCV encodes without PyAV.
     if video is not None and h264_available() and video.stat().st_size <= _EMBED_BYTES:
         data = base64.b64encode(video.read_bytes()).decode()
         embedded = f'data:video/mp4;base64,{data}'

@@ -1,4 +1,4 @@
-"""Reading what the node says about each frame (`~/frame/status`) and each face in it."""
+"""Parses what the node reports about each frame (`~/frame/status`) and each face in it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from cfrnet_ros.vision.frame_record import FrameRecord
 
 
 def number(values: Mapping[str, str], key: str) -> float:
-    """Return a value as a number, NaN if it is missing or none."""
+    """Return a value as a number, or NaN if it is missing or not a number."""
     try:
         return float(values[key])
     except (KeyError, ValueError):
@@ -24,14 +24,14 @@ def number(values: Mapping[str, str], key: str) -> float:
 
 @dataclass(frozen=True)
 class FaceEntry:
-    """One face of a frame.
+    """Status of one face in a frame.
 
     Attributes:
-        track_id: of the tracker.
-        restored: whether its crop was restored, or passed on as it was.
-        reason: why it was not.
-        affine: (2, 3) float64 from frame pixels to crop pixels, None if unknown.
-        values: everything that the node says about it, by key.
+        track_id: Id that the tracker gave the face.
+        restored: Whether the crop was restored; False if it was passed on unchanged.
+        reason: Reason why the crop was not restored.
+        affine: (2, 3) float64 transform from frame pixels to crop pixels, None if unknown.
+        values: All values of the status by key.
 
     """
 
@@ -44,12 +44,12 @@ class FaceEntry:
 
 @dataclass(frozen=True)
 class FrameReport:
-    """What the node says about one frame.
+    """Status of one frame.
 
     Attributes:
-        stamp_ns: header stamp of the image.
-        rejected: why it was rejected, '' if it was not.
-        record: Account of the frame, as far as the message tells it.
+        stamp_ns: Header stamp of the image, in nanoseconds.
+        rejected: Reason for the rejection, '' if the frame was not rejected.
+        record: Record of the frame, as far as the message contains it.
 
     """
 
@@ -59,15 +59,15 @@ class FrameReport:
 
 
 def parse_frame(cdr: bytes) -> FrameReport:
-    """Read a message of `~/frame/status`.
+    """Parse a message of `~/frame/status`.
 
     Raises:
-        ValueError: The message says nothing about a frame.
+        ValueError: The message does not hold exactly one status.
 
     """
     message = deserialize_message(cdr, DiagnosticArray)
     if len(message.status) != 1:
-        raise ValueError(f'one status was expected, there are {len(message.status)}')
+        raise ValueError(f'expected one status in the message, got {len(message.status)}')
     status = message.status[0]
     stamp = message.header.stamp
     return FrameReport(
@@ -78,7 +78,7 @@ def parse_frame(cdr: bytes) -> FrameReport:
 
 
 def parse_faces(cdr: bytes) -> list[FaceEntry]:
-    """Read a message of `~/face/status`: the faces in the order of their crops."""
+    """Parse a message of `~/face/status`: the faces in the order of their crops."""
     return [_face(status) for status in deserialize_message(cdr, DiagnosticArray).status]
 
 

@@ -1,4 +1,4 @@
-"""Everything that a replay writes besides its bags: tables, sheets, videos, summary."""
+"""Writes what a replay produces besides its bags: tables, sheets, videos and summary."""
 
 from __future__ import annotations
 
@@ -25,22 +25,22 @@ from cfrnet_ros.replay.video import Video, compose
 from cfrnet_ros.vision.stages import Stage
 
 SUMMARY = 'summary.json'
-#: Raised when the files of one version cannot be compared with those of another.
+#: Version of the files; increased whenever the files of an older version cannot be compared.
 FORMAT = 1
 
 
 @dataclass(frozen=True)
 class Results:
-    """What was measured, and the files that hold it.
+    """Measurements of a replay, and the files that hold them.
 
     Attributes:
-        frames: a row for each frame sent.
-        faces: a row for each crop.
-        gallery: a row for each segment of the bag.
-        passes: figures of each pass, see `summarise`.
-        diagnostics: the node's statuses by short name.
-        sheets: contact sheets, None for a pass without a face.
-        videos: MP4 files, one for each pass; None where there was nothing to show.
+        frames: Rows of all frames sent.
+        faces: Rows of all crops.
+        gallery: Rows of the gallery, one for each segment of the bag.
+        passes: Figures of each pass, as `summarise` returns them.
+        diagnostics: Diagnostic statuses of the node by short name.
+        sheets: Contact sheets, None for a pass without a face.
+        videos: MP4 files, one for each pass; None for a pass without a picture.
 
     """
 
@@ -56,15 +56,16 @@ class Results:
 def write_results(
     log: ReplayLog, truth_topic: str | None = None, label_topic: str | None = None
 ) -> Results:
-    """Measure a replay and write everything into its folder.
+    """Measure a replay and write all results into its folder.
 
     Args:
-        log: of the replay.
-        truth_topic: undegraded images in the played bag, or None.
-        label_topic: names of the bag's parts, or None.
+        log: Log of the replay.
+        truth_topic: Topic of the undegraded images in the played bag, or None.
+        label_topic: Topic of the labels that name the bag's parts, or None.
 
     Raises:
-        ReplayError: nothing came out of the node, or a bag or file is not as needed.
+        ReplayError: The node processed no image, a bag cannot be read, or a file cannot be
+            written.
 
     """
     frames = collect_frames(log)
@@ -90,7 +91,7 @@ def write_results(
             for sheet in sheets:
                 sheet.offer(sample)
             faces += [face.row for face in sample.faces]
-            # What was dropped shows the faces of the frame before, as a viewer would.
+            # For a dropped frame the video shows the faces of the previous one, as a viewer would.
             dropped = sample.row.outcome == DROPPED
             same = shown is not None and shown.row.number == sample.row.number
             picture = compose(sample, shown if dropped and same else None)
@@ -116,12 +117,12 @@ def write_results(
 def summarise(
     log: ReplayLog, number: int, frames: Sequence[FrameRow], faces: Sequence[FaceRow]
 ) -> dict[str, Any]:
-    """Sum up a pass.
+    """Summarise a pass.
 
     Returns:
-        Counts, and means over the crops; latencies in milliseconds are the node's own
-        (`total`) and, as `latency` and `age`, those that were measured here from sending
-        to the arrival of the report and of the crop. None where there is no value.
+        Counts, and means over the crops. Latencies are in milliseconds: `total` is the node's
+        own figure, `latency` and `age` were measured by the replay from sending to the
+        arrival of the report and of the crop. A figure without values is None.
 
     """
     mine = [row for row in frames if row.number == number]
@@ -186,7 +187,7 @@ def _spread(name: str, values: Sequence[float]) -> dict[str, float | None]:
 
 
 def _pass_names(cycles: Sequence[int]) -> list[str]:
-    """Name the passes by their cycles, and by their place if two have the same."""
+    """Name the passes by their cycles, and by their position too if two have the same."""
     unique = len(set(cycles)) == len(cycles)
     return [f'k{k}' if unique else f'{place + 1}_k{k}' for place, k in enumerate(cycles)]
 
@@ -226,7 +227,7 @@ def _write_summary(log: ReplayLog, results: Results) -> None:
 
 
 def cpu_name() -> str:
-    """Name the processor as the kernel does."""
+    """Return the number and the name of the processors, as Linux reports them."""
     try:
         lines = Path('/proc/cpuinfo').read_text(encoding='utf-8').splitlines()
     except OSError:

@@ -1,8 +1,8 @@
-"""Claiming a ROS domain, so that no two processes of this machine share one.
+"""Claims a ROS domain, so that no two processes on this machine share one.
 
 A claim is a UDP port of the domain that is kept bound on the loopback interface. No other
-process can bind it, whatever checkout or user it belongs to, and the kernel releases it when
-the process ends. Nothing is ever sent to it.
+process can bind it, whatever its checkout or user, and the kernel releases it when the
+process ends. Nothing is ever sent to the port.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from pathlib import Path
 
 from cfrnet_ros.replay.errors import NoDomainError
 
-#: Above 101 the ports of a domain reach into those that Linux gives to anybody.
+#: Domain ids; above 101 the ports of a domain overlap those that Linux assigns dynamically.
 DOMAINS = range(1, 102)
 
-#: RTPS: the ports of domain d begin at 7400 + 250 d, and the first is that of discovery by
-#: multicast, which every participant listens to (DDSI-RTPS 2.5, 9.6.2.3).
+#: Ports in RTPS: those of domain d begin at 7400 + 250 d, and the first is that of discovery by
+#: multicast, on which every participant listens (DDSI-RTPS 2.5, 9.6.2.3).
 _FIRST_PORT, _PORTS = 7400, 250
-#: The last port of the domain would belong to its 120th participant.
+#: Offset of the claimed port, the last of the domain, which only a 120th participant would use.
 _CLAIM_PORT = _PORTS - 1
 
 _shuffled = list(DOMAINS)
@@ -32,14 +32,14 @@ _claims: dict[int, socket.socket] = {}
 
 
 def claim_domain(among: Sequence[int] | None = None) -> int:
-    """Claim a domain that has no participants and that nobody else has claimed.
+    """Claim a domain that has no participants and that no other process has claimed.
 
     Args:
-        among: Domain ids to try, in this order. None for `DOMAINS`, in a random order that goes
-            on where the last claim ended, so that no domain comes again before all were tried.
+        among: Domain ids to try, in this order. None for `DOMAINS`, in a random order that
+            continues after the last claim, so that no domain is repeated before all were tried.
 
     Returns:
-        The domain id. It is held until `release_domain` or the end of the process.
+        Domain id. It is held until `release_domain` or the end of the process.
 
     Raises:
         NoDomainError: None of the domains is free.
@@ -54,20 +54,20 @@ def claim_domain(among: Sequence[int] | None = None) -> int:
             _claims[domain] = claim
             return domain
     raise NoDomainError(
-        'no ROS domain is free: end other ROS processes on this machine, or choose one by'
+        'no ROS domain is free: end other ROS processes on this machine, or choose a domain with'
         ' ROS_DOMAIN_ID'
     )
 
 
 def release_domain(domain: int) -> None:
-    """Give up this process's claim of a domain; without a claim nothing happens."""
+    """Release this process's claim of a domain; does nothing without a claim."""
     claim = _claims.pop(domain, None)
     if claim is not None:
         claim.close()
 
 
 def _bind(domain: int) -> socket.socket | None:
-    """Return the socket that is the claim; None where another process holds it."""
+    """Return the socket that holds the claim; None if another process holds it."""
     claim = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     try:
         claim.bind(('127.0.0.1', _FIRST_PORT + _PORTS * domain + _CLAIM_PORT))
@@ -82,8 +82,8 @@ def _bind(domain: int) -> socket.socket | None:
 def _listened_ports() -> set[int]:
     """Return the UDP ports in use on this machine; empty on systems without /proc/net/udp.
 
-    Ports are looked up rather than tried: binding one, if only for a moment, could take it from
-    a participant that starts just then.
+    The ports are looked up and not tried, because binding one, even for a moment, could take it
+    from a participant that starts at that time.
     """
     ports = set()
     for table in (Path('/proc/net/udp'), Path('/proc/net/udp6')):

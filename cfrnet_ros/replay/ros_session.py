@@ -1,9 +1,8 @@
-"""A ROS node of our own for the length of a replay, spun in the background."""
+"""Runs a ROS node for the duration of a replay, spun in the background."""
 
 from __future__ import annotations
 
 import contextlib
-import os
 import threading
 from contextlib import AbstractContextManager
 
@@ -13,32 +12,20 @@ from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
 
-#: Fast DDS loses most images with its default transports: they do not fit the shared
-#: memory segment, and best effort does not resend. Participants with and without this do
-#: not see each other, so our process and the node's must agree.
-LARGE_IMAGES = {'FASTDDS_BUILTIN_TRANSPORTS': 'LARGE_DATA'}
-
-
-def prepare_environment() -> None:
-    """Set what the middleware reads at start, for us and the processes that we start."""
-    for name, value in LARGE_IMAGES.items():
-        os.environ.setdefault(name, value)
-    # With a limited range rmw_fastrtps ignores the variable above and images get lost.
-    for name in ('ROS_AUTOMATIC_DISCOVERY_RANGE', 'ROS_LOCALHOST_ONLY'):
-        os.environ.pop(name, None)
+from cfrnet_ros.replay.dds_environment import prepare_environment
 
 
 class RosSession(AbstractContextManager['RosSession']):
-    """Holds a node whose callbacks run in a thread; use it in a `with` statement.
+    """Holds a node whose callbacks run in a thread; to be used in a `with` statement.
 
-    Signals are left to the caller, so that Ctrl-C is an ordinary KeyboardInterrupt.
+    The caller handles signals, so that Ctrl-C is an ordinary KeyboardInterrupt.
     """
 
     def __init__(self, name: str) -> None:
-        """Start.
+        """Start the node.
 
         Args:
-            name: of the node.
+            name: Name of the node.
 
         """
         prepare_environment()
@@ -55,7 +42,7 @@ class RosSession(AbstractContextManager['RosSession']):
             self._executor.spin()
 
     def __exit__(self, *exc: object) -> None:
-        """Stop the thread and take the node down."""
+        """Stop the thread and destroy the node."""
         self._executor.shutdown(timeout_sec=2.0)
         self._thread.join(2.0)
         self.node.destroy_node()

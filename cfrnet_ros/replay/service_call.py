@@ -1,4 +1,4 @@
-"""Calling a service from a thread while another one spins the node."""
+"""Calls a service from one thread while another one spins the node."""
 
 from __future__ import annotations
 
@@ -9,30 +9,30 @@ from rclpy.node import Node
 
 
 class ServiceTimeoutError(TimeoutError):
-    """Nobody offers the service, or the answer did not come."""
+    """No node offers the service, or the answer did not come in time."""
 
 
 def call(node: Node, kind: Any, name: str, request: Any, timeout_s: float) -> Any:
     """Call a service and wait for the answer.
 
     Args:
-        node: spun by another thread.
-        kind: class of the service.
-        name: of the service.
-        request: of that class's `Request`.
-        timeout_s: for discovery, and once more for the answer, in seconds.
+        node: Node that another thread spins.
+        kind: Class of the service.
+        name: Name of the service.
+        request: Request, an instance of the class's `Request`.
+        timeout_s: Timeout in seconds for discovery, and once more for the answer.
 
     Returns:
-        The response.
+        Response of the service.
 
     Raises:
-        ServiceTimeoutError: after the timeout.
+        ServiceTimeoutError: The service was not offered or did not answer in time.
 
     """
     client = node.create_client(kind, name)
     try:
         if not client.wait_for_service(timeout_sec=timeout_s):
-            raise ServiceTimeoutError(f'nobody offers the service {name} within {timeout_s:g} s')
+            raise ServiceTimeoutError(f'no node offered the service {name} within {timeout_s:g} s')
         done = threading.Event()
         future = client.call_async(request)
         future.add_done_callback(lambda _: done.set())

@@ -1,4 +1,4 @@
-"""One replay: a bag through the real node, several times, each time with other cycles."""
+"""Plays a bag through the real node, once for each number of cycles."""
 
 from __future__ import annotations
 
@@ -32,37 +32,41 @@ from cfrnet_ros.replay.player import PlayedFrame, Player
 from cfrnet_ros.replay.recorder import Recorder
 from cfrnet_ros.replay.ros_session import RosSession
 
-#: After the last frame: as long as something still comes, but not for ever.
+#: After the last frame, the replay waits until nothing has arrived for the first of these
+#: times, but no longer than the second, both in seconds.
 _QUIET_S, _QUIET_AT_MOST_S = 1.2, 10.0
 
-#: Several faces of a frame go out one after another: none may overwrite the one before.
+#: Several faces of a frame are sent one after another: none may overwrite the one before.
 _OUTPUT_DEPTH = 50
 
-#: Called for every frame, with the cycles in force and the messages recorded so far.
+#: Callback for every frame, with the cycles in force and the messages recorded so far.
 OnFrame = Callable[[int, PlayedFrame, Mapping[str, int]], None]
 
 
 def run_replay(
     plan: ReplayPlan, on_frame: OnFrame = lambda cycles, frame, counts: None
 ) -> ReplayLog:
-    """Play a bag into the real node, in its own process, and record what comes out.
+    """Play a bag into the real node, in its own process, and record what it sends.
 
-    In real time one node runs all the time, and `cycles` is set by the parameter service
+    In real time one node runs all the time, and `cycles` is set with the parameter service
     between two frames. A deterministic replay is described in `lockstep`.
 
     Args:
-        plan: see `ReplayPlan`.
-        on_frame: for a progress display.
+        plan: Replay to run.
+        on_frame: Callback for a progress display.
 
     Raises:
-        ReplayError: the bag, the node or a parameter is not as needed.
+        ReplayError: The bag cannot be played, the node ended or refused a parameter, or the
+            results cannot be written.
 
     """
     if not plan.cycles:
         allowed = PARAMETERS['cycles'].range_text
         raise ReplayError(f'no cycles to play with; give at least one number from {allowed}')
     if plan.deterministic and plan.load is not None:
-        raise ReplayError('a load spike shows in real time only: leave --deterministic away')
+        raise ReplayError(
+            'a load spike has an effect in real time only: run without --deterministic'
+        )
     for folder in {plan.recording, plan.measurements}:
         if folder.exists():
             raise ReplayError(f"'{folder}' exists already: remove it or choose another --out")
@@ -101,7 +105,8 @@ def _run_real_time(plan: ReplayPlan, bag: BagReader, topic: str, on_frame: OnFra
         passes: list[Pass] = []
         for cycles in plan.cycles:
             if passes:
-                # What the node still works on belongs to the cycles of the pass before.
+                # Frames that the node is still working on belong to the cycles of the previous
+                # pass.
                 _wait_for_quiet(node, last_heard)
             asked_ns = time.time_ns()
             client.set({'cycles': cycles})
@@ -148,7 +153,7 @@ def _start_node(
     compressed = bag.topics[topic] == COMPRESSED
     parameters: dict[str, Any] = {'cycles': cycles, **plan.parameters}
     if plan.deterministic:
-        # The pass decides, whatever the user's parameters say.
+        # The plan's cycles override the user's parameters.
         parameters = {**lockstep.PARAMETERS, **parameters, 'cycles': cycles}
     if compressed:
         parameters['image_transport'] = 'compressed'
@@ -163,7 +168,7 @@ def _start_node(
 
 
 def _write_qos(plan: ReplayPlan, topic: str) -> Path:
-    """Write the params file that keeps messages from overwriting each other."""
+    """Write the params file whose QoS keeps messages from overwriting each other."""
     outputs = (FACE_TOPIC, FACE_STATUS_TOPIC, FRAME_STATUS_TOPIC, RESTORED_TOPIC)
     overrides: dict[str, Any] = {
         name: {'publisher': {'reliability': 'reliable', 'depth': _OUTPUT_DEPTH}} for name in outputs

@@ -1,4 +1,4 @@
-"""Contact sheets: crops from all over a pass, before and after, in one PNG."""
+"""Writes contact sheets: crops from a whole pass, before and after, in one PNG."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from cfrnet_ros.replay.frames import FrameRow
 from cfrnet_ros.replay.measure import FaceSample, FrameSample
 from cfrnet_ros.replay.pictures import Picture
 
-#: Faces on a sheet at most, tiles (before, after, truth) side by side, and columns.
+#: Most faces on a sheet, and number of columns; a face has tiles before, after and truth.
 _FACES, _COLUMNS = 24, 4
 _SIDE_PX, _GAP_PX = 192, 8
 
@@ -22,11 +22,11 @@ class Sheet:
     """Collects the tiles of one pass as the samples go by."""
 
     def __init__(self, number: int, rows: Sequence[FrameRow]) -> None:
-        """Choose the faces, evenly over the pass.
+        """Choose the faces, evenly distributed over the pass.
 
         Args:
-            number: of the pass.
-            rows: of all passes.
+            number: Number of the pass.
+            rows: Frames of all passes.
 
         """
         crops = [
@@ -41,7 +41,7 @@ class Sheet:
         self._tiles: list[Picture] = []
 
     def offer(self, sample: FrameSample) -> None:
-        """Take what was chosen."""
+        """Take a sample if its frame was chosen."""
         if sample.row.number != self._number:
             return
         for face in sample.faces:
@@ -49,7 +49,7 @@ class Sheet:
                 self._tiles.append(_tile(face))
 
     def write(self, path: Path) -> bool:
-        """Write the PNG; False if there was no face."""
+        """Write the PNG; returns False if there was no face."""
         if not self._tiles:
             return False
         across = max(tile.shape[1] for tile in self._tiles)
@@ -67,7 +67,7 @@ class Sheet:
 
 def _tile(face: FaceSample) -> Picture:
     row = face.row
-    after = f'k={row.cycles}' if row.restored else row.reason or 'as it was'
+    after = f'k={row.cycles}' if row.restored else row.reason or 'unchanged'
     views = [(face.before, f'frame {row.index}, id {row.track_id}'), (face.after, after)]
     if face.truth is not None:
         views[0] = (face.before, f'{views[0][1]}  {row.psnr_before:.1f} dB')

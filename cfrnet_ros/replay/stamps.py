@@ -1,10 +1,11 @@
-"""The header stamp inside a serialised message, read and replaced without decoding the rest."""
+"""Reads and replaces the header stamp of a serialised message without decoding the rest."""
 
 from __future__ import annotations
 
 import struct
 
-#: 4 bytes of CDR encapsulation, then std_msgs/Header begins with sec and nanosec.
+#: Offset of the stamp in bytes: after 4 bytes of CDR encapsulation, std_msgs/Header begins with
+#: sec and nanosec.
 #: Source: OMG DDS-RTPS 2.5, 10.2 (encapsulation identifiers; odd ones are little-endian).
 _OFFSET = 4
 _SIZE = 8
@@ -20,10 +21,10 @@ def read_stamp(cdr: bytes) -> int:
     """Return the header stamp of a serialised message in nanoseconds.
 
     Args:
-        cdr: message whose first field is a std_msgs/Header.
+        cdr: Message whose first field is a std_msgs/Header.
 
     Raises:
-        ValueError: too short to hold a header.
+        ValueError: The message is too short to hold a header.
 
     """
     sec, nanosec = struct.unpack_from(_format(cdr), cdr, _OFFSET)
@@ -34,7 +35,7 @@ def restamp(cdr: bytes, stamp_ns: int) -> bytes:
     """Return the message with another header stamp (nanoseconds, 0 or more).
 
     Raises:
-        ValueError: too short to hold a header.
+        ValueError: The message is too short to hold a header.
 
     """
     stamp = struct.pack(_format(cdr), *divmod(stamp_ns, 10**9))

@@ -1,4 +1,4 @@
-"""The replay's tables: `frames.csv`, a line a frame, and `faces.csv`, a line a crop."""
+"""Tables of the replay: `frames.csv` with a line per frame, `faces.csv` with a line per crop."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _MEASURED = (
 
 
 def write_frames(path: Path, rows: Sequence[FrameRow]) -> None:
-    """Write `frames.csv`; times are empty where something did not happen."""
+    """Write `frames.csv`; the time of something that did not happen is empty."""
     stages = [*stages_of(rows), Stage.TOTAL]
     with path.open('w', newline='', encoding='utf-8') as file:
         writer = csv.writer(file, lineterminator='\n')
@@ -66,7 +66,7 @@ def write_frames(path: Path, rows: Sequence[FrameRow]) -> None:
 
 
 def write_faces(path: Path, rows: Sequence[FaceRow]) -> None:
-    """Write `faces.csv`; what the node says about a face stands under `node:<key>`."""
+    """Write `faces.csv`; values of the node's face status are in columns `node:<key>`."""
     keys = sorted({key for row in rows for key in row.values})
     with path.open('w', newline='', encoding='utf-8') as file:
         writer = csv.writer(file, lineterminator='\n')
@@ -89,14 +89,14 @@ def write_faces(path: Path, rows: Sequence[FaceRow]) -> None:
 
 
 def read_table(path: Path, needed: Iterable[str]) -> list[Mapping[str, str]]:
-    """Read a table.
+    """Read a table from a CSV file.
 
     Args:
-        path: of the CSV file.
-        needed: columns that must be there.
+        path: Path of the CSV file.
+        needed: Names of the columns that must be there.
 
     Raises:
-        ReplayError: it cannot be read, or lacks a column.
+        ReplayError: The file cannot be read, or lacks a column.
 
     """
     try:

@@ -1,8 +1,8 @@
-"""An MP4 of camera, before and after.
+"""Writes an MP4 video of camera, before and after.
 
-H.264 by PyAV where it is installed (`pip install av`, the extra `video`): browsers,
-QuickTime, VLC, PowerPoint. Otherwise MPEG-4 Part 2 (`mp4v`) by OpenCV, whose wheels have
-no H.264: VLC, mpv, ffplay, but no browser.
+Where PyAV is installed (`pip install av`, the extra `video`), the codec is H.264, which
+browsers, QuickTime, VLC and PowerPoint play. Otherwise it is MPEG-4 Part 2 (`mp4v`) from OpenCV,
+whose wheels have no H.264; VLC, mpv and ffplay play it, browsers do not.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from cfrnet_ros.replay.measure import FrameSample
 from cfrnet_ros.replay.pictures import Picture
 
 _HEIGHT = 256
-#: Constant rate factor of H.264: visually close to the source, a few hundred kB a second.
+#: Constant rate factor of H.264: visually close to the source, a few hundred kB per second.
 _CRF = '20'
 
 
 def h264_available() -> bool:
-    """Whether PyAV is installed and can encode H.264."""
+    """Return whether PyAV is installed and can encode H.264."""
     if importlib.util.find_spec('av') is None:
         return False
     import av
@@ -36,25 +36,25 @@ def h264_available() -> bool:
 
 
 class Video(AbstractContextManager['Video']):
-    """Writes frames of one size; use it in a `with` statement.
+    """Writes frames of one size; to be used in a `with` statement.
 
     Attributes:
-        path: of the file.
-        frames: written so far.
+        path: Path of the file.
+        frames: Number of frames written so far.
 
     """
 
     def __init__(self, path: Path, fps: float) -> None:
-        """Prepare; the file is made with the first frame.
+        """Prepare the video; the file is created with the first frame.
 
         Args:
-            path: ending in .mp4.
-            fps: frames a second, above 0.
+            path: Path of the file, which ends in .mp4.
+            fps: Frames per second, above 0.
 
         """
         self.path = path
         self.frames = 0
-        # Encoders take no arbitrary fractions.
+        # Encoders do not accept arbitrary fractions.
         self._fps = Fraction(fps).limit_denominator(1000)
         self._size = (0, 0)
         self._container: Any = None
@@ -70,10 +70,10 @@ class Video(AbstractContextManager['Video']):
             self._writer.release()
 
     def write(self, picture: Picture) -> None:
-        """Append a (H, W, 3) uint8 BGR picture; later ones are fitted to the first.
+        """Append a (H, W, 3) uint8 BGR picture; later pictures are fitted to the first one's size.
 
         Raises:
-            ReplayError: the file cannot be written.
+            ReplayError: The file cannot be written.
 
         """
         if self.frames == 0:
@@ -91,7 +91,7 @@ class Video(AbstractContextManager['Video']):
         self.frames += 1
 
     def _open(self, picture: Picture) -> None:
-        # 4:2:0 has one colour for two by two pixels.
+        # The pixel format 4:2:0 has one colour for two by two pixels.
         height, width = (side // 2 * 2 for side in picture.shape[:2])
         self._size = (height, width)
         if h264_available():
@@ -120,11 +120,11 @@ def compose(sample: FrameSample, shown: FrameSample | None = None) -> Picture | 
     """Make a video frame: the camera's picture, and the largest face before and after.
 
     Args:
-        sample: of the frame.
-        shown: whose faces are to be seen, if the frame itself was dropped.
+        sample: Sample of the frame.
+        shown: Sample whose faces are shown, if the frame itself was dropped.
 
     Returns:
-        (H, W, 3) uint8 BGR, or None if the picture could not be decoded.
+        (H, W, 3) uint8 BGR picture, or None if the camera's image cannot be decoded.
 
     """
     if sample.picture is None:

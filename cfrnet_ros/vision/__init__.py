@@ -1,1 +1,1 @@
-"""Faces and pixels: detection, tracking, alignment, restoration, blending. Nothing of ROS."""
+"""Detection, tracking, alignment, restoration and blending of faces; independent of ROS."""

@@ -1,4 +1,4 @@
-"""A camera that is mounted upside down or on its side: its picture upright, and back."""
+"""Rotation of the picture of a camera that is mounted upside down or on its side, and back."""
 
 from __future__ import annotations
 
@@ -21,11 +21,12 @@ def rotate(image: NDArray[np.uint8], degrees: int) -> NDArray[np.uint8]:
     """Turn a picture clockwise.
 
     Args:
-        image: (H, W, 3) uint8 BGR.
-        degrees: 0, 90, 180 or 270.
+        image: (H, W, 3) uint8 BGR picture.
+        degrees: Angle of 0, 90, 180 or 270 degrees.
 
     Returns:
-        (H, W, 3) uint8 BGR, for 90 and 270 (W, H, 3); for 0 the picture itself.
+        Turned picture, uint8 BGR: (W, H, 3) for 90 and 270 degrees, otherwise (H, W, 3). For 0
+        degrees it is `image` itself.
 
     """
     if degrees == 0:
@@ -39,10 +40,10 @@ def rotate_back(image: NDArray[np.uint8], degrees: int) -> NDArray[np.uint8]:
 
 
 def rotation_matrix(degrees: int, width: int, height: int) -> NDArray[np.float64]:
-    """Map pixels of the camera's picture to those of the upright one.
+    """Return the matrix that maps pixels of the camera's picture to those of the upright one.
 
     Args:
-        degrees: 0, 90, 180 or 270, clockwise as in `rotate`.
+        degrees: Clockwise angle as in `rotate`: 0, 90, 180 or 270 degrees.
         width: Width of the camera's picture in pixels.
         height: Height of the camera's picture in pixels.
 
@@ -61,11 +62,11 @@ def rotation_matrix(degrees: int, width: int, height: int) -> NDArray[np.float64
 
 
 def face_in_camera(face: RestoredFace, degrees: int, width: int, height: int) -> RestoredFace:
-    """Give a face of the upright picture in pixels of the camera's picture.
+    """Convert a face of the upright picture to pixels of the camera's picture.
 
     Args:
         face: Face of the upright picture.
-        degrees: 0, 90, 180 or 270, by which `rotate` made the picture upright.
+        degrees: Angle by which `rotate` made the picture upright: 0, 90, 180 or 270 degrees.
         width: Width of the camera's picture in pixels.
         height: Height of the camera's picture in pixels.
 

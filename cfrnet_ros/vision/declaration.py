@@ -1,11 +1,11 @@
-"""A parameter is declared once, as a field of the frozen settings that are used.
+"""Declares each parameter once, as a field of the frozen settings that use it.
 
-A line of such a class is all that a parameter needs::
+A parameter needs one line of such a class::
 
-    cycles: int = parameter(2, 'How often the restorer is applied.', dynamic=True, low=1, high=8)
+    cycles: int = parameter(2, 'Number of cycles.', dynamic=True, low=1, high=8)
 
 `declarations` reads the fields back. Validation, ROS descriptors, the params file, the tables of
-`docs/parameters.md` and launch arguments are made from what it returns, so that none can differ.
+`docs/parameters.md` and launch arguments are made from what it returns, so they cannot differ.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from typing import Any, TypeVar, Union, cast
 
 T = TypeVar('T')
 
-#: What a parameter can hold. Lists are tuples here, so that settings stay frozen and hashable.
+#: Types of a parameter's value. Lists are tuples here, so that settings stay frozen and hashable.
 Value = Union[bool, int, float, str, 'tuple[str, ...]', 'tuple[float, ...]']
 
-#: Types by the names that ROS has for them.
+#: ROS's names of the types.
 TYPE_NAMES: Mapping[type, str] = {bool: 'bool', int: 'integer', float: 'double', str: 'string'}
 
-#: Words that YAML reads as a boolean unless they are quoted, ROS 2's command line included.
+#: Words that YAML, and so ROS 2's command line, reads as a boolean unless they are quoted.
 _BOOLEAN_WORDS = {False: ('off', 'no', 'n'), True: ('on', 'yes', 'y')}
 
 
@@ -46,22 +46,22 @@ def parameter(
     """Declare a parameter as a field of a dataclass.
 
     Args:
-        default: Default value. Its Python type is the parameter's type; a tuple, which must
-            not be empty, is a list of its first member's type.
+        default: Default value. Its Python type is the parameter's type. A tuple, which must not be
+            empty, declares a list whose members have the type of its first member.
         description: Meaning, in whole sentences, as `ros2 param describe` shows it.
         dynamic: Whether the parameter can change while the node runs.
-        low: Least value of a number; None, together with `high`, for any.
+        low: Least value of a number; None, together with `high`, if every value is allowed.
         high: Greatest value of a number.
         step: Distance between the allowed values of an integer, counted from `low`.
-        choices: Allowed values of a string; empty for any.
+        choices: Allowed values of a string; empty if every value is allowed.
         unit: Unit of a number, as it is written after one: 'ms', 'px', 'degrees'.
-        level: Level of the params file that the parameter lies on, for instance
+        level: Level of the params file that contains the parameter, for instance
             'diagnostics'; the field's name must begin with it and an underscore.
-        check: Function that raises ValueError with the reason for a value of the right type
-            and range that cannot be used all the same.
+        check: Function that raises ValueError, with the reason, for a value that has the right
+            type and range but still cannot be used.
 
     Returns:
-        A dataclass field, declared as the type of its default for the type checker.
+        Dataclass field; for the type checker its type is that of the default.
 
     """
     facts = {
@@ -80,14 +80,16 @@ def parameter(
 
 @dataclass(frozen=True)
 class Declaration:
-    """What is declared of a parameter; see `parameter` for the attributes not listed here.
+    """Declaration of one parameter.
+
+    The attributes not listed here are those of `parameter`.
 
     Attributes:
         field: Name of the field in the settings.
 
     Raises:
-        TypeError: The declaration contradicts itself. This is a mistake in the code, and the
-            text names the field.
+        TypeError: The declaration contradicts itself. This is an error in the code; the text
+            names the field.
 
     """
 
@@ -104,7 +106,7 @@ class Declaration:
     check: Callable[[Any], object] | None = None
 
     def __post_init__(self) -> None:
-        """Check the declaration itself."""
+        """Check the consistency of the declaration."""
         mistake = ''
         if not self.description.endswith('.'):
             mistake = 'the description must be a sentence and end with a full stop'
@@ -122,12 +124,12 @@ class Declaration:
 
     @property
     def name(self) -> str:
-        """Name on the command line; a dot stands for a level of the params file."""
+        """Name on the command line; a dot separates the levels of the params file."""
         return f'{self.level}.{self.field[len(self.level) + 1 :]}' if self.level else self.field
 
     @property
     def type_name(self) -> str:
-        """Type as ROS calls it: bool, integer, double or string, or a list of one of them."""
+        """ROS's name of the type: bool, integer, double or string, or a list of one of them."""
         if isinstance(self.default, tuple):
             return f'list of {TYPE_NAMES[type(self.default[0])]}s'
         return TYPE_NAMES[type(self.default)]
@@ -145,14 +147,14 @@ class Declaration:
 
     @property
     def expected(self) -> str:
-        """What a value must be, for error messages."""
+        """Description of an allowed value, for error messages."""
         return f'{self.type_name}, {self.range_text}' if self.range_text else self.type_name
 
     def convert(self, value: Any) -> Value:
-        """Bring a value to this parameter's type if nothing is lost by it.
+        """Convert a value to this parameter's type if nothing is lost by it.
 
-        People type `1` where a double is meant, `2.0` where an integer is, and `off` where a
-        string is, which YAML reads as false.
+        Users type `1` where a double is expected, `2.0` where an integer is expected, and `off`
+        where a string is expected, which YAML reads as false.
 
         Raises:
             ValueError: The value is of another type, out of range, not finite, or refused by
@@ -161,7 +163,7 @@ class Declaration:
         """
         kind = type(self.default)
         given: Any = value
-        # A bool is an integer to Python, and never meant as a number here.
+        # In Python a bool is an integer, but it is never meant as a number here.
         number = isinstance(value, numbers.Real) and not isinstance(value, bool)
         if kind is float and number:
             given = float(value)
@@ -171,12 +173,12 @@ class Declaration:
             words = (word for word in _BOOLEAN_WORDS[value] if word in self.choices)
             given = next(words, value)
         elif kind is tuple and isinstance(value, (list, tuple, array)):
-            # rclpy reads an empty list as one of bytes, so only the members tell.
+            # rclpy reads an empty list as a list of bytes, so only the members show the type.
             given = self._convert_members(tuple(value))
         if type(given) is not kind:
             raise ValueError(f'{self.name} must be {self.expected}; got {describe(given)}')
         if self.low is not None and self.high is not None:
-            # Written so that NaN is out of range as well.
+            # This form of the comparison refuses NaN as well.
             in_range = self.low <= cast(float, given) <= self.high
             if not in_range or (kind is int and (cast(int, given) - int(self.low)) % self.step):
                 raise ValueError(f'{self.name} must be {self.expected}; got {given}')
@@ -197,16 +199,16 @@ class Declaration:
 
 
 def declarations(settings: type) -> Mapping[str, Declaration]:
-    """Read what is declared of the parameters of a class of settings.
+    """Return the declarations of the parameters in a class of settings.
 
     Args:
-        settings: Dataclass all of whose fields are made by `parameter`.
+        settings: Dataclass whose fields are all made by `parameter`.
 
     Returns:
-        Declarations by the parameters' names, in the order of the fields.
+        Declarations by parameter name, in the order of the fields.
 
     Raises:
-        TypeError: A field was not made by `parameter`, or is declared wrongly.
+        TypeError: A field was not made by `parameter`, or its declaration is wrong.
 
     """
     return _read(settings)
@@ -218,7 +220,7 @@ def _read(settings: Any) -> Mapping[str, Declaration]:
     for member in fields(settings):
         if 'description' not in member.metadata:
             raise TypeError(
-                f'field {member.name!r} of {settings.__name__} is no parameter: make it by'
+                f'field {member.name!r} of {settings.__name__} is not a parameter: declare it with'
                 ' parameter(default, description)'
             )
         declared = Declaration(member.name, cast(Value, member.default), **member.metadata)
@@ -227,13 +229,13 @@ def _read(settings: Any) -> Mapping[str, Declaration]:
 
 
 def convert_fields(settings: object) -> None:
-    """Bring each field of new settings to its declared type; call it in `__post_init__`.
+    """Convert each field of new settings to its declared type; to be called in `__post_init__`.
 
     Args:
-        settings: Instance of a dataclass as `declarations` reads it, frozen or not.
+        settings: Instance of a dataclass that `declarations` can read, frozen or not.
 
     Raises:
-        ValueError: Values are not as declared; the text tells of all of them.
+        ValueError: Values do not agree with their declarations; the text names all of them.
 
     """
     problems: list[str] = []
@@ -243,14 +245,14 @@ def convert_fields(settings: object) -> None:
         except ValueError as error:
             problems.append(str(error))
         else:
-            # The settings are being made: nobody has seen them yet.
+            # The settings are still being constructed, so no other code has seen them.
             object.__setattr__(settings, declared.field, value)
     if problems:
         raise ValueError('; '.join(problems))
 
 
 def describe(value: object) -> str:
-    """Tell a value and its type, as ROS calls it, for error messages."""
+    """Return a value and ROS's name of its type, for error messages."""
     return f'{value!r} ({TYPE_NAMES.get(type(value), type(value).__name__)})'
 
 

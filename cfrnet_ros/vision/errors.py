@@ -1,4 +1,4 @@
-"""What can go wrong in this room; every message names the cause and the remedy."""
+"""Errors of `cfrnet_ros.vision`; every message names the cause and the remedy."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ class VisionError(Exception):
 
 
 class ModelError(VisionError):
-    """A model file is missing, damaged, of the wrong kind, or gave unusable numbers."""
+    """A model file is missing, damaged or of the wrong kind, or its output is not usable."""
 
 
 class ProviderError(VisionError):
-    """An execution provider is unknown, absent, or could not run a model."""
+    """An execution provider is unknown or not available, or it could not run a model."""

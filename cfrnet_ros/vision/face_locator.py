@@ -1,4 +1,4 @@
-"""Where the faces of a frame are: detected every few frames, followed between."""
+"""Locates the faces of a frame: detects them every few frames and follows them in between."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ class FaceLocator:
         """Start without known faces.
 
         Args:
-            detector: Detector that finds faces.
-            tracker: Tracker that keeps them apart from frame to frame.
+            detector: Detector that finds the faces.
+            tracker: Tracker that keeps their identity from frame to frame.
 
         """
         self._detector, self._tracker = detector, tracker
@@ -44,8 +44,8 @@ class FaceLocator:
     ) -> list[Face]:
         """Find the faces of the next frame.
 
-        The detector runs on every `detection_interval`-th frame, and besides whenever no
-        face is known or optical flow has just lost one.
+        The detector runs on every `detection_interval`-th frame, and also whenever no face is known
+        or optical flow has just lost one.
 
         Args:
             bgr: (H, W, 3) uint8 frame.

@@ -1,4 +1,4 @@
-"""Account of a frame, which the monitor, diagnostics, `~/frame/status` and replay read."""
+"""Record of a frame, which the monitor, diagnostics, `~/frame/status` and the replay read."""
 
 from __future__ import annotations
 
@@ -12,20 +12,21 @@ from cfrnet_ros.vision.types import FaceQuality, RestoredFace
 
 @dataclass(frozen=True)
 class FaceRecord:
-    """What is known of one face, without its pixels.
+    """Data about one face, without its pixels.
 
     Attributes:
         track_id: Id of the track, -1 for an untracked face.
         score: Detection confidence, 0..1.
-        reason: Why the face was not restored, one of `face_quality.REASONS`; '' if it was.
+        reason: Reason for not restoring the face, one of `face_quality.REASONS`; '' if it was
+            restored.
         reused: Whether the restoration is that of an earlier, equal crop.
-        cycles: Number of cycles behind the crop, 0 for a face that is passed on as it is.
+        cycles: Number of cycles applied to the crop, 0 for a face that is passed on unchanged.
         residuals: Mean absolute change of each cycle, 0..1 of the value range.
-        quality: Measurements before restoration, None where nothing was measured.
-        sharpness: Sharpness after restoration, see `face_quality.sharpness_of`; None where it
-            was not measured.
+        quality: Measurements before restoration, None if there are none.
+        sharpness: Sharpness after restoration, as `face_quality.sharpness_of` measures it; None
+            if it was not measured.
         identity_drift_deg: Angle between the embeddings before and after restoration, in
-            degrees; None where it was not measured.
+            degrees; None if it was not measured.
 
     """
 
@@ -41,12 +42,12 @@ class FaceRecord:
 
     @property
     def restored(self) -> bool:
-        """Whether the crop is more than the camera's pixels."""
+        """Whether the crop was restored; False if it holds the camera's pixels."""
         return not self.reason
 
     @classmethod
     def of(cls, face: RestoredFace) -> FaceRecord:
-        """Take down what is known of a face."""
+        """Return the record of a face."""
         return cls(
             track_id=face.face.track_id,
             score=face.face.score,
@@ -62,24 +63,24 @@ class FaceRecord:
 
 @dataclass(frozen=True)
 class FrameRecord:
-    """Account of one frame. A frame that was rejected has nothing but stages.
+    """Record of one frame. A rejected frame has a record of its stages only.
 
     Attributes:
         stages_ms: Wall time by stage in milliseconds, only of the stages that ran, in the
             order of `Stage`.
-        found: Number of faces in the frame, passed on or not; None where it is not known.
+        found: Number of faces in the frame, passed on or not; None if it is not known.
         passed_on: Number of faces passed on, restored or not.
         restored: Number of faces that were restored, in this frame or an equal earlier one.
         reused: Number of faces that show the restoration of an earlier frame.
         refused: Number of faces passed on unrestored, by reason.
         cycles_asked: Number of cycles that the settings ask for.
         cycles_allowed: Number of cycles that the latency budget allowed each face.
-        cycles_used: Most cycles that any face has behind it, 0 if none was restored.
+        cycles_used: Largest number of cycles applied to any face, 0 if none was restored.
         budget_ms: Latency budget of the frame in milliseconds, 0 for none.
         residuals: Mean absolute change of each cycle, 0..1, averaged over the faces that had
             that cycle.
-        faces: Records of the faces passed on, in the order of `face_choice`; empty where
-            only their numbers are known.
+        faces: Records of the faces passed on, in the order of `face_choice`; empty if only their
+            numbers are known.
 
     """
 
@@ -98,7 +99,7 @@ class FrameRecord:
 
     @property
     def detected(self) -> bool:
-        """Whether the detector ran, or the faces were followed from the frame before."""
+        """Whether the detector ran; False if the faces were followed from the previous frame."""
         return Stage.DETECT in self.stages_ms
 
 
@@ -111,7 +112,7 @@ def record_frame(
     cycles_allowed: int,
     budget_ms: float,
 ) -> FrameRecord:
-    """Count what became of the faces of a frame; see `FrameRecord` for the arguments."""
+    """Return the record of a frame; the arguments are those of `FrameRecord`."""
     records = tuple(FaceRecord.of(face) for face in faces)
     return FrameRecord(
         stages_ms=stages_ms,

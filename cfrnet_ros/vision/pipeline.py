@@ -1,4 +1,4 @@
-"""One frame in, restored faces out: detector, tracker, aligner and restorer in a row."""
+"""Pipeline of a frame: detector, tracker, alignment and restorer."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from cfrnet_ros.vision.detection.detector import YuNetDetector
 from cfrnet_ros.vision.face_locator import FaceLocator
 from cfrnet_ros.vision.frame_record import FrameRecord, record_frame
+from cfrnet_ros.vision.preprocessing.align import align_face
 from cfrnet_ros.vision.quality.face_embedder import FaceEmbedder, angle_deg
 from cfrnet_ros.vision.quality.face_quality import (
     IDENTITY,
@@ -18,7 +19,6 @@ from cfrnet_ros.vision.quality.face_quality import (
     measure_face,
     sharpness_of,
 )
-from cfrnet_ros.vision.restoration.align import align_face
 from cfrnet_ros.vision.restoration.budget import CycleBudget
 from cfrnet_ros.vision.restoration.restorer import Restorer
 from cfrnet_ros.vision.restoration.reuse import RestorationCache
@@ -35,11 +35,11 @@ __all__ = ['FacePipeline', 'PipelineResult', 'PipelineSettings']
 
 @dataclass(frozen=True)
 class PipelineResult:
-    """What came of a frame.
+    """Result of one frame.
 
     Attributes:
         faces: Faces passed on, restored or not, in the order of `face_choice`.
-        record: Account of the frame up to here.
+        record: Record of the frame up to the end of the pipeline.
 
     """
 
@@ -49,7 +49,7 @@ class PipelineResult:
 
 @dataclass(frozen=True)
 class _Outcome:
-    """What was made of a crop, as the cache keeps it."""
+    """Result for a crop, as the cache stores it."""
 
     restoration: Restoration
     reason: str
@@ -58,7 +58,7 @@ class _Outcome:
 
 @dataclass(frozen=True)
 class _Candidate:
-    """A face cut out and judged, before restoration."""
+    """A face that was aligned and measured, before restoration."""
 
     face: Face
     crop: NDArray[np.uint8]
@@ -68,7 +68,7 @@ class _Candidate:
 
 
 class FacePipeline:
-    """Detector, tracker, aligner and restorer, fed frame by frame.
+    """Detector, tracker, alignment and restorer, applied to one frame after another.
 
     Not thread-safe: one pipeline belongs to one thread.
 
@@ -84,14 +84,14 @@ class FacePipeline:
         tracker: FaceTracker,
         load_embedder: Callable[[], FaceEmbedder] = FaceEmbedder,
     ) -> None:
-        """Put the pieces together.
+        """Create the pipeline from its parts.
 
         Args:
             detector: Detector that finds the faces.
             restorer: Restorer of their crops.
-            tracker: Tracker that keeps them apart from frame to frame.
+            tracker: Tracker that keeps the faces' identity from frame to frame.
             load_embedder: Function that loads the network of the identity guard; it is called
-                once, when `max_identity_drift` first asks for it.
+                once, when `max_identity_drift` is first above 0.
 
         """
         self.restorer = restorer
@@ -104,12 +104,12 @@ class FacePipeline:
         self._cache: RestorationCache[_Outcome] = RestorationCache()
         self._smoother = TemporalSmoother()
         self._time_s = 0.0
-        # Clock of the frame before, and what of its time had passed when `process` ended.
+        # Clock of the previous frame, and the part of its time that was over when `process` ended.
         self._clock_before: StageClock | None = None
         self._parts_before_ms = 0.0
 
     def reset(self) -> None:
-        """Forget the faces of the frames so far, for a new scene."""
+        """Forget the faces of earlier frames, for a new scene."""
         self._locator.reset()
         self._filter.reset()
         self._gate.reset()
@@ -131,15 +131,15 @@ class FacePipeline:
             time_s: Time at which the frame was taken, in seconds of any clock; None takes
                 frames to be 1/30 s apart.
             clock: Clock of the frame, started when work on it began; None starts one here.
-                Whoever spends time on the frame afterwards goes on with it: once TOTAL is
-                added, that time counts for the latency budget of the next frame.
+                Code that spends time on the frame afterwards continues with this clock: once TOTAL
+                is added, that time counts for the latency budget of the next frame.
 
         Returns:
-            Restored faces and the account of the frame.
+            Restored faces and the record of the frame.
 
         Raises:
             ValueError: The frame has another shape or type, or is empty.
-            ModelError: A model failed or gave unusable numbers.
+            ModelError: A model failed, or its output is not usable.
 
         """
         if bgr.ndim != 3 or bgr.shape[2] != 3 or bgr.dtype != np.uint8 or bgr.size == 0:
@@ -177,14 +177,14 @@ class FacePipeline:
         return PipelineResult(faces, record)
 
     def _observe(self, clock: StageClock, cycle_ms: list[float]) -> None:
-        """Tell the budget what the frame took so far."""
+        """Add the durations of the frame so far to the budget."""
         detect_ms = clock.stages_ms.get(Stage.DETECT)
         rest_ms = clock.elapsed_ms - sum(cycle_ms) - (detect_ms or 0.0)
         self._budget.observe(cycle_ms, detect_ms, max(0.0, rest_ms))
         self._clock_before, self._parts_before_ms = clock, clock.parts_ms
 
     def _observe_frame_before(self) -> None:
-        """Tell the budget what the frame before took after `process`, if it was finished."""
+        """Add what the previous frame took after `process` to the budget, if it was finished."""
         clock, self._clock_before = self._clock_before, None
         if clock is not None and Stage.TOTAL in clock.stages_ms:
             self._budget.observe_after(clock.parts_ms - self._parts_before_ms)
@@ -192,9 +192,9 @@ class FacePipeline:
     def _prepare(
         self, bgr: NDArray[np.uint8], face: Face, settings: PipelineSettings, clock: StageClock
     ) -> _Candidate | None:
-        """Steady, cut out and judge a face.
+        """Steady the landmarks of a face, align and measure it.
 
-        Returns None when the landmarks coincide, so that no alignment exists.
+        Returns None when the landmarks coincide, so no alignment exists.
         """
         card = self.restorer.card
         try:
@@ -217,13 +217,13 @@ class FacePipeline:
     def _finish(
         self, item: _Candidate, settings: PipelineSettings, allowed: int, clock: StageClock
     ) -> RestoredFace:
-        """Restore a face, or pass it on as it is."""
+        """Restore a face, or pass it on unchanged."""
         asis = Restoration(item.crop, 0, (), ())
         if item.reason:
             return RestoredFace(
                 item.face, item.crop, item.affine, asis, item.reason, quality=item.quality
             )
-        # The whole settings: whatever parameter is changed, nothing old is shown again.
+        # The key contains all settings, so that no old result is shown after a change of any.
         key = (settings, allowed)
         track_id = item.face.track_id
         outcome = self._cache.find(track_id, item.crop, key, settings.reuse_tolerance)
@@ -235,7 +235,7 @@ class FacePipeline:
         else:
             outcome = replace(outcome, restoration=replace(outcome.restoration, cycle_ms=()))
         if outcome.reason:
-            # The crop of this frame, not of the one that was judged.
+            # The crop of this frame is passed on, not that of the frame in which it was refused.
             timed = replace(asis, cycle_ms=outcome.restoration.cycle_ms)
             outcome, reused = replace(outcome, restoration=timed), False
         elif settings.temporal_smoothing > 0:
@@ -288,7 +288,7 @@ class FacePipeline:
         return _Outcome(restoration, IDENTITY if refused else '', drift)
 
     def _forget_absent(self, tracked: list[Face], passed_on: list[RestoredFace]) -> None:
-        """Drop what is remembered of faces that are gone, and crops that were not renewed."""
+        """Forget faces that are gone, and stored crops that were not renewed."""
         present = [face.track_id for face in tracked]
         self._filter.keep(present)
         self._gate.keep(present)

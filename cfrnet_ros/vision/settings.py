@@ -1,7 +1,7 @@
 """Settings of a frame: every parameter that concerns the picture, declared once.
 
-What each parameter means, and which values it can have, stands here alone; see `declaration`.
-Nothing of the wings is imported that loads ONNX Runtime: launch files read this as well.
+Meaning and allowed values of these parameters are stated here only; `declaration` explains how.
+The module imports nothing that loads ONNX Runtime, because launch files read it as well.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from cfrnet_ros.vision.declaration import convert_fields, parameter
+from cfrnet_ros.vision.errors import VisionError
 from cfrnet_ros.vision.tracking.face_choice import (
     CHOICES,
     LARGEST,
@@ -20,14 +21,13 @@ from cfrnet_ros.vision.types import MAX_CYCLES
 
 
 def _check_identity(limit: float) -> None:
-    """Refuse to guard the identity where its network is not installed."""
+    """Refuse the identity guard if its network is not installed."""
     if limit > 0:
-        # Imports ONNX Runtime.
-        from cfrnet_ros.vision.errors import VisionError
-        from cfrnet_ros.vision.quality.face_embedder import check_available
+        # Imports onnx, which takes a while.
+        from cfrnet_ros.vision.engine.sface_file import check_sface
 
         try:
-            check_available()
+            check_sface()
         except VisionError as error:
             raise ValueError(f'max_identity_drift cannot be above 0: {error}') from error
 
@@ -37,22 +37,22 @@ class PipelineSettings:
     """Settings of one frame.
 
     Raises:
-        ValueError: A value is not of the declared type or range; the text tells of all such
-            values.
+        ValueError: Values do not have the declared type or range; the text names all of them.
 
     """
 
     cycles: int = parameter(
         2,
-        'How often the restorer is applied, each time to its own output. More restores more and'
-        ' takes proportionally longer.',
+        'Number of times that the restorer is applied, each time to its own output. More cycles'
+        ' restore more and take proportionally longer.',
         dynamic=True,
         low=1,
         high=MAX_CYCLES,
     )
     latency_budget_ms: float = parameter(
         0.0,
-        'Time for a frame, from decoding to the last message. Of `cycles` as many are applied as'
+        'Time for a frame, from decoding to the last message. As many of the `cycles` are applied'
+        ' as'
         ' fit, at least 1; 0 for no limit.',
         dynamic=True,
         low=0,
@@ -61,16 +61,16 @@ class PipelineSettings:
     )
     convergence_tolerance: float = parameter(
         0.0,
-        'A face is not restored further once a cycle changed it by less than this (mean absolute'
-        ' change, as a fraction of the value range); 0 for never.',
+        'Restoration of a face stops after a cycle that changed it by less than this (mean absolute'
+        ' change, as a fraction of the value range); 0 for no such limit.',
         dynamic=True,
         low=0,
         high=1,
     )
     reuse_tolerance: float = parameter(
         0.0,
-        'A face keeps its restoration while no part of its crop changed by more than this; 0 for'
-        " never. Must be above the camera's noise to have an effect.",
+        'The latest restoration of a face is shown again while no part of its crop changed by more'
+        " than this; 0 for never. Only values above the camera's noise have an effect.",
         dynamic=True,
         low=0,
         high=64,
@@ -78,43 +78,47 @@ class PipelineSettings:
     )
     temporal_smoothing: float = parameter(
         0.4,
-        'Against flicker: where the camera sees no motion, a restored crop changes from frame to'
-        " frame by at most this share less than the camera's picture does; 0 for no smoothing.",
+        'Reduces flicker: where the camera sees no motion, the change of a restored crop from frame'
+        " to frame is limited to the change of the camera's picture times (1 - this value); 0 for"
+        ' no'
+        ' smoothing.',
         dynamic=True,
         low=0,
         high=1,
     )
     max_faces: int = parameter(
         4,
-        'Most faces of a frame that are passed on, in the order of `face_choice`. 1 for the'
-        ' driver only.',
+        'Largest number of faces per frame that are passed on, in the order of `face_choice`; 1 for'
+        ' the driver only.',
         dynamic=True,
         low=1,
         high=64,
     )
     face_choice: str = parameter(
         LARGEST,
-        "Which faces come first: 'largest', or 'driver', those nearest to the centre of `roi`.",
+        "Order of the faces: 'largest' first, or 'driver': those nearest to the centre of `roi`"
+        ' first.',
         dynamic=True,
         choices=CHOICES,
     )
     roi: Region = parameter(
         WHOLE_FRAME,
         'Left, top, right and bottom of the region of interest as fractions of the frame. Faces'
-        ' whose centre lies outside are left out.',
+        ' whose centre lies outside are ignored.',
         dynamic=True,
         check=check_region,
     )
     detection_threshold: float = parameter(
         0.6,
-        'Least detection score of a face.',
+        'Lowest detection score of a face.',
         dynamic=True,
         low=0.05,
         high=1,
     )
     detection_interval: int = parameter(
         3,
-        'The detector runs in every n-th processed frame, and faces are tracked between; 1 runs it'
+        'The detector runs in every n-th processed frame, and faces are tracked in between; 1'
+        ' runs it'
         ' in every frame.',
         dynamic=True,
         low=1,
@@ -122,7 +126,8 @@ class PipelineSettings:
     )
     track_memory_s: float = parameter(
         2.0,
-        'A face that is lost for no longer than this gets its track id back.',
+        'Longest time for which a lost face is remembered; when it returns in time, it keeps its'
+        ' track id.',
         dynamic=True,
         low=0,
         high=60,
@@ -130,13 +135,13 @@ class PipelineSettings:
     )
     landmark_smoothing: bool = parameter(
         True,
-        'Filter the landmarks over time (one-euro filter), so that a still face gives a still'
-        ' crop.',
+        'Whether the landmarks are filtered over time (one-euro filter), so that a still face gives'
+        ' a still crop.',
         dynamic=True,
     )
     landmark_min_cutoff_hz: float = parameter(
         1.0,
-        "The landmark filter's cut-off for a face at rest. Lower is steadier.",
+        'Cut-off frequency of the landmark filter for a face at rest. Lower values are steadier.',
         dynamic=True,
         low=0.01,
         high=100,
@@ -144,8 +149,8 @@ class PipelineSettings:
     )
     landmark_beta: float = parameter(
         8.0,
-        "How much the landmark filter's cut-off rises with the face's speed, in Hz per face width"
-        ' a second. Higher lags less behind motion.',
+        "Increase of the landmark filter's cut-off frequency with the speed of the face, in Hz per"
+        ' face width per second. Higher values lag less behind motion.',
         dynamic=True,
         low=0,
         high=1000,
@@ -160,15 +165,16 @@ class PipelineSettings:
     )
     min_brightness: float = parameter(
         5.0,
-        'Faces whose mean grey value is below this are passed on unrestored; 0 for none.',
+        'Faces whose mean grey value is below this are passed on unrestored; 0 for no limit.',
         dynamic=True,
         low=0,
         high=255,
     )
     max_yaw_deg: float = parameter(
         60.0,
-        'Faces that are turned away by more than this (estimated from the landmarks) are passed'
-        ' on unrestored; 180 for none.',
+        'Faces that are turned away by more than this (yaw, estimated from the landmarks) are'
+        ' passed'
+        ' on unrestored; 180 for no limit.',
         dynamic=True,
         low=0,
         high=180,
@@ -176,7 +182,7 @@ class PipelineSettings:
     )
     min_score_restore: float = parameter(
         0.0,
-        'Faces with a lower detection score than this are passed on unrestored; 0 for none.',
+        'Faces with a lower detection score than this are passed on unrestored; 0 for no limit.',
         dynamic=True,
         low=0,
         high=1,
@@ -184,15 +190,16 @@ class PipelineSettings:
     min_symmetry: float = parameter(
         -1.0,
         'Faces that resemble their mirror image less than this (correlation) count as covered and'
-        ' are passed on unrestored; -1 for none. Side light and turning lower it too.',
+        ' are passed on unrestored; -1 for no limit. Side light and a turned head lower the'
+        ' correlation, too.',
         dynamic=True,
         low=-1,
         high=1,
     )
     max_identity_drift: float = parameter(
         0.0,
-        'Restorations that move the face further than this from itself (angle between SFace'
-        ' embeddings) are refused, and the face is passed on unrestored; 0 for no check.',
+        'Largest angle between the SFace embeddings of a face before and after restoration. Above'
+        ' it the face is passed on unrestored; 0 for no check.',
         dynamic=True,
         low=0,
         high=180,
@@ -201,8 +208,9 @@ class PipelineSettings:
     )
     crop_margin: float = parameter(
         1.0,
-        'Scale of the crop around the face. 1 is what the network was trained on; above 1 shows'
-        ' more of the surroundings.',
+        'Scale of the crop around the face. The network was trained at 1; larger values show more'
+        ' of'
+        ' the surroundings.',
         dynamic=True,
         low=0.5,
         high=3,

@@ -1,7 +1,7 @@
 """Stages of a frame, and the clock that times them.
 
-A new stage is one more member of `Stage`: its place is the place in the order, its value the
-name in diagnostics (`latency/<name>/...`), in `~/frame/status` and in replay's tables.
+A new stage is one more member of `Stage`: its position defines the order, its value the name in
+diagnostics (`latency/<name>/...`), in `~/frame/status` and in the replay's tables.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from types import MappingProxyType
 class Stage(Enum):
     """Stages in the order in which a frame passes them; the value is the published name."""
 
-    #: From the arrival of the message to its being taken by the worker thread.
+    #: Time from the arrival of the message until the worker thread takes it.
     WAIT = 'wait'
     DECODE = 'decode'
     DETECT = 'detect'
@@ -24,7 +24,7 @@ class Stage(Enum):
     ALIGN = 'align'
     #: Measuring faces, before and after restoration.
     QUALITY = 'quality'
-    # As many as `MAX_CYCLES`; each is the sum over the faces.
+    # There are `MAX_CYCLES` of these; each is the sum over the faces.
     RESTORE_CYCLE_1 = 'restore_cycle_1'
     RESTORE_CYCLE_2 = 'restore_cycle_2'
     RESTORE_CYCLE_3 = 'restore_cycle_3'
@@ -35,19 +35,19 @@ class Stage(Enum):
     RESTORE_CYCLE_8 = 'restore_cycle_8'
     IDENTITY = 'identity'
     SMOOTH = 'smooth'
-    #: Putting the restored faces back into the frame, while somebody subscribes to it.
+    #: Blending the restored faces into the frame, while there is a subscriber.
     BLEND = 'blend'
-    #: Drawing the debug view, while somebody subscribes to it.
+    #: Drawing the debug view, while there is a subscriber.
     DEBUG = 'debug'
     PUBLISH = 'publish'
-    #: From the arrival of the message to the last message sent.
+    #: Time from the arrival of the message until the last message is sent.
     TOTAL = 'total'
-    #: From the header's stamp, by the node's clock, to the crops' being sent.
+    #: Time from the header's stamp until the crops are sent, by the node's clock.
     AGE = 'age'
 
     @property
     def in_total(self) -> bool:
-        """Whether the time of this stage is a part of TOTAL."""
+        """Whether the time of this stage is part of TOTAL."""
         return self not in (Stage.TOTAL, Stage.AGE)
 
 
@@ -58,7 +58,7 @@ RESTORE_CYCLES: tuple[Stage, ...] = tuple(
 
 
 def ms_since(moment_s: float) -> float:
-    """Return the milliseconds since a moment of `time.perf_counter`."""
+    """Return the milliseconds since a time of `time.perf_counter`."""
     return (time.perf_counter() - moment_s) * 1e3
 
 
@@ -91,7 +91,7 @@ class StageClock:
 
     @property
     def elapsed_ms(self) -> float:
-        """Milliseconds since the clock was started, timed or not."""
+        """Milliseconds since the clock was started, including time that no stage covers."""
         return ms_since(self._started_s)
 
     @property
@@ -101,5 +101,5 @@ class StageClock:
 
     @property
     def stages_ms(self) -> Mapping[Stage, float]:
-        """Copy of the times so far in milliseconds, only of stages that ran, in order."""
+        """Copy of the times so far in milliseconds, in order, for the stages that ran."""
         return MappingProxyType({stage: self._ms[stage] for stage in Stage if stage in self._ms})

@@ -1,4 +1,4 @@
-"""Plain data that the pieces of this room hand to each other."""
+"""Data classes that the modules of `cfrnet_ros.vision` exchange."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-#: Most cycles of one restoration.
+#: Largest number of cycles of one restoration.
 MAX_CYCLES = 8
 
-#: What becomes of an engine that fails its self-test: another one is taken, it is used with a
-#: warning, or it is an error; or no engine is tested at all.
+#: What happens if an engine fails its self-test: another engine is used, it is used with a
+#: warning, or an error is raised. With the last mode no engine is tested.
 FALLBACK, WARN, FAIL, OFF = SELF_TEST_MODES = ('fallback', 'warn', 'fail', 'off')
 
 
@@ -20,12 +20,12 @@ class Face:
     """A face found in a frame.
 
     Attributes:
-        box: (4,) float32, left, top, right, bottom in pixels of the frame; may
-            reach beyond its border.
+        box: (4,) float32 left, top, right, bottom in pixels of the frame; may reach beyond its
+            border.
         landmarks: (5, 2) float32 x, y in pixels of the frame: image-left eye,
             image-right eye, nose tip, image-left and image-right mouth corner.
-        score: detection confidence, 0..1.
-        track_id: 0 or above for a tracked face, -1 for one that is not.
+        score: Detection confidence, 0..1.
+        track_id: Id of the track, 0 or above; -1 for a face that is not tracked.
 
     """
 
@@ -55,12 +55,12 @@ class FaceQuality:
     """Measurements of one face before restoration.
 
     Attributes:
-        size_px: shorter side of the box in pixels of the frame.
-        brightness: mean grey value of the face, 0..255.
-        sharpness: see `face_quality.sharpness_of`.
-        yaw_deg: see `face_quality.yaw_of`.
-        symmetry: see `face_quality.symmetry_of`.
-        score: of the detection, 0..1.
+        size_px: Shorter side of the box in pixels of the frame.
+        brightness: Mean grey value of the face, 0..255.
+        sharpness: Sharpness, as `face_quality.sharpness_of` measures it.
+        yaw_deg: Yaw in degrees, as `face_quality.yaw_of` estimates it.
+        symmetry: Symmetry, as `face_quality.symmetry_of` measures it.
+        score: Detection score, 0..1.
 
     """
 
@@ -74,16 +74,16 @@ class FaceQuality:
 
 @dataclass(frozen=True)
 class Restoration:
-    """What the restorer made of one aligned crop.
+    """Result of restoring one aligned crop.
 
     Attributes:
-        crop: (N, N, 3) uint8 BGR, restored.
-        cycles: how often the network was really applied; 0 for a face that is passed on
-            as it is.
-        cycle_ms: wall time of each application in milliseconds; empty where an earlier
+        crop: (N, N, 3) uint8 BGR restored crop.
+        cycles: Number of times that the network was applied; 0 for a face that is passed on
+            unchanged.
+        cycle_ms: Wall time of each application in milliseconds; empty if an earlier
             restoration is used again.
-        residuals: of each application the mean absolute change |y_k - y_(k-1)|,
-            as a fraction (0..1) of the value range; y_0 is the input.
+        residuals: Mean absolute change |y_k - y_(k-1)| by each application, as a fraction
+            (0..1) of the value range; y_0 is the input.
 
     """
 
@@ -98,18 +98,19 @@ class RestoredFace:
     """A face, its crop before and after restoration, and where the crop came from.
 
     Attributes:
-        face: the face in the frame.
+        face: Face in the frame.
         aligned: (N, N, 3) uint8 BGR crop before restoration.
         affine: (2, 3) float64 matrix from frame pixels to crop pixels.
-        restoration: the restored crop with cycles, times and residuals. Of a face that is
-            not to be restored it holds `aligned` and no cycles.
-        reason: why the face was not restored, one of `face_quality.REASONS`; '' if it was.
-        reused: whether the restoration is that of an earlier, equal crop.
-        quality: what was measured before restoration, None where nothing was.
-        sharpness: of the crop after restoration, see `face_quality.sharpness_of`; None
-            where it was not measured.
-        identity_drift_deg: angle between the embeddings of the crop before and after
-            restoration, see `face_embedder.FaceEmbedder`; None where it was not measured.
+        restoration: Restored crop with cycles, times and residuals. For a face that is not
+            restored it holds `aligned` and no cycles.
+        reason: Reason for not restoring the face, one of `face_quality.REASONS`; '' if it was
+            restored.
+        reused: Whether the restoration is that of an earlier, equal crop.
+        quality: Measurements before restoration, None if there are none.
+        sharpness: Sharpness of the crop after restoration, as `face_quality.sharpness_of`
+            measures it; None if it was not measured.
+        identity_drift_deg: Angle in degrees between the embeddings of the crop before and after
+            restoration by `face_embedder.FaceEmbedder`; None if it was not measured.
 
     """
 
@@ -125,10 +126,10 @@ class RestoredFace:
 
     @property
     def crop(self) -> NDArray[np.uint8]:
-        """(N, N, 3) uint8 BGR restored crop, or the aligned one if it was not restored."""
+        """(N, N, 3) uint8 BGR restored crop, or the aligned one if the face was not restored."""
         return self.restoration.crop
 
     @property
     def restored(self) -> bool:
-        """Whether `crop` is more than the camera's pixels."""
+        """Whether `crop` was restored; False if it holds the camera's pixels."""
         return not self.reason

@@ -1,4 +1,4 @@
-"""From eye aspect ratios over time to closures of the eyes: blinks, and longer ones."""
+"""Detects closures of the eyes (blinks and longer ones) in eye aspect ratios over time."""
 
 from __future__ import annotations
 
@@ -7,28 +7,28 @@ from dataclasses import dataclass
 
 from examples.eyelids.open_level import Level, OpenLevel
 
-#: Closures up to this long in seconds are blinks. Blinks of people who are awake last
-#: 0.1 to 0.4 s, longer than 0.5 s counts as a microsleep (Caffier, Erdmann, Ullsperger,
-#: "Experimental evaluation of eye-blink parameters as a drowsiness measure", European
-#: Journal of Applied Physiology 89, 2003; Schleicher et al., "Blinks and saccades as
-#: indicators of fatigue in sleepiness warnings", Ergonomics 51, 2008).
+#: Longest blink in seconds. Blinks of people who are awake last 0.1 to 0.4 s; a closure of more
+#: than 0.5 s counts as a microsleep (Caffier, Erdmann, Ullsperger, "Experimental evaluation of
+#: eye-blink parameters as a drowsiness measure", European Journal of Applied Physiology 89, 2003;
+#: Schleicher et al., "Blinks and saccades as indicators of fatigue in sleepiness warnings",
+#: Ergonomics 51, 2008).
 LONGEST_BLINK_S = 0.5
 
 
-#: Measures of this last stretch of time in seconds are averaged: about as long as the lids are
-#: down in a blink.
+#: Length in seconds of the period over which measurements are averaged: about as long as the
+#: lids are down in a blink.
 AVERAGED_S = 0.2
 
 
 @dataclass(frozen=True)
 class Closure:
-    """The eyes were shut, and are open again.
+    """A completed closure: the eyes were shut and are open again.
 
     Attributes:
-        start_s: midway between the last measure of open eyes and the first of shut ones.
-        end_s: midway between the last measure of shut eyes and the first of open ones.
-        lowest: least eye aspect ratio in it.
-        measures: how many there are in it.
+        start_s: Time midway between the last measurement of open eyes and the first of shut ones.
+        end_s: Time midway between the last measurement of shut eyes and the first of open ones.
+        lowest: Lowest eye aspect ratio during the closure.
+        measures: Number of measurements during the closure.
 
     """
 
@@ -39,31 +39,32 @@ class Closure:
 
     @property
     def duration_s(self) -> float:
-        """How long the eyes were shut, in seconds."""
+        """Duration of the closure in seconds."""
         return self.end_s - self.start_s
 
     @property
     def is_blink(self) -> bool:
-        """Whether it was no longer than a blink."""
+        """Whether the closure was no longer than a blink."""
         return self.duration_s <= LONGEST_BLINK_S
 
 
 @dataclass(frozen=True)
 class DetectorSettings:
-    """What counts as shut.
+    """Settings that decide when eyes count as shut.
 
     Attributes:
-        least_drop: the aspect ratio must fall below the open level by this share of it,
-            0.05..0.9. A look down takes about a tenth, a blink seen by a good camera seven.
-        noise_factor: and by this many standard deviations of the noise, 0..20.
-        release: shut eyes are open again at this share of that drop, 0.1..1: so that noise
-            at the limit does not make two blinks of one.
-        longest_gap_s: without measures for longer, nothing is known of what was between.
-        longest_closure_s: after this time it is not the eyes that are shut, but the face
-            that measures otherwise: the level is learned anew.
+        least_drop: Share of the open level by which the aspect ratio must fall below it, 0.05..0.9.
+            A glance down takes about 0.1, a blink that a good camera sees takes 0.7.
+        noise_factor: Number of standard deviations of the noise by which it must fall, too, 0..20.
+        release: Share of that drop at which shut eyes count as open again, 0.1..1; below 1, so
+            that noise at the limit does not split one blink into two.
+        longest_gap_s: Longest time without measurements in seconds; after a longer one nothing is
+            known about the time in between.
+        longest_closure_s: Longest closure in seconds. After that time the face is assumed to
+            measure differently instead of having its eyes shut, and the level is learned anew.
 
     Raises:
-        ValueError: a value is out of range.
+        ValueError: A value is out of range.
 
     """
 
@@ -88,49 +89,50 @@ class DetectorSettings:
 
 
 class ClosureDetector:
-    """Tells, measure by measure, when one person's eyes were shut.
+    """Detects, measurement by measurement, when one person's eyes were shut.
 
-    Two limits below the level of open eyes (a Schmitt trigger), which follow the person and
-    the noise of the picture. What no single measure shows, the mean of the last few can: its
-    noise is less. Uses what is past only, so it can run live.
+    The detector has two limits below the level of open eyes (a Schmitt trigger), which adapt to
+    the person and to the noise of the picture. A drop that no single measurement shows can show
+    in the mean of the last few, which has less noise. Only past measurements are used, so the
+    detector can run live.
     """
 
     def __init__(self, settings: DetectorSettings | None = None) -> None:
-        """Start without measures, with the default settings unless told otherwise."""
+        """Start without measurements; the settings default to `DetectorSettings()`."""
         self._settings = settings or DetectorSettings()
         self._open_level = OpenLevel()
         self._last_s: float | None = None
         self._shut: _Shut | None = None
-        # Time midway to the measure before, and ratio, of the last few measures.
+        # Ratio of each of the last few measurements, and the time midway to the one before.
         self._recent: deque[tuple[float, float]] = deque()
         self.level: Level | None = None
 
     @property
     def shut_since_s(self) -> float | None:
-        """When the eyes that are shut now were shut; None while they are open."""
+        """Time since when the eyes have been shut; None while they are open."""
         return None if self._shut is None else self._shut.start_s
 
     def reset(self) -> None:
-        """Forget everything: another person, or another time."""
+        """Forget everything, for another person or after a jump in time."""
         self._open_level.reset()
         self._recent.clear()
         self._last_s, self._shut, self.level = None, None, None
 
     def add(self, time_s: float, ratio: float) -> Closure | None:
-        """Take the next measure.
+        """Add the next measurement.
 
-        Time that stands still or runs back starts everything anew. After a gap a closure that
-        had begun is given up, since nobody knows when it ended.
+        If the time does not advance, everything starts anew. A closure that had begun before a gap
+        is dropped, because the time of its end is unknown.
 
         Args:
-            time_s: when, in seconds of any clock.
-            ratio: eye aspect ratio, 0 and above.
+            time_s: Time of the measurement, in seconds of any clock.
+            ratio: Eye aspect ratio, 0 or above.
 
         Returns:
-            The closure that ended with this measure, if one did.
+            Closure that ended with this measurement, or None.
 
         Raises:
-            ValueError: a ratio that is negative or not a finite number.
+            ValueError: The ratio is negative or not a finite number.
 
         """
         if not 0 <= ratio < float('inf'):
@@ -157,15 +159,15 @@ class ClosureDetector:
         return self._opening(self.level, self._shut, between, ratio)
 
     def _closing(self, level: Level) -> _Shut | None:
-        """Look whether the eyes were shut by now."""
+        """Return the closure that has begun by now, if there is one."""
         settings = self._settings
         total = highest = 0.0
-        # The latest measure alone, then the mean of two, of three and so on.
+        # The latest measurement alone, then the mean of the last two, three and so on.
         for count, (between, ratio) in enumerate(reversed(self._recent), start=1):
             total, highest = total + ratio, max(highest, ratio)
             noise = settings.noise_factor * level.noise / count**0.5
             drop = max(settings.least_drop * level.open, noise)
-            # All of them are low: one very low measure does not make its neighbours so.
+            # Every one of them must be low: one very low value must not include its neighbours.
             open_above = level.open - settings.release * drop
             if total / count < level.open - drop and highest <= open_above:
                 lowest = min(measure for _, measure in list(self._recent)[-count:])
@@ -173,7 +175,7 @@ class ClosureDetector:
         return None
 
     def _opening(self, level: Level, shut: _Shut, between: float, ratio: float) -> Closure | None:
-        """Look whether the eyes that were shut are open again."""
+        """Return the closure that has ended by now, if the shut eyes are open again."""
         if ratio <= shut.open_above:
             shut.lowest = min(shut.lowest, ratio)
             shut.measures += 1
@@ -183,7 +185,7 @@ class ClosureDetector:
             return None
         if shut.rising_s is None:
             shut.rising_s = between
-            # One measure may be noise, if it is not as high as those of open eyes.
+            # A single measurement below those of open eyes may be noise.
             if ratio < level.open - level.noise:
                 return None
         self._shut = None

@@ -1,9 +1,9 @@
-"""Where the eyelids are in an aligned crop.
+"""Finds the eyelids in an aligned crop.
 
-Two networks of MediaPipe in a row, as its iris pipeline has them (Ablavatski et al.,
-"Real-time pupil tracking from monocular video for digital puppetry", 2020; Apache-2.0): the
-face mesh finds the corners of the eyes, and a second network looks at each eye by itself.
-The mesh alone hardly follows the lids, since an eye is a few pixels wide in what it sees.
+Two networks of MediaPipe are applied one after the other, as in its iris pipeline (Ablavatski et
+al., "Real-time pupil tracking from monocular video for digital puppetry", 2020; Apache-2.0): the
+face mesh finds the corners of the eyes, and a second network examines each eye. The mesh alone
+hardly follows the lids, because an eye is only a few pixels wide in its input.
 """
 
 from __future__ import annotations
@@ -18,38 +18,38 @@ from numpy.typing import NDArray
 
 from examples.eyelids.network_files import load_interpreter, network_path
 
-#: Presence at or above which MediaPipe takes the mesh for a face.
+#: Presence at or above which MediaPipe accepts the mesh as a face.
 PRESENCE = 0.5
 
-#: Points of an eye's outline: 9 of the lower lid from the outer corner to the inner one,
-#: then 7 of the upper lid between the corners, each above its partner on the lower.
+#: Points of an eye's outline: 9 of the lower lid from the outer corner to the inner one, then 7 of
+#: the upper lid between the corners, each above its partner on the lower lid.
 OUTLINE_POINTS = 16
 OUTER, INNER = 0, 8
 
-#: Upper and lower points across the middle of the eye, where the lids part most.
+#: Upper and lower points at the middle of the eye, where the distance of the lids is largest.
 _UPPER, _LOWER = (11, 12, 13), (3, 4, 5)
 
 #: Corners of the image-left and the image-right eye in the mesh: outer, inner.
 _MESH_CORNERS = ((33, 133), (263, 362))
 _MESH_POINTS = 468
 
-# The part of the crop that the mesh sees, as fractions of its side. Aligned crops show the
-# forehead and cut the chin; the mesh wants the face in the middle, a little below theirs.
+# Part of the crop that the mesh gets, as fractions of its side. Aligned crops show the forehead
+# and cut the chin; the mesh expects the face in the middle, a little below its place there.
 _MESH_CENTRE = (0.5, 0.548)
 
-# The eye network wants the eye in a square of this many times its width (MediaPipe's
+# Side of the square that the eye network expects, in widths of the eye (MediaPipe's
 # iris_landmark_landmarks_to_roi: 25 % of margin around a square of the eye's region).
 _EYE_ROI = 2.3
 
 
 @dataclass(frozen=True)
 class Eyes:
-    """The eyes found in one crop.
+    """Eyes found in one crop.
 
     Attributes:
-        outlines: (2, 16, 2) float64 x, y in pixels of the crop of the image-left and the
-            image-right eye, see `OUTLINE_POINTS`.
-        presence: how sure the mesh is that there is a face, 0..1.
+        outlines: (2, 16, 2) float64 x, y in pixels of the crop: the image-left and the image-right
+            eye, each with the points that `OUTLINE_POINTS` describes.
+        presence: Confidence of the mesh that there is a face, 0..1.
 
     """
 
@@ -58,31 +58,31 @@ class Eyes:
 
     @property
     def found(self) -> bool:
-        """Whether MediaPipe would take this for a face."""
+        """Whether MediaPipe would accept the crop as a face."""
         return self.presence >= PRESENCE
 
     @property
     def openness(self) -> float:
-        """Eye aspect ratio, 0 and above: see `eye_aspect_ratio`."""
+        """Eye aspect ratio, 0 or above, as `eye_aspect_ratio` computes it."""
         return eye_aspect_ratio(self.outlines)
 
 
 def eye_aspect_ratio(outlines: NDArray[np.float64]) -> float:
-    """Return the height of the eyes over their width, both eyes together.
+    """Return the height of the eyes divided by their width, for both eyes together.
 
-    After Soukupova and Cech, "Real-time eye blink detection using facial landmarks", 2016,
-    with three pairs of lid points in place of two. Heights and widths are added up over the
-    eyes before they are divided, so that the eye that is turned away, narrow and uncertain,
-    counts less. People blink with both eyes; a wink counts half.
+    The ratio is that of Soukupova and Cech, "Real-time eye blink detection using facial
+    landmarks", 2016, with three pairs of lid points instead of two. Heights and widths are added
+    up over both eyes before they are divided, so that the eye that is turned away, narrow and
+    uncertain, has less weight. People blink with both eyes; a wink has half the effect.
 
     Args:
-        outlines: (2, 16, 2) as in `Eyes`.
+        outlines: (2, 16, 2) outlines as in `Eyes`.
 
     Returns:
-        About 0.3 for open eyes, less for narrow ones, near 0.1 for shut ones.
+        Ratio of about 0.3 for open eyes, less for narrow ones, near 0.1 for shut ones.
 
     Raises:
-        ValueError: another shape, or eyes without width.
+        ValueError: The outlines have another shape, or the eyes have no width.
 
     """
     if outlines.shape != (2, OUTLINE_POINTS, 2):
@@ -95,7 +95,7 @@ def eye_aspect_ratio(outlines: NDArray[np.float64]) -> float:
 
 
 class EyeLandmarker:
-    """Finds the eyelids in crops aligned as `~/face/image` has them.
+    """Finds the eyelids in crops that are aligned like those of `~/face/image`.
 
     Not thread-safe.
     """
@@ -104,26 +104,26 @@ class EyeLandmarker:
         """Load both networks.
 
         Args:
-            threads: CPU threads, 1 or more.
+            threads: Number of CPU threads, 1 or more.
 
         Raises:
-            MissingNetworkError: a package is not installed.
+            MissingNetworkError: A package is not installed.
 
         """
         self._mesh = _Network('face_landmark.tflite', threads)
         self._eye = _Network('iris_landmark.tflite', threads)
 
     def __call__(self, crop_bgr: NDArray[np.uint8]) -> Eyes:
-        """Find the eyes of one crop.
+        """Find the eyes in one crop.
 
         Args:
-            crop_bgr: (N, N, 3) uint8, aligned.
+            crop_bgr: (N, N, 3) uint8 aligned crop.
 
         Returns:
-            The eyes; look at `found` before you use them.
+            Eyes; they are only valid if `found` is true.
 
         Raises:
-            ValueError: another shape or type.
+            ValueError: The crop has another shape or type.
 
         """
         if (
@@ -153,7 +153,7 @@ class EyeLandmarker:
         inner: NDArray[np.float64],
         mirrored: bool,
     ) -> NDArray[np.float64]:
-        """Find the outline of one eye; the network knows image-left eyes only."""
+        """Find the outline of one eye; the network was trained on image-left eyes only."""
         across = outer - inner if mirrored else inner - outer
         angle = math.atan2(across[1], across[0])
         width = max(float(np.linalg.norm(across)), 1.0)
@@ -166,7 +166,7 @@ class EyeLandmarker:
 
 
 class _Network:
-    """A TFLite file with one picture in and two vectors out."""
+    """TFLite file whose input is one picture and whose outputs are two vectors."""
 
     def __init__(self, name: str, threads: int) -> None:
         self._interpreter: Any = load_interpreter(network_path(name), threads)
@@ -178,10 +178,10 @@ class _Network:
     def __call__(
         self, crop: NDArray[np.uint8], affine: NDArray[np.float64], sizes: tuple[int, int]
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Run on the part of a crop that `affine` maps to the input; outputs by their sizes."""
+        """Run on the part of a crop that `affine` maps to the input; return outputs by size."""
         scale = math.sqrt(abs(float(np.linalg.det(affine[:, :2]))))
         picture = cv2.warpAffine(
-            # Where the input is coarser than the crop, sampling alone would alias.
+            # If the input is coarser than the crop, sampling alone would alias.
             crop if scale > 0.6 else cv2.GaussianBlur(crop, (0, 0), 0.4 / scale),
             affine,
             (self.size, self.size),
@@ -191,7 +191,7 @@ class _Network:
         rgb = np.ascontiguousarray(picture[None, ..., ::-1]).astype(np.float32) / 255.0
         self._interpreter.set_tensor(self._input, rgb)
         self._interpreter.invoke()
-        # Told apart by their size, not by their order.
+        # The outputs are identified by their sizes, not by their order.
         found = {
             values.size: values.ravel().astype(np.float64)
             for values in map(self._interpreter.get_tensor, self._outputs)
@@ -202,7 +202,7 @@ class _Network:
 def _square(
     centre: NDArray[np.float64], side: float, angle: float, size: int
 ) -> NDArray[np.float64]:
-    """Return the (2, 3) matrix that maps a turned square of the crop to `size` pixels."""
+    """Return the (2, 3) matrix that maps a rotated square of the crop to `size` pixels."""
     scale = size / side
     cosine, sine = scale * math.cos(angle), scale * math.sin(angle)
     turn = np.array([[cosine, sine], [-sine, cosine]])
@@ -215,7 +215,7 @@ def _to_crop(points: NDArray[np.float64], affine: NDArray[np.float64]) -> NDArra
 
 
 def _sigmoid(logit: float) -> float:
-    # Written so that neither branch overflows.
+    # In this form neither branch can overflow.
     if logit >= 0:
         return 1.0 / (1.0 + math.exp(-logit))
     return math.exp(logit) / (1.0 + math.exp(logit))

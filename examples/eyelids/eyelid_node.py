@@ -1,9 +1,9 @@
-"""A node that watches the lids in the crops of the restorer.
+"""A node that measures eyelids in the crops of the restorer.
 
-``python -m examples.eyelids.eyelid_node`` reads `face/image`, `face/outline` and `face/status` of
-the node that the parameter `source` names. It publishes `~/status`
-(diagnostic_msgs/DiagnosticArray, one message a frame, one status a face) and `~/eyes`
-(geometry_msgs/PolygonStamped, two messages a face: where the lids are in the frame).
+``python -m examples.eyelids.eyelid_node`` subscribes to `face/image`, `face/outline` and
+`face/status` of the node that the parameter `source` names. It publishes `~/status`
+(diagnostic_msgs/DiagnosticArray, one message per frame with one status per face) and `~/eyes`
+(geometry_msgs/PolygonStamped, two messages per face with the position of the lids in the frame).
 """
 
 from __future__ import annotations
@@ -31,14 +31,14 @@ from examples.eyelids.frame_assembler import FaceMessages, FrameAssembler
 from examples.eyelids.monitor import EyelidMonitor, EyelidReading
 from examples.eyelids.network_files import MissingNetworkError
 
-# Crops and outlines of some frames: a slow moment must not cost a blink.
+# Queue for the crops and outlines of several frames: a short delay must not lose a blink.
 _DEPTH = 50
 
 
 def _number(
     description: str, low: float, high: float, kind: type[float] | type[int] = float
 ) -> ParameterDescriptor:
-    """Describe a read-only parameter with a range."""
+    """Return the descriptor of a read-only parameter with a range."""
     descriptor = ParameterDescriptor(
         description=description,
         read_only=True,
@@ -51,42 +51,44 @@ def _number(
     return descriptor
 
 
-#: Name to default and description.
+#: Default and descriptor of each parameter, by name.
 PARAMETERS: dict[str, tuple[Any, ParameterDescriptor]] = {
     'source': (
         'cfrnet',
         ParameterDescriptor(
-            description='Node whose faces are watched; without a leading slash, in the own'
-            ' namespace.',
+            description='Name of the node whose faces are watched; relative to the own namespace'
+            ' unless it begins with a slash.',
             read_only=True,
         ),
     ),
     'window_s': (
         60.0,
-        _number('Window of PERCLOS and the blink rate in seconds.', 10.0, 600.0),
+        _number('Window for PERCLOS and the blink rate in seconds.', 10.0, 600.0),
     ),
     'perclos_warning': (
         0.15,
-        _number('PERCLOS from which on a face is reported with WARN, as a fraction.', 0.0, 1.0),
+        _number('PERCLOS from which a face is reported with WARN, as a fraction.', 0.0, 1.0),
     ),
     'least_drop': (
         DetectorSettings.least_drop,
         _number(
-            'Eyes are shut when their aspect ratio falls below that of open eyes by this share'
-            ' of it.',
+            'Share of the aspect ratio of open eyes by which the ratio must fall for the eyes to'
+            ' count as shut.',
             0.05,
             0.9,
         ),
     ),
     'noise_factor': (
         DetectorSettings.noise_factor,
-        _number('And by this many standard deviations of its noise.', 0.0, 20.0),
+        _number(
+            'Number of standard deviations of the noise by which it must fall as well.', 0.0, 20.0
+        ),
     ),
     'forget_after_s': (
         10.0,
-        _number('A track that was not seen for this many seconds is forgotten.', 0.5, 600.0),
+        _number('Time in seconds after which a track that is not seen is forgotten.', 0.5, 600.0),
     ),
-    'threads': (1, _number('CPU threads of the landmark networks.', 1, 64, int)),
+    'threads': (1, _number('Number of CPU threads of the landmark networks.', 1, 64, int)),
 }
 
 
@@ -97,10 +99,10 @@ class EyelidNode(Node):
         """Declare parameters, load the networks and create the topics.
 
         Args:
-            kwargs: passed on to `Node`, for instance `context`.
+            kwargs: Arguments passed on to `Node`, for instance `context`.
 
         Raises:
-            MissingNetworkError: a package that holds or runs the networks is missing.
+            MissingNetworkError: A package that contains or runs the networks is missing.
 
         """
         super().__init__('eyelids', **kwargs)
@@ -135,7 +137,7 @@ class EyelidNode(Node):
         return self.get_parameter(name).value
 
     def _taker(self, add: Any) -> Any:
-        """Return a callback that hands a message to the assembler, and on what is complete."""
+        """Return a callback that hands messages to the assembler and processes complete frames."""
 
         def take(message: Any) -> None:
             faces = add(message)
@@ -147,7 +149,7 @@ class EyelidNode(Node):
     def _process(self, header: Any, faces: Sequence[FaceMessages]) -> None:
         now_s = header.stamp.sec + header.stamp.nanosec * 1e-9
         if now_s < self._last_s:
-            # A bag starts over: other people, or the same at another time.
+            # The bag has started over: the people, or their times, are different.
             self._monitors.clear()
             self._seen_s.clear()
         self._last_s = now_s
@@ -166,7 +168,7 @@ class EyelidNode(Node):
         self._status.publish(message)
 
     def _read(self, face: FaceMessages, now_s: float) -> EyelidReading | None:
-        """Measure one face, publish its eyes; None where there are none to be seen."""
+        """Measure one face and publish its eyes; returns None if no eyes are visible."""
         try:
             crop = self._decoder.decode(face.crop)
             corners = [(point.x, point.y) for point in face.outline.polygon.points]
@@ -190,10 +192,10 @@ def main(args: Sequence[str] | None = None) -> int:
     """Run the node until SIGINT or SIGTERM.
 
     Args:
-        args: command line without the program's name, from `sys.argv` if None.
+        args: Command line without the program's name; None for `sys.argv`.
 
     Returns:
-        The exit code: 0 after a signal, 1 if the node could not start.
+        Exit code: 0 after a signal, 1 if the node could not start.
 
     """
     rclpy.init(args=None if args is None else list(args))

@@ -1,4 +1,4 @@
-"""Messages of what is known of somebody's lids."""
+"""Creates the messages about a person's eyelids."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from examples.eyelids.monitor import EyelidReading
 
 
 def eye_messages(eyes: Eyes, affine: ArrayLike, header: Header) -> list[PolygonStamped]:
-    """Make the outlines of both eyes in the frame.
+    """Create the messages with the outlines of both eyes in the frame.
 
     Args:
-        eyes: in pixels of the crop.
+        eyes: Eyes in pixels of the crop.
         affine: (2, 3) matrix from frame pixels to crop pixels.
-        header: of the source image.
+        header: Header of the source image.
 
     Returns:
-        The image-left and the image-right eye: 16 points around it, from the outer corner along
-        the lower lid to the inner corner and back along the upper lid; x and y in pixels of
-        the frame, z 0.
+        Messages for the image-left and the image-right eye: 16 points around it, from the outer
+        corner along the lower lid to the inner corner and back along the upper lid; x and y are
+        pixels of the frame, z is 0.
 
     """
     messages = []
@@ -39,17 +39,18 @@ def eye_messages(eyes: Eyes, affine: ArrayLike, header: Header) -> list[PolygonS
 def eyelid_status(
     name: str, track_id: int, reading: EyelidReading | None, perclos_warning: float
 ) -> DiagnosticStatus:
-    """Make the status of one face.
+    """Create the status of one face.
 
     Args:
-        name: of the node, without the leading slash.
-        track_id: of the face.
-        reading: of this frame; None if no eyes were found in it.
-        perclos_warning: PERCLOS from which on the level is WARN, 0..1.
+        name: Name of the node, without the leading slash.
+        track_id: Id of the face's track.
+        reading: Reading of this frame; None if no eyes were found in it.
+        perclos_warning: PERCLOS from which the level is WARN, 0..1.
 
     Returns:
-        OK; WARN while the eyes are shut for longer than a blink, or at a high PERCLOS; STALE
-        if no eyes were found. What is not known yet is left out of the values.
+        Status with the level OK, with WARN while the eyes are shut for longer than a blink or at a
+        high PERCLOS, or with STALE if no eyes were found. Values that are not known yet are
+        omitted.
 
     """
     status = DiagnosticStatus(name=f'{name}: face {track_id}', hardware_id='')
@@ -85,7 +86,7 @@ def _values(reading: EyelidReading) -> dict[str, str]:
 
 def _judge(reading: EyelidReading, perclos_warning: float) -> tuple[bytes, str]:
     if reading.openness is None:
-        return DiagnosticStatus.OK, 'learning what open eyes are'
+        return DiagnosticStatus.OK, 'learning the level of open eyes'
     if reading.shut_for_s > LONGEST_BLINK_S:
         return DiagnosticStatus.WARN, f'eyes shut for {reading.shut_for_s:.1f} s'
     if reading.perclos is not None and reading.perclos >= perclos_warning:

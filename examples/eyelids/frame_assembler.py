@@ -1,4 +1,4 @@
-"""Brings together what the node says about the faces of one frame on three topics."""
+"""Combines the messages of three topics about the faces of one frame."""
 
 from __future__ import annotations
 
@@ -6,18 +6,18 @@ from collections import OrderedDict
 from dataclasses import dataclass, field
 from typing import Any
 
-#: Frames that are waited for at most: those of a third of a second at 30 Hz.
+#: Most frames that may be incomplete at a time: those of a third of a second at 30 Hz.
 MOST_WAITING = 10
 
 
 @dataclass(frozen=True)
 class FaceMessages:
-    """One face of a frame.
+    """Messages about one face of a frame.
 
     Attributes:
-        track_id: of the face, from `~/face/status`.
-        crop: sensor_msgs/Image.
-        outline: geometry_msgs/PolygonStamped.
+        track_id: Id of the face's track, from `~/face/status`.
+        crop: Crop of the face, a sensor_msgs/Image.
+        outline: Outline of the crop, a geometry_msgs/PolygonStamped.
 
     """
 
@@ -42,12 +42,12 @@ class _Parts:
 class FrameAssembler:
     """Collects messages by their stamps until a frame is complete.
 
-    The node sends one status a frame, and one crop and one outline a face, in the same order
-    and with the stamp of the frame; the topics overtake each other on the way.
+    The node sends one status per frame, and one crop and one outline per face, in the same order
+    and with the stamp of the frame; messages of different topics may arrive in any order.
 
     Attributes:
-        incomplete: frames that were given up since a newer one was complete, or since too many
-            waited.
+        incomplete: Number of frames that were dropped because a newer one was complete or too
+            many were waiting.
 
     """
 
@@ -57,19 +57,19 @@ class FrameAssembler:
         self.incomplete = 0
 
     def add_crop(self, message: Any) -> list[FaceMessages] | None:
-        """Take a sensor_msgs/Image; return the frame's faces if it is complete now."""
+        """Add a sensor_msgs/Image; return the frame's faces if the frame is complete now."""
         key, parts = self._parts(message)
         parts.crops.append(message)
         return self._finish(key, parts)
 
     def add_outline(self, message: Any) -> list[FaceMessages] | None:
-        """Take a geometry_msgs/PolygonStamped; return likewise."""
+        """Add a geometry_msgs/PolygonStamped; return the faces of a frame that is complete."""
         key, parts = self._parts(message)
         parts.outlines.append(message)
         return self._finish(key, parts)
 
     def add_status(self, message: Any) -> list[FaceMessages] | None:
-        """Take a diagnostic_msgs/DiagnosticArray; return likewise."""
+        """Add a diagnostic_msgs/DiagnosticArray; return the faces of a frame that is complete."""
         key, parts = self._parts(message)
         parts.track_ids = [
             int(next(pair.value for pair in status.values if pair.key == 'track_id'))
@@ -89,7 +89,7 @@ class FrameAssembler:
     def _finish(self, key: tuple[int, int], parts: _Parts) -> list[FaceMessages] | None:
         if not parts.complete:
             return None
-        # What came before and is not complete by now has lost a message.
+        # An earlier frame that is still incomplete has lost a message.
         while self._waiting:
             first, _ = self._waiting.popitem(last=False)
             if first == key:

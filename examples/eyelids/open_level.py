@@ -1,4 +1,4 @@
-"""How a person's open eyes measure, and how much that measure trembles."""
+"""Estimates the eye aspect ratio of a person's open eyes, and the noise of that measurement."""
 
 from __future__ import annotations
 
@@ -7,30 +7,29 @@ from dataclasses import dataclass
 
 import numpy as np
 
-#: Of the measures in the window, the one that so many lie below is taken for open eyes. People
-#: who are awake have their eyes open for far more than half of the time; 0.7 is also the
-#: middle of the open ones where eyes are shut for 40 % of it.
+#: Quantile of the measurements in the window that is taken for open eyes. People who are awake
+#: have their eyes open for far more than half of the time; 0.7 is also the middle of the open ones
+#: if eyes are shut for 40 % of it.
 OPEN_QUANTILE = 0.7
 
-#: Measures this far apart in seconds are compared for their noise: far enough for slow noise
-#: to show, and near enough for the head to stay where it is.
+#: Distance in seconds of the measurements that are compared to estimate the noise: far enough for
+#: slow noise to show, and near enough for the head to stay in its place.
 NOISE_LAG_S = 0.2
 
-# The standard deviation of a normal distribution is this many times its median absolute
-# deviation.
+# Ratio of the standard deviation of a normal distribution to its median absolute deviation.
 _MAD_TO_SIGMA = 1.4826
 
-# An estimate from few measures can be far too small: twice as much is assumed at this many.
+# An estimate from few measurements can be far too small: at this number it is doubled.
 _FEW = 20.0
 
 
 @dataclass(frozen=True)
 class Level:
-    """What open eyes measure.
+    """Level of open eyes.
 
     Attributes:
-        open: eye aspect ratio of open eyes, above 0.
-        noise: standard deviation of a single measure, 0 and above.
+        open: Eye aspect ratio of open eyes, above 0.
+        noise: Standard deviation of a single measurement, 0 or above.
 
     """
 
@@ -42,22 +41,23 @@ class OpenLevel:
     """Follows the eye aspect ratio of one person's open eyes over a sliding window.
 
     Eyes differ between people by more than a factor of two, and with the angle of the camera,
-    so that no fixed limit can tell open from shut.
+    so a fixed limit cannot separate open from shut eyes.
     """
 
     def __init__(self, window_s: float = 20.0, warm_up_s: float = 1.0) -> None:
-        """Start without measures.
+        """Start without measurements.
 
         Args:
-            window_s: length of the window in seconds, above `warm_up_s`.
-            warm_up_s: seconds of measures that it takes to know anything, above 0.
+            window_s: Length of the window in seconds, above `warm_up_s`.
+            warm_up_s: Length of the warm-up in seconds, above 0; until its end the level is
+                unknown.
 
         Raises:
-            ValueError: out of range.
+            ValueError: A value is out of range.
 
         """
         if not 0 < warm_up_s < window_s:
-            raise ValueError(f'needs 0 < warm_up_s < window_s, got {warm_up_s} and {window_s}')
+            raise ValueError(f'expected 0 < warm_up_s < window_s, got {warm_up_s} and {window_s}')
         self._window_s, self._warm_up_s = window_s, warm_up_s
         self._measures: deque[tuple[float, float]] = deque()
 
@@ -66,14 +66,14 @@ class OpenLevel:
         self._measures.clear()
 
     def add(self, time_s: float, ratio: float) -> Level | None:
-        """Take the next measure.
+        """Add the next measurement.
 
         Args:
-            time_s: when, later than the one before.
-            ratio: eye aspect ratio, 0 and above.
+            time_s: Time of the measurement, later than that of the previous one.
+            ratio: Eye aspect ratio, 0 or above.
 
         Returns:
-            The level, this measure included; None before the end of the warm-up.
+            Level including this measurement; None before the end of the warm-up.
 
         """
         self._measures.append((time_s, ratio))
@@ -84,7 +84,7 @@ class OpenLevel:
         measures = np.array(self._measures)
         times, ratios = measures[:, 0], measures[:, 1]
         level = float(np.quantile(ratios, OPEN_QUANTILE))
-        # Differences and their median: blinks are too few in them to count.
+        # The median of differences ignores blinks, because few differences contain one.
         earlier = np.searchsorted(times, times - NOISE_LAG_S + 1e-6) - 1
         known = earlier >= 0
         noise = 0.0

@@ -1,4 +1,4 @@
-"""The bag of known blinks: what is in it is what its script says."""
+"""The bag of known blinks contains what its script says."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def test_a_script_has_blinks_one_long_closure_and_a_glance(seed: int) -> None:
     for before, after in zip(script.closures, script.closures[1:]):
         assert after.start_s - before.end_s > 0.8
     assert 0 < script.closures[0].start_s < script.closures[-1].end_s < SECONDS
-    # The lids come down halfway in some frame of every closure, so a camera can see it.
+    # In every closure the lids are halfway down in some frame, so a camera can see it.
     frames = np.arange(round(SECONDS * FPS)) / FPS
     for closure in script.closures:
         inside = frames[(frames > closure.start_s) & (frames < closure.end_s)]
@@ -49,18 +49,18 @@ def test_a_scene_too_short_for_its_script_is_refused() -> None:
         write_script(1, 5.0)
 
 
-def test_open_eyes_are_the_scene_without_lids() -> None:
+def test_open_eyes_leave_the_scene_unchanged() -> None:
     script = write_script(3)
     blinking, plain = BlinkingScene(3, script), Scene(3)
     assert np.array_equal(blinking.frame(0.4), plain.frame(0.4))
     first = script.closures[0]
     middle = (2 * first.start_s + first.end_s) / 3
     changed = (blinking.frame(middle) != plain.frame(middle)).any(axis=2)
-    # Two eyes of some 20 x 15 pixels, and nothing else.
+    # Only two eyes of about 20 x 15 pixels change.
     assert 100 < changed.sum() < 1200
 
 
-def test_the_bag_holds_pictures_and_openness_and_is_made_again_to_the_byte(tmp_path: Path) -> None:
+def test_the_bag_is_reproducible_and_has_pictures_and_openness(tmp_path: Path) -> None:
     script = make_bag(tmp_path / 'first' / 'blinks', seconds=2.4)
     make_bag(tmp_path / 'second' / 'blinks', seconds=2.4)
     first, second = (tmp_path / name / 'blinks' / 'blinks.mcap' for name in ('first', 'second'))

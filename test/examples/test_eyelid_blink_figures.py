@@ -1,4 +1,4 @@
-"""How the comparison counts: detected closures against real ones, and its tables."""
+"""Figures of the blink benchmark: detected closures against real ones, and the tables."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ REAL = ((3.0, 3.3), (6.0, 6.3), (9.0, 10.5))
 
 
 def recording(seen: tuple[tuple[float, float], ...]) -> Recording:
-    """Every origin but the clean one sees only some of the closures."""
+    """Return a recording in which every origin except the clean one sees only some closures."""
     measures = np.array(list(signal(REAL, seconds=14.0)))
     partly = np.array(list(signal(seen, seconds=14.0)))
     ratios = {origin: partly[:, 1] for origin in ORIGINS} | {'clean': measures[:, 1]}
@@ -33,12 +33,12 @@ def test_each_real_closure_is_matched_once() -> None:
     assert matches([], REAL) == []
 
 
-def test_errors_are_told_by_what_the_lids_really_do() -> None:
+def test_ratio_errors_are_grouped_by_true_openness() -> None:
     figures = figures_of(recording(REAL[:2]))
     assert (figures['clean']['real'], figures['clean']['matched']) == (3, 3)
     assert figures['clean']['ratio_mae'] == 0
     assert figures['clean']['perclos_error'] < 0.02
-    # The long closure is taken for open eyes.
+    # The camera's ratios show open eyes during the long closure.
     blind = figures['camera']
     assert (blind['found'], blind['matched']) == (2, 2)
     assert blind['ratio_error_open'] == pytest.approx(0.0, abs=1e-6)
@@ -46,14 +46,14 @@ def test_errors_are_told_by_what_the_lids_really_do() -> None:
     assert blind['perclos_error'] == pytest.approx(1.5 / 14, abs=0.02)
 
 
-def test_counts_are_summed_before_they_are_divided() -> None:
+def test_pooled_scores_divide_summed_counts() -> None:
     both = pooled([recording(REAL[:2]), recording((*REAL, (12.0, 12.3)))])
     assert both['camera']['precision'] == pytest.approx(5 / 6, abs=1e-3)
     assert both['camera']['recall'] == pytest.approx(5 / 6, abs=1e-3)
     assert both['clean']['f1'] == 1
 
 
-def test_tables_go_between_the_marks_of_a_page(tmp_path: Path) -> None:
+def test_tables_replace_the_text_between_the_marks_of_a_page(tmp_path: Path) -> None:
     page = tmp_path / 'page.md'
     page.write_text('before\n<!-- figures: begin -->\nold\n<!-- figures: end -->\nafter\n')
     figures = pooled([recording(REAL)])

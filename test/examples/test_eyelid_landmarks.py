@@ -1,4 +1,4 @@
-"""The eye landmarks, on the portrait with its lids drawn down, and what is said without them."""
+"""Eye landmarks on the portrait with its lids drawn down, and errors without the networks."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from eyelid_signals import needs_networks
 from numpy.typing import NDArray
 from skimage.data import astronaut
 
-from cfrnet_ros.vision.restoration.align import align_face
+from cfrnet_ros.vision.preprocessing.align import align_face
 from demo.eyelids import close_eyes
 from examples.eyelids import network_files
 from examples.eyelids.eye_landmarks import EyeLandmarker, Eyes, eye_aspect_ratio
@@ -21,7 +21,7 @@ from examples.eyelids.network_files import MissingNetworkError, network_path
 
 ROOT = Path(__file__).resolve().parents[2]
 
-#: Of the portrait, as the package's detector finds them.
+#: Landmarks of the portrait, as the package's detector finds them.
 LANDMARKS = ((204.1, 102.4), (247.0, 103.5), (223.5, 123.6), (203.9, 142.3), (239.9, 144.2))
 
 
@@ -37,7 +37,7 @@ def test_only_the_eyes_of_the_portrait_change() -> None:
     (top, left), (bottom, right) = changed.min(axis=0), changed.max(axis=0)
     assert 88 <= top < bottom <= 108
     assert 190 <= left < right <= 261
-    # The white of the eyes and the iris are gone: what is left is as dark as skin and lashes.
+    # The white of the eyes and the iris are covered: the rest is as dark as skin and lashes.
     eye = (slice(99, 104), slice(198, 209))
     assert np.ptp(close_eyes(portrait, 0.0)[eye].mean(axis=2)) < np.ptp(portrait[eye].mean(axis=2))
 
@@ -50,7 +50,7 @@ def test_an_openness_out_of_range_is_refused(openness: float) -> None:
 
 @needs_networks
 @pytest.mark.parametrize('size', [256, 512])
-def test_the_lids_are_followed_down(size: int) -> None:
+def test_measured_openness_follows_the_lids(size: int) -> None:
     landmarker = EyeLandmarker()
     found = [landmarker(crop(openness, size)) for openness in (1.0, 0.5, 0.25, 0.0)]
     assert all(eyes.found for eyes in found)
@@ -73,26 +73,26 @@ def test_a_mirrored_face_has_mirrored_eyes() -> None:
 
 
 @needs_networks
-def test_nobody_is_found_in_noise() -> None:
+def test_no_eyes_are_found_in_noise() -> None:
     noise = np.random.default_rng(0).integers(0, 256, (256, 256, 3), np.uint8)
     assert not EyeLandmarker()(noise).found
 
 
 @needs_networks
 @pytest.mark.parametrize('shape', [(256, 200, 3), (256, 256), (256, 256, 4)])
-def test_what_is_no_crop_is_refused(shape: tuple[int, ...]) -> None:
+def test_crops_of_wrong_shape_are_refused(shape: tuple[int, ...]) -> None:
     with pytest.raises(ValueError, match='a crop must be'):
         EyeLandmarker()(np.zeros(shape, np.uint8))
 
 
-def test_the_ratio_is_of_heights_and_widths() -> None:
+def test_eye_aspect_ratio_is_height_over_width() -> None:
     outline = np.zeros((16, 2))
     outline[:9, 0] = np.linspace(0, 40, 9)
     outline[9:, 0] = np.linspace(5, 35, 7)
     outline[9:, 1] = -8
     eyes = Eyes(np.stack([outline, outline + 100]), 1.0)
     assert eyes.openness == pytest.approx(0.2)
-    # A narrow eye counts as much as it is wide.
+    # The weight of an eye is its width.
     narrow = outline * (0.5, 2.0)
     assert eye_aspect_ratio(np.stack([outline, narrow])) == pytest.approx((8 + 16) / (40 + 20))
     with pytest.raises(ValueError, match='corners of the eyes coincide'):
@@ -110,7 +110,7 @@ def test_a_missing_weights_package_is_named_with_its_remedy(
 
 
 def test_a_missing_runtime_is_named_with_its_remedy(tmp_path: Path) -> None:
-    # An interpreter that finds nothing but this repository and NumPy's and OpenCV's like.
+    # An interpreter without the package that runs the networks.
     code = (
         'import sys\n'
         'sys.modules["ai_edge_litert"] = None\n'
@@ -127,7 +127,7 @@ def test_a_missing_runtime_is_named_with_its_remedy(tmp_path: Path) -> None:
     )
 
 
-def test_the_pins_are_those_that_the_errors_name() -> None:
+def test_remedies_name_the_pinned_versions() -> None:
     pins = (ROOT / 'requirements/examples.txt').read_text(encoding='utf-8').splitlines()
     for remedy in (network_files.WEIGHTS_REMEDY, network_files.RUNTIME_REMEDY):
         assert remedy.rsplit(' ', 1)[-1] in pins

@@ -1,4 +1,4 @@
-"""The example's launch file, against the real launch system where there is one."""
+"""The launch file of the example, tested with the real launch system where it is installed."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from examples.eyelids.eyelid_node import PARAMETERS
 FILE = ROOT / 'examples/eyelids.launch.py'
 
 
-def test_it_is_valid_python() -> None:
+def test_launch_file_is_valid_python() -> None:
     compile(FILE.read_text(encoding='utf-8'), str(FILE), 'exec')
 
 
-def test_the_readme_tells_the_parameters_of_the_node() -> None:
+def test_the_readme_lists_the_parameters_of_the_node() -> None:
     text = (ROOT / 'examples/README.md').read_text(encoding='utf-8')
     for name, (default, descriptor) in PARAMETERS.items():
         value = yaml.safe_dump(default).split('\n')[0]

@@ -1,4 +1,4 @@
-"""The node of the example in a process of its own, fed over DDS as the restorer would."""
+"""The node of the example in a process of its own, with messages over DDS like the restorer's."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ from std_msgs.msg import Header
 from cfrnet_ros.node.face_outputs import outline_msg
 from cfrnet_ros.node.images.messages import to_image_msg
 from cfrnet_ros.node.qos import FACE_DEPTH, output_qos
-from cfrnet_ros.vision.restoration.align import align_face
+from cfrnet_ros.vision.preprocessing.align import align_face
 from demo.eyelids import close_eyes
 from examples.eyelids.eyelid_node import PARAMETERS
 from examples.eyelids.frame_assembler import MOST_WAITING, FrameAssembler
 
 ROOT = Path(__file__).resolve().parents[2]
-#: Generous: a busy machine with two cores must not fail a test.
+#: Long enough for a busy machine with two cores.
 TIMEOUT_S = 90.0
 HZ = 15
 
@@ -70,7 +70,7 @@ def start(
 
 
 class Restorer:
-    """Publishes what the restorer would, and collects what the example answers."""
+    """Publishes like the restorer, and collects the messages of the example."""
 
     def __init__(self, source: str, domain: int) -> None:
         self.context = Context()
@@ -148,7 +148,7 @@ def values_of(status: DiagnosticStatus) -> dict[str, str]:
 
 @pytest.fixture(scope='module')
 def restorer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Restorer]:
-    """What feeds the node of the example, which runs as long as the tests of this file."""
+    """Return a stand-in for the restorer, beside one node of the example for all tests here."""
     domain = next_domain()
     peer = Restorer('/cfrnet', domain)
     process = start(tmp_path_factory.mktemp('eyelids'), '-p', 'perclos_warning:=0.2', domain=domain)
@@ -169,10 +169,10 @@ def crop(openness: float) -> tuple[NDArray[np.uint8], NDArray[np.float64]]:
 
 
 @needs_networks
-def test_blinks_are_counted_and_long_closures_warned_of(restorer: Restorer) -> None:
+def test_blinks_are_counted_and_long_closures_raise_a_warning(restorer: Restorer) -> None:
     opened, shut = crop(1.0), crop(0.0)
     # At 15 Hz: blinks of 4 frames, then 3 s of shut eyes. The second face never blinks, and is
-    # there in every other frame only.
+    # visible only in every other frame.
     closed = {*range(45, 49), *range(75, 79), *range(105, 109), *range(140, 185)}
     first: dict[int, dict[str, str]] = {}
     second: dict[str, str] = {}
@@ -183,7 +183,7 @@ def test_blinks_are_counted_and_long_closures_warned_of(restorer: Restorer) -> N
         answer = restorer.send(index, faces)
         first[index] = answer[7]
         second = answer.get(9, second)
-    assert first[5]['message'] == 'learning what open eyes are'
+    assert first[5]['message'] == 'learning the level of open eyes'
     assert 'perclos' not in first[5]
     assert float(first[44]['openness']) > 0.95
     assert float(first[77]['openness']) < 0.05
@@ -197,15 +197,15 @@ def test_blinks_are_counted_and_long_closures_warned_of(restorer: Restorer) -> N
     assert (second['blinks'], second['level']) == ('0', '0')
     assert float(second['perclos']) == 0
 
-    # A new track of the same face is somebody else, whose eyes are not known yet.
+    # A new track counts as another person, whose eyes are not known yet.
     fresh = restorer.send(200, [(8, *opened)])[8]
     assert fresh['blinks'] == '0'
     assert 'openness' not in fresh
 
 
 @needs_networks
-def test_the_eyes_are_where_they_are_in_the_frame(restorer: Restorer) -> None:
-    # Later than any frame of another test.
+def test_eye_outlines_are_in_frame_coordinates(restorer: Restorer) -> None:
+    # The stamp is later than that of any frame in another test.
     restorer.eyes.clear()
     restorer.send(300, [(1, *crop(1.0))])
     wait_until(lambda: len(restorer.eyes) == 2, 'two eyes')
@@ -214,12 +214,12 @@ def test_the_eyes_are_where_they_are_in_the_frame(restorer: Restorer) -> None:
         assert outline.shape == (16, 2)
         assert np.allclose(outline.mean(axis=0), (x, y), atol=3)
         assert 14 < np.ptp(outline[:, 0]) < 22
-        # Around the eye, so that it can be drawn as it comes.
+        # The points go around the eye, so that they can be drawn in their order.
         after = np.roll(outline, -1, axis=0)
         area = 0.5 * abs((outline[:, 0] * after[:, 1] - outline[:, 1] * after[:, 0]).sum())
         assert 60 < area < 160
     assert restorer.send(301, []) == {}
-    # Nothing of a face, but a crop all the same.
+    # A crop without a face.
     gray = np.full((256, 256, 3), 127, np.uint8)
     nobody = restorer.send(302, [(1, gray, crop(1.0)[1])])[1]
     assert nobody['message'] == 'no eyes found'
@@ -258,7 +258,7 @@ def test_a_missing_package_is_named_and_ends_the_node(tmp_path: Path) -> None:
     assert 'Traceback' not in log
 
 
-def test_messages_of_a_frame_are_put_together_in_any_order() -> None:
+def test_messages_of_a_frame_are_assembled_in_any_order() -> None:
     def stamped(kind: Any, index: int) -> Any:
         return kind(header=Header(stamp=Time(sec=index)))
 
@@ -273,7 +273,7 @@ def test_messages_of_a_frame_are_put_together_in_any_order() -> None:
     crops, outlines = ([stamped(kind, 1) for _ in range(2)] for kind in (Image, PolygonStamped))
     assert assembler.add_crop(crops[0]) is None
     assert assembler.add_status(status(1, 4, 2)) is None
-    # The next frame overtakes this one, and is not complete yet.
+    # The next frame arrives before this one is complete, and is not complete itself.
     assert assembler.add_crop(stamped(Image, 2)) is None
     assert assembler.add_outline(outlines[0]) is None
     assert assembler.add_outline(outlines[1]) is None
@@ -282,7 +282,7 @@ def test_messages_of_a_frame_are_put_together_in_any_order() -> None:
     assert [face.track_id for face in faces] == [4, 2]
     assert [face.crop for face in faces] == crops
     assert [face.outline for face in faces] == outlines
-    # Frame 2 lost its status: it is given up once a later one is complete.
+    # Frame 2 lost its status: it is dropped once a later frame is complete.
     assert assembler.add_status(status(3)) == []
     assert assembler.incomplete == 1
     for index in range(4, 4 + MOST_WAITING + 3):

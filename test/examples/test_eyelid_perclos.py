@@ -1,4 +1,4 @@
-"""PERCLOS by its definition, and what a monitor makes of a person's signal."""
+"""PERCLOS by its definition, and the monitor on the signal of a person."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from examples.eyelids.monitor import EyelidMonitor, EyelidReading
 from examples.eyelids.perclos import Perclos
 
 
-def test_it_is_the_share_of_time_at_most_a_fifth_open() -> None:
+def test_perclos_is_the_share_of_time_at_most_a_fifth_open() -> None:
     perclos = Perclos()
-    # A measure stands for the time to the next: 1 s at 0.2, 1 s at 0.21, 2 s at 0.
+    # A measurement counts until the next one: 1 s at 0.2, 1 s at 0.21, 2 s at 0.
     for time_s, openness in ((0.0, 0.2), (0.5, 0.2), (1.0, 0.21), (1.5, 0.21)):
         perclos.add(time_s, openness)
     for time_s, openness in ((2.0, 0.0), (2.5, 0.0), (3.0, 0.0), (3.5, 0.0), (4.0, 1.0)):
@@ -20,7 +20,7 @@ def test_it_is_the_share_of_time_at_most_a_fifth_open() -> None:
     assert perclos.value == pytest.approx(3.0 / 4.0)
 
 
-def test_time_counts_and_not_frames() -> None:
+def test_perclos_weighs_by_time_and_not_by_frames() -> None:
     perclos = Perclos()
     for index in range(100):
         perclos.add(index * 0.01, 0.0)
@@ -34,13 +34,13 @@ def test_the_window_slides_and_cuts_spans() -> None:
     for index in range(41):
         perclos.add(index * 0.5, 0.0 if index < 20 else 1.0)
         if index == 30:
-            # Of the last 10 s the first 5 were shut.
+            # The eyes were shut in the first 5 of the last 10 s.
             assert perclos.value == pytest.approx(0.5)
     assert perclos.value == pytest.approx(0.0)
     assert perclos.observed_s == pytest.approx(10.0)
 
 
-def test_gaps_are_not_observed() -> None:
+def test_gaps_do_not_count_as_observed_time() -> None:
     perclos = Perclos(longest_gap_s=0.5)
     assert perclos.value is None
     for time_s, openness in ((0.0, 0.0), (0.4, 0.0), (5.0, 1.0), (5.4, 1.0), (5.6, 1.0)):
@@ -49,7 +49,7 @@ def test_gaps_are_not_observed() -> None:
     assert perclos.value == pytest.approx(0.4)
 
 
-def test_time_that_runs_back_starts_anew() -> None:
+def test_time_jumping_back_resets_perclos() -> None:
     perclos = Perclos()
     for time_s in (0.0, 0.4, 0.8):
         perclos.add(100 + time_s, 0.0)
@@ -72,21 +72,21 @@ def watch(monitor: EyelidMonitor, *args: object, **kwargs: object) -> list[Eyeli
 CLOSURES = [(start, start + 0.3) for start in (4.0, 9.0, 14.0, 19.0, 24.0)] + [(30.0, 33.0)]
 
 
-def test_a_person_is_followed() -> None:
+def test_monitor_counts_blinks_and_computes_perclos() -> None:
     readings = watch(EyelidMonitor(), CLOSURES, seconds=40.0)
     last = readings[-1]
     assert (last.blinks, last.long_closures) == (5, 1)
     assert last.observed_s == pytest.approx(39.0, abs=0.2)
     assert last.blinks_per_minute == pytest.approx(60 * 5 / 39, rel=0.02)
-    # 4.5 s of 39, less what the lids need to move.
+    # 4.5 s of 39, minus the time in which the lids move.
     assert last.perclos == pytest.approx(4.5 / 39, abs=0.01)
     shut = [reading.shut_for_s for reading in readings]
     assert max(shut) == pytest.approx(3.0, abs=0.1)
     assert last.shut_for_s == 0
 
 
-def test_openness_is_of_this_person_and_this_picture() -> None:
-    # Blurred: shut eyes measure nearly what open ones do. The first blinks teach that.
+def test_openness_is_calibrated_to_person_and_picture() -> None:
+    # In a blurred picture shut eyes measure nearly like open ones; the first blinks show it.
     readings = watch(EyelidMonitor(), CLOSURES, seconds=40.0, shut_ratio=0.2)
     openness = [reading.openness for reading in readings]
     assert openness[0] is None
@@ -95,7 +95,7 @@ def test_openness_is_of_this_person_and_this_picture() -> None:
     assert readings[-1].perclos == pytest.approx((4.5 - 0.3) / 39, abs=0.01)
 
 
-def test_nothing_is_claimed_before_it_is_known() -> None:
+def test_values_are_none_during_warm_up() -> None:
     first, *_ = watch(EyelidMonitor(), [], seconds=1.0)
     assert (first.openness, first.perclos, first.blinks_per_minute) == (None, None, None)
     readings = watch(EyelidMonitor(), [], seconds=12.0)
@@ -103,14 +103,14 @@ def test_nothing_is_claimed_before_it_is_known() -> None:
     assert readings[-1].blinks_per_minute == 0
 
 
-def test_the_rate_is_of_the_window_and_the_count_of_all() -> None:
+def test_blink_rate_covers_the_window_and_blink_count_everything() -> None:
     monitor = EyelidMonitor(window_s=15.0)
     last = watch(monitor, [*CLOSURES[:2], (34.0, 34.3)], seconds=40.0)[-1]
     assert last.blinks == 3
     assert last.blinks_per_minute == pytest.approx(60 / 15, rel=0.02)
 
 
-def test_a_bag_that_starts_over_starts_over() -> None:
+def test_time_jumping_back_resets_the_monitor() -> None:
     monitor = EyelidMonitor()
     watch(monitor, CLOSURES, seconds=40.0)
     assert watch(monitor, [], seconds=12.0)[-1].blinks == 0

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import cv2
@@ -9,13 +8,6 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from skimage.data import astronaut
-
-# Before any ROS context is made: Fast DDS's default transports lose most images
-# even on one host. A discovery range, LOCALHOST for instance, would switch the
-# transports back, so tests are kept apart by random domains alone.
-os.environ['FASTDDS_BUILTIN_TRANSPORTS'] = 'LARGE_DATA'
-os.environ.pop('ROS_AUTOMATIC_DISCOVERY_RANGE', None)
-os.environ.pop('ROS_LOCALHOST_ONLY', None)
 
 
 @pytest.fixture(scope='session')
@@ -30,7 +22,7 @@ def slow_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope='session')
 def portrait() -> NDArray[np.uint8]:
-    """(480, 640, 3) BGR, one face about 90 px high at the left; not writable."""
+    """(480, 640, 3) uint8 BGR image with one face, about 90 px high, at the left; read-only."""
     photo = cv2.cvtColor(astronaut(), cv2.COLOR_RGB2BGR)
     frame = np.full((480, 640, 3), 90, np.uint8)
     frame[:, :480] = cv2.resize(photo, (480, 480), interpolation=cv2.INTER_AREA)

@@ -8,7 +8,7 @@ from cfrnet_ros.node import detections
 from cfrnet_ros.vision.types import Face, Restoration, RestoredFace
 
 
-def test_faces_become_detections_in_source_pixels() -> None:
+def test_detections_have_boxes_in_source_pixels() -> None:
     pytest.importorskip('vision_msgs', reason='vision_msgs is not on the Python package index')
     landmarks = np.zeros((5, 2), np.float32)
     crop = np.zeros((64, 64, 3), np.uint8)

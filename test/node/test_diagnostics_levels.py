@@ -13,6 +13,7 @@ from cfrnet_ros.node.engine import load_engine
 from cfrnet_ros.node.monitor import Monitor
 from cfrnet_ros.node.parameters import Settings
 from cfrnet_ros.vision.frame_record import FrameRecord
+from cfrnet_ros.vision.quality.face_quality import REASONS
 from cfrnet_ros.vision.stages import Stage
 
 OK, WARN, ERROR = DiagnosticStatus.OK, DiagnosticStatus.WARN, DiagnosticStatus.ERROR
@@ -33,7 +34,7 @@ RECORD = FrameRecord(
 
 @pytest.fixture(scope='module')
 def view(halving_model: Path) -> View:
-    """An active node with a really loaded engine and one processed frame."""
+    """State of an active node with a loaded engine and one processed frame."""
     settings = Settings(model=str(halving_model))
     monitor = Monitor()
     monitor.activated()
@@ -54,11 +55,11 @@ def view(halving_model: Path) -> View:
 
 
 def levels(view: View) -> tuple[bytes, ...]:
-    """Of restoration, input, engine."""
+    """Levels of restoration, input and engine."""
     return tuple(status.level for status in build_statuses(view))
 
 
-def test_healthy_node_is_ok_and_named(view: View) -> None:
+def test_statuses_of_a_healthy_node_are_ok(view: View) -> None:
     statuses = build_statuses(view)
     assert levels(view) == (OK, OK, OK)
     assert [status.name for status in statuses] == [
@@ -73,7 +74,7 @@ def test_healthy_node_is_ok_and_named(view: View) -> None:
     assert sorted(order, key=keys.index) == order
 
 
-def test_each_trouble_has_its_level_and_names_itself(view: View) -> None:
+def test_each_fault_sets_level_and_message_of_its_status(view: View) -> None:
     report = view.report
     old = replace(report.latency[Stage.AGE], p95=301.0)
     troubles: list[tuple[View, int, bytes, str]] = [
@@ -105,7 +106,38 @@ def test_each_trouble_has_its_level_and_names_itself(view: View) -> None:
         assert [levels(troubled)[at] for at in others] == [OK, OK], part
 
 
-def test_provider_that_is_not_the_one_asked_for_is_a_warning(view: View) -> None:
+def test_restoration_warns_while_all_faces_are_refused(view: View) -> None:
+    monitor = Monitor()
+    monitor.activated()
+
+    def after(record: FrameRecord, times: int) -> DiagnosticStatus:
+        for _ in range(times):
+            monitor.queued()
+            monitor.taken()
+            monitor.processed(record)
+        # Later than the window is long, so that the message names the window.
+        report = replace(monitor.report(10.0), active_s=60.0)
+        return build_statuses(replace(view, report=report))[0]
+
+    status = after(replace(RECORD, refused={'too_small': 1}), 30)
+    assert status.level == WARN
+    assert status.message == (
+        'all of 30 faces in the last 10 s were passed on unrestored: 30 too_small (min_face_px 24)'
+    )
+    status = after(replace(RECORD, passed_on=len(REASONS), refused=dict.fromkeys(REASONS, 1)), 1)
+    assert status.level == WARN
+    assert '31 too_small (min_face_px 24), 1 too_dark (min_brightness 5),' in status.message
+    # Frames without a face change nothing.
+    assert after(replace(RECORD, passed_on=0), 1).level == WARN
+    # One restored face in the window suffices, beside a refused one.
+    assert after(replace(RECORD, passed_on=2, refused={'turned': 1}), 1).level == OK
+    # Faces from before an activation do not count.
+    after(replace(RECORD, refused={'turned': 1}), 1)
+    monitor.activated()
+    assert 'unrestored' not in after(replace(RECORD, passed_on=0), 1).message
+
+
+def test_provider_fallback_is_a_warning(view: View) -> None:
     assert view.engine is not None
     session = replace(
         view.engine.restorer, requested='openvino', fell_back=True, reason='no such device'
@@ -118,7 +150,7 @@ def test_provider_that_is_not_the_one_asked_for_is_a_warning(view: View) -> None
     assert (values['provider/requested'], values['provider/used']) == ('openvino', 'cpu')
 
 
-def test_the_self_test_of_a_shipped_model_is_told(view: View) -> None:
+def test_engine_status_contains_the_self_test_of_a_shipped_model(view: View) -> None:
     status = build_statuses(replace(view, engine=load_engine(Settings(threads=1))))[2]
     assert status.level == OK
     values = values_of(status)
@@ -131,7 +163,7 @@ def test_the_self_test_of_a_shipped_model_is_told(view: View) -> None:
     assert values['cpu']
 
 
-def test_an_engine_that_failed_its_self_test_is_a_warning(view: View, tmp_path: Path) -> None:
+def test_failed_self_test_is_a_warning(view: View, tmp_path: Path) -> None:
     model = miscompiled_model(tmp_path / 'm.onnx')
     engine = load_engine(Settings(model=str(model), self_test='warn'))
     status = build_statuses(replace(view, engine=engine))[2]
@@ -140,7 +172,7 @@ def test_an_engine_that_failed_its_self_test_is_a_warning(view: View, tmp_path: 
     assert values_of(status)['self_test/verdict'] == 'failed'
 
 
-def test_a_model_without_golden_crops_is_no_trouble(view: View) -> None:
+def test_model_without_golden_crops_is_ok(view: View) -> None:
     status = build_statuses(view)[2]
     assert status.level == OK
     values = values_of(status)
@@ -148,7 +180,7 @@ def test_a_model_without_golden_crops_is_no_trouble(view: View) -> None:
     assert values['self_test/cycle_ms'] == ''
 
 
-def test_inactive_node_is_ok_whatever_it_does_not_receive(view: View) -> None:
+def test_inactive_node_is_ok_without_images(view: View) -> None:
     silent = replace(view.report, since_image_s=99.0, since_face_s=99.0, drop_share=1.0)
     inactive = replace(view, lifecycle_state='inactive', report=silent)
     assert levels(inactive) == (OK, OK, OK)

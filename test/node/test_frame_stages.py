@@ -1,4 +1,4 @@
-"""Every stage of `Stage` reaches diagnostics, `~/frame/status` and replay; so does a new one."""
+"""Diagnostics, `~/frame/status` and replay report every stage of `Stage`, a new one included."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from cfrnet_ros.replay.reports import parse_frame
 from cfrnet_ros.vision.frame_record import FrameRecord
 from cfrnet_ros.vision.stages import Stage
 
-#: Adds a member to `Stage`, then sends a frame's account wherever it goes.
+#: Script that adds a member to `Stage`, then reports a frame in every way that exists.
 ONE_MORE_STAGE = """
 import importlib.util, json, sys, types
 from pathlib import Path
@@ -74,7 +74,7 @@ print(json.dumps({
 """
 
 
-def test_new_stage_is_one_more_member_of_the_enumeration(tmp_path: Path) -> None:
+def test_new_stage_needs_only_a_member_of_the_enumeration(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, '-c', ONE_MORE_STAGE, str(tmp_path / 'frames.csv')],
         cwd=ROOT,
@@ -97,7 +97,7 @@ def test_new_stage_is_one_more_member_of_the_enumeration(tmp_path: Path) -> None
     assert told['colour'].startswith('#')
 
 
-def test_frame_status_is_read_back_as_the_account_it_was_made_of() -> None:
+def test_frame_status_round_trips_the_frame_record() -> None:
     record = FrameRecord(
         {stage: 0.5 + place for place, stage in enumerate(Stage)},
         passed_on=3,
@@ -120,14 +120,14 @@ def test_frame_status_is_read_back_as_the_account_it_was_made_of() -> None:
     }
     told = record_of(values_of(status))
     assert told.stages_ms == {s: ms for s, ms in record.stages_ms.items() if s is not Stage.AGE}
-    # What the message does not tell is not taken for none.
+    # A number that the message does not contain is unknown, not 0.
     assert told.found is None
     names = ('passed_on', 'restored', 'reused', 'cycles_asked', 'cycles_allowed', 'cycles_used')
     for name in names:
         assert getattr(told, name) == getattr(record, name), name
 
 
-def test_rejected_frame_tells_its_cause_and_no_counts() -> None:
+def test_status_of_a_rejected_frame_has_its_cause_and_no_counts() -> None:
     message = to_frame_msg('cfrnet', Header(), FrameRecord({Stage.WAIT: 1.5}), 'corrupt: torn')
     assert values_of(message.status[0]) == {'latency/wait_ms': '1.500'}
     report = parse_frame(serialize_message(message))
@@ -135,7 +135,7 @@ def test_rejected_frame_tells_its_cause_and_no_counts() -> None:
     assert report.record.stages_ms == {Stage.WAIT: 1.5}
 
 
-def test_message_that_is_not_about_one_frame_is_refused() -> None:
+def test_frame_message_without_a_status_is_refused() -> None:
     message = to_frame_msg('cfrnet', Header(), FrameRecord({}))
     message.status = []
     with pytest.raises(ValueError, match='one status was expected'):

@@ -13,7 +13,7 @@ from cfrnet_ros.vision.frame_record import FrameRecord
 from cfrnet_ros.vision.stages import Stage
 
 
-def test_newer_item_replaces_the_waiting_one_and_hands_it_back() -> None:
+def test_mailbox_returns_the_item_that_a_newer_one_replaces() -> None:
     mailbox: Mailbox[int] = Mailbox()
     assert mailbox.put(1) is None
     assert mailbox.put(2) == 1
@@ -21,7 +21,7 @@ def test_newer_item_replaces_the_waiting_one_and_hands_it_back() -> None:
     assert mailbox.clear() is None
 
 
-def test_closed_mailbox_refuses_and_wakes_the_taker() -> None:
+def test_closed_mailbox_refuses_items_and_wakes_up_take() -> None:
     mailbox: Mailbox[int] = Mailbox()
     taken: list[int | None] = []
     taker = threading.Thread(target=lambda: taken.append(mailbox.take()))
@@ -32,7 +32,7 @@ def test_closed_mailbox_refuses_and_wakes_the_taker() -> None:
     assert mailbox.put(5) == 5
 
 
-def test_worker_goes_on_after_an_item_that_raises() -> None:
+def test_worker_continues_after_an_exception() -> None:
     mailbox: Mailbox[int] = Mailbox()
     done = threading.Event()
     crashed: list[tuple[int, str]] = []
@@ -55,7 +55,7 @@ def test_worker_goes_on_after_an_item_that_raises() -> None:
     assert not worker.thread.is_alive()
 
 
-def test_percentiles_are_of_the_window_only() -> None:
+def test_percentiles_cover_only_the_window() -> None:
     window = LatencyWindow()
     window.add(0.0, 1000.0)
     for index in range(101):
@@ -67,7 +67,7 @@ def test_percentiles_are_of_the_window_only() -> None:
     assert window.percentiles(now=100.0, window_s=5.0) is None
 
 
-def test_events_are_counted_in_the_window_only() -> None:
+def test_event_count_covers_only_the_window() -> None:
     events = EventWindow()
     for when in (1.0, 2.0, 3.0, 9.0):
         events.add(when)
@@ -75,7 +75,7 @@ def test_events_are_counted_in_the_window_only() -> None:
     assert events.count(now=100.0, window_s=8.5) == 0
 
 
-def test_every_frame_is_in_exactly_one_account() -> None:
+def test_monitor_counts_every_frame_exactly_once() -> None:
     monitor = Monitor()
     monitor.activated()
     record = FrameRecord(
@@ -112,5 +112,5 @@ def test_every_frame_is_in_exactly_one_account() -> None:
     report = monitor.report(10.0)
     assert report.failure is None
     assert report.counts.age_unusable == 1
-    # What was reported before stays as it was.
+    # Later counting does not change an earlier report.
     assert counts.processed == 1

@@ -1,4 +1,4 @@
-"""One node process: budget, reuse, choice and quality of faces, and what is told about them."""
+"""Tests of one node process: budget, reuse, choice and quality of faces, and their messages."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from ros_domains import next_domain
 from sensor_msgs.msg import CameraInfo, Image
 
-from cfrnet_ros.vision.restoration.align import warp_crop
+from cfrnet_ros.vision.preprocessing.align import warp_crop
 from cfrnet_ros.vision.views.crop_geometry import affine_from_corners, crop_to_frame, frame_to_crop
 
 FACE, OUTLINE, STATUS = '/cfrnet/face/image', '/cfrnet/face/outline', '/cfrnet/face/status'
@@ -58,7 +58,7 @@ def node(tmp_path_factory: pytest.TempPathFactory, halving_model: Path) -> Itera
         process.wait_for_log('waiting for Image')
         wait_until(lambda: peer.diagnostics, 'the first diagnostics')
         yield Live(process, peer)
-        assert process.process.poll() is None, process.log
+        assert process.exit_code is None, process.log
         assert process.end() == 0
         assert 'Traceback' not in process.log
     finally:
@@ -75,10 +75,10 @@ def camera(node: Live) -> Iterator[Any]:
 
 @pytest.fixture
 def exchange(node: Live, camera: Any, portrait: NDArray[np.uint8]) -> Callable[..., list[Any]]:
-    """Send the portrait until messages about one and the same frame arrived on all topics."""
+    """Send the portrait until all topics have a message about the same frame; return these."""
 
     def run(*topics: tuple[str, Any], meanwhile: Callable[[], None] | None = None) -> list[Any]:
-        # Frames of the test before may still be on their way.
+        # Frames of the previous test may still arrive.
         msg = bgr8_message(portrait, f'camera_{time.monotonic_ns()}')
         received = [node.peer.collect(topic, msg_type=kind) for topic, kind in topics]
 
@@ -103,7 +103,7 @@ def exchange(node: Live, camera: Any, portrait: NDArray[np.uint8]) -> Callable[.
 
 
 def until(node: Live, camera: Any, frame: NDArray[np.uint8], key: str, wanted: str) -> None:
-    """Send a frame until the diagnostics have that value."""
+    """Send a frame until the diagnostics contain the wanted value of `key`."""
     send_until(
         camera,
         bgr8_message(frame),
@@ -112,7 +112,7 @@ def until(node: Live, camera: Any, frame: NDArray[np.uint8], key: str, wanted: s
     )
 
 
-def test_a_latency_budget_decides_how_many_cycles_are_used(
+def test_latency_budget_limits_the_cycles(
     node: Live, camera: Any, portrait: NDArray[np.uint8]
 ) -> None:
     node.set(cycles=8)
@@ -120,14 +120,14 @@ def test_a_latency_budget_decides_how_many_cycles_are_used(
     node.set(latency_budget_ms=0.5)
     until(node, camera, portrait, 'cycles/used', '1')
     assert (node.restoration['cycles/asked'], node.restoration['cycles/allowed']) == ('8', '1')
-    # A budget that holds them all gives them all back.
+    # A budget that suffices for all cycles allows all of them again.
     node.set(latency_budget_ms=60000)
     until(node, camera, portrait, 'cycles/used', '8')
     node.set(latency_budget_ms=0, cycles=2)
     until(node, camera, portrait, 'cycles/allowed', '2')
 
 
-def test_a_converged_face_stops_cycling(
+def test_convergence_tolerance_ends_the_cycles(
     node: Live, camera: Any, portrait: NDArray[np.uint8]
 ) -> None:
     # The model halves the contrast, so each residual is half of the one before.
@@ -140,7 +140,7 @@ def test_a_converged_face_stops_cycling(
     node.set(convergence_tolerance=0.0, cycles=2)
 
 
-def test_a_still_face_is_reused_and_counted(
+def test_reuse_tolerance_reuses_a_still_face(
     node: Live, camera: Any, portrait: NDArray[np.uint8]
 ) -> None:
     until(node, camera, portrait, 'face_1/reused', 'false')
@@ -152,10 +152,10 @@ def test_a_still_face_is_reused_and_counted(
     until(node, camera, portrait, 'face_1/reused', 'false')
 
 
-def test_a_face_outside_the_region_is_left_out(
+def test_faces_outside_roi_are_not_passed_on(
     node: Live, camera: Any, portrait: NDArray[np.uint8]
 ) -> None:
-    # Whole numbers are taken as well.
+    # Integers are accepted as well.
     node.set(roi=[0, 0, 1, 1])
     assert list(node.peer.get_parameter('roi')) == [0.0, 0.0, 1.0, 1.0]
     node.set(roi=[0.7, 0.0, 1.0, 1.0], face_choice='driver')
@@ -182,7 +182,7 @@ def test_a_face_outside_the_region_is_left_out(
         ('crop_size', 512, 'read-only'),
     ],
 )
-def test_wrong_values_are_refused_with_the_reason(
+def test_invalid_values_of_face_parameters_are_refused_with_the_reason(
     node: Live, name: str, value: Any, reason: str
 ) -> None:
     result = node.peer.set_parameter(name, value)
@@ -201,7 +201,7 @@ def test_wrong_values_are_refused_with_the_reason(
         ({'max_identity_drift': 0.01}, {'max_identity_drift': 0.0}, 'identity_drift'),
     ],
 )
-def test_a_face_not_worth_restoring_is_passed_on_with_the_reason(
+def test_face_beyond_a_quality_limit_is_passed_on_unrestored(
     node: Live,
     exchange: Callable[..., list[Any]],
     portrait: NDArray[np.uint8],
@@ -220,7 +220,7 @@ def test_a_face_not_worth_restoring_is_passed_on_with_the_reason(
     values = values_of(face)
     assert (face.level, face.message) == (DiagnosticStatus.WARN, reason)
     assert (values['restored'], values['reason'], values['cycles']) == ('false', reason, '0')
-    # What is passed on is what the camera saw, cut out where the messages say.
+    # The crop contains the camera's pixels, cut out at the position that the messages report.
     affine = np.array(values['affine'].split(), float).reshape(2, 3)
     assert np.array_equal(pixels_of(crop), warp_crop(portrait, affine, 256))
     wait_until(lambda: int(node.restoration[key]) > before, f'{key} counted')
@@ -229,7 +229,7 @@ def test_a_face_not_worth_restoring_is_passed_on_with_the_reason(
     assert (status.status[0].level, status.status[0].message) == (DiagnosticStatus.OK, 'restored')
 
 
-def test_measurements_of_each_face_are_published(
+def test_face_status_contains_the_measurements(
     node: Live, exchange: Callable[..., list[Any]]
 ) -> None:
     node.set(max_identity_drift=180.0)
@@ -240,7 +240,7 @@ def test_measurements_of_each_face_are_published(
     assert 60 < float(values['size_px']) < 200
     assert 30 < float(values['brightness']) < 230
     assert abs(float(values['yaw_deg'])) < 45
-    # Half the contrast is no change of sharpness, which is relative to it, but for rounding.
+    # Sharpness is relative to contrast, so halving the contrast changes it only by rounding.
     before, after = (float(values[f'sharpness_{when}']) for when in ('before', 'after'))
     assert after == pytest.approx(before, rel=0.3)
     assert 0 <= float(values['identity_drift_deg']) < 60
@@ -248,7 +248,7 @@ def test_measurements_of_each_face_are_published(
     wait_until(lambda: 'face_1/sharpness_before' in node.restoration, 'the same in the diagnostics')
 
 
-def test_points_of_a_crop_are_mapped_back_to_a_tenth_of_a_pixel(
+def test_crop_points_map_back_to_the_frame_within_a_tenth_of_a_pixel(
     node: Live, exchange: Callable[..., list[Any]], portrait: NDArray[np.uint8]
 ) -> None:
     node.set(min_brightness=250.0)
@@ -256,8 +256,8 @@ def test_points_of_a_crop_are_mapped_back_to_a_tenth_of_a_pixel(
     corners = [(p.x, p.y) for p in outline.polygon.points]
     affine = affine_from_corners(corners, crop.width, crop.height)
     pixels = pixels_of(crop)
-    # Where the crop's pixels are said to come from is where they come from: the shift that
-    # explains best what is left between both, by the picture's own gradient.
+    # The crop, warped back to the position that the outline reports, must coincide with the frame.
+    # The remaining shift is estimated from their difference and the gradient of the frame.
     back = cv2.warpAffine(pixels, affine, (640, 480), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP)
     x0, y0 = np.ceil(np.min(corners, axis=0)).astype(int) + 8
     x1, y1 = np.floor(np.max(corners, axis=0)).astype(int) - 8
@@ -275,7 +275,7 @@ def test_points_of_a_crop_are_mapped_back_to_a_tenth_of_a_pixel(
     node.set(min_brightness=5.0)
 
 
-def test_the_crops_camera_projects_to_where_the_crop_shows_it(
+def test_crop_camera_info_projects_points_to_their_crop_pixels(
     node: Live, exchange: Callable[..., list[Any]]
 ) -> None:
     source = CameraInfo(width=640, height=480, distortion_model='plumb_bob')
@@ -283,7 +283,7 @@ def test_the_crops_camera_projects_to_where_the_crop_shows_it(
     source.r = np.eye(3).ravel().tolist()
     source.p = [600.0, 0.0, 320.0, 0.0, 0.0, 600.0, 240.0, 0.0, 0.0, 0.0, 1.0, 0.0]
     source.d = [-0.2, 0.05, 0.001, -0.002, 0.0]
-    # Beside the image, without a parameter or a remapping.
+    # The intrinsics are on the topic beside the image; no parameter or remapping is needed.
     publisher = node.peer.publisher('camera_info', CameraInfo)
     crop, info, outline = exchange(
         (FACE, Image),
@@ -304,14 +304,14 @@ def test_the_crops_camera_projects_to_where_the_crop_shows_it(
     ]
     expected = frame_to_crop(np.asarray(seen[0]).reshape(-1, 2), affine)
     assert np.abs(np.asarray(seen[1]).reshape(-1, 2) - expected).max() < 0.1
-    # Of a camera with images of another size nothing is derived.
+    # Intrinsics for another image size are not used.
     source.width = 1280
     with node.peer.collect(CROP_CAMERA, msg_type=CameraInfo):
 
         def warned() -> bool:
             publisher.publish(source)
             exchange((FACE, Image))
-            return 'the camera_info is of 1280x480 images' in node.process.log
+            return 'camera_info describes 1280x480 images' in node.process.log
 
         wait_until(warned, 'a warning')
     node.peer.node.destroy_publisher(publisher)

@@ -1,4 +1,4 @@
-"""What a configure builds: gone after a cleanup, undone where an activation fails."""
+"""Resources of the lifecycle: freed by a cleanup, and undone by a failed activation."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from cfrnet_ros.node.engine import Engine
 from cfrnet_ros.node.restorer_node import RestorerNode
 
 
-def test_failed_activation_is_not_told_as_a_failed_configure_and_leaves_no_subscription(
+def test_failed_activation_is_reported_as_such_and_leaves_no_subscription(
     tmp_path: Path, halving_model: Path
 ) -> None:
     domain = next_domain()
-    # More than the middleware can count, which only shows when the node subscribes.
+    # This depth is larger than the middleware allows, which is an error only at subscription.
     depth = 'qos_overrides./image.subscription.depth:=4294967296000'
     arguments = ['-p', f'model:={halving_model}', '-p', 'autostart:=false', '-p', depth]
     process = NodeProcess(tmp_path / 'node', domain, arguments)
@@ -35,7 +35,7 @@ def test_failed_activation_is_not_told_as_a_failed_configure_and_leaves_no_subsc
         assert engine.message.startswith('not activated: ')
         assert 'not configured' not in engine.message
         assert 'cannot activate: ' in process.log
-        # The camera's intrinsics were subscribed to before the image failed.
+        # The subscription to the camera's intrinsics was created before that to the image failed.
         assert peer.node.count_subscribers('/camera_info') == 0
         assert peer.transition('cleanup')
         peer.wait_for_diagnostics(

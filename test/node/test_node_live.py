@@ -1,4 +1,7 @@
-"""One node process, fed over DDS; the tests share it and each leaves it active."""
+"""Tests of one node process that receives images over DDS.
+
+The tests share the process, and each leaves the node active.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ import time
 from array import array
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +42,7 @@ class Live:
     peer: Peer
 
     def totals(self) -> dict[str, int]:
-        """Frame counts by name, as the next diagnostics tell them."""
+        """Frame counts by name, from the next diagnostics."""
         status = self.peer.wait_for_diagnostics(lambda d: 'input' in d, 'input')['input']
         return counts(status)
 
@@ -66,8 +70,8 @@ def live(tmp_path_factory: pytest.TempPathFactory, halving_model: Path) -> Itera
         process.wait_for_log('waiting for Image')
         wait_until(lambda: peer.diagnostics, 'the first diagnostics')
         yield Live(process, peer)
-        # Whatever the tests threw at it: it lives, ends cleanly, and never tripped.
-        assert process.process.poll() is None, process.log
+        # After all tests the node still runs, has logged no exception, and ends cleanly.
+        assert process.exit_code is None, process.log
         assert process.end() == 0
         assert 'Traceback' not in process.log
     finally:
@@ -77,12 +81,12 @@ def live(tmp_path_factory: pytest.TempPathFactory, halving_model: Path) -> Itera
 
 @pytest.fixture
 def sent(live: Live, portrait: NDArray[np.uint8]) -> Callable[..., Image]:
-    """Send a frame until what was made of it arrives, and return that."""
+    """Send a frame until an image that was made from it arrives; return this image."""
 
     def send(msg: Image | None = None, topic: str = FACE) -> Image:
         publisher = live.camera()
         msg = msg or bgr8_message(portrait)
-        # Frames of the test before may still be on their way.
+        # Frames of the previous test may still arrive.
         msg.header.frame_id += f'_{time.monotonic_ns()}'
         with live.peer.collect(topic) as received:
 
@@ -107,17 +111,17 @@ def test_restored_face_carries_the_source_header(
     assert (crop.width, crop.height, crop.encoding) == (256, 256, 'bgr8')
 
 
-def test_reliabilities_match_any_camera_and_any_viewer(live: Live) -> None:
+def test_qos_is_best_effort_for_input_and_reliable_for_output(live: Live) -> None:
     node = live.peer.node
     inputs = wait_until(lambda: node.get_subscriptions_info_by_topic('/image'), 'its QoS')
     assert [info.qos_profile.reliability for info in inputs] == [ReliabilityPolicy.BEST_EFFORT]
     for topic in (FACE, RESTORED, DEBUG):
-        outputs = wait_until(lambda t=topic: node.get_publishers_info_by_topic(t), 'its QoS')
+        outputs = wait_until(partial(node.get_publishers_info_by_topic, topic), 'its QoS')
         assert [info.qos_profile.reliability for info in outputs] == [ReliabilityPolicy.RELIABLE]
     assert live.peer.get_parameter('qos_overrides./image.subscription.depth') == 1
 
 
-def test_cycles_set_by_the_parameter_service_change_the_very_next_crops(
+def test_cycles_parameter_takes_effect_on_the_next_frame(
     live: Live, sent: Callable[..., Image]
 ) -> None:
     contrast = {}
@@ -130,7 +134,7 @@ def test_cycles_set_by_the_parameter_service_change_the_very_next_crops(
     assert contrast[3] == pytest.approx(contrast[1] / 4, rel=0.05)
 
 
-def test_every_parameter_is_offered_with_description_and_range(live: Live) -> None:
+def test_every_parameter_is_described_by_the_service(live: Live) -> None:
     descriptors = live.peer.describe(list(PARAMETERS))
     for declared, descriptor in zip(PARAMETERS.values(), descriptors, strict=True):
         assert descriptor.description == declared.description
@@ -154,7 +158,7 @@ def test_every_parameter_is_offered_with_description_and_range(live: Live) -> No
         ('no_such_parameter', 1, 'declared'),
     ],
 )
-def test_wrong_parameters_are_refused_with_a_reason(
+def test_invalid_parameters_are_refused_with_a_reason(
     live: Live, name: str, value: object, reason: str
 ) -> None:
     result = live.peer.set_parameter(name, value)
@@ -163,13 +167,13 @@ def test_wrong_parameters_are_refused_with_a_reason(
     assert live.peer.get_parameter('cycles') == 2
 
 
-def test_whole_numbers_are_taken_where_a_double_is_declared(live: Live) -> None:
+def test_integers_are_accepted_for_double_parameters(live: Live) -> None:
     assert live.peer.set_parameter('crop_margin', 2).successful
     assert live.peer.get_parameter('crop_margin') == 2.0
     assert live.peer.set_parameter('crop_margin', 1).successful
 
 
-def test_dynamic_parameters_decide_which_faces_are_restored(
+def test_max_faces_and_min_face_px_limit_the_restored_faces(
     live: Live, portrait: NDArray[np.uint8]
 ) -> None:
     two = portrait.copy()
@@ -178,7 +182,7 @@ def test_dynamic_parameters_decide_which_faces_are_restored(
     publisher = live.camera()
 
     def crops_a_frame(expected: int) -> list[Image]:
-        """Crops of one frame, once that many come out of each."""
+        """Send the frame until it gives the expected number of crops; return the crops."""
         msg = bgr8_message(two)
         with live.peer.collect(FACE) as received:
 
@@ -207,7 +211,7 @@ def test_dynamic_parameters_decide_which_faces_are_restored(
         send_until(publisher, msg, lambda: len(stamps()) >= 5, 'crops of one face')
         assert len(set(stamps())) == len(stamps())
     assert live.peer.set_parameter('max_faces', 4).successful
-    # A face of at least 400 px there is none.
+    # No face in the frame is 400 px large.
     assert live.peer.set_parameter('min_face_px', 400).successful
     send_until(
         publisher,
@@ -219,7 +223,7 @@ def test_dynamic_parameters_decide_which_faces_are_restored(
     live.peer.node.destroy_publisher(publisher)
 
 
-def test_restored_frame_changes_the_face_only(
+def test_restored_frame_differs_only_at_the_face(
     live: Live, sent: Callable[..., Image], portrait: NDArray[np.uint8]
 ) -> None:
     msg = bgr8_message(portrait, frame_id='camera_7')
@@ -241,9 +245,9 @@ def test_debug_view_is_an_annotated_frame(
     assert debug.height >= portrait.shape[0]
 
 
-def test_pictures_nobody_watches_are_not_made(live: Live, sent: Callable[..., Image]) -> None:
+def test_pictures_without_subscribers_are_not_made(live: Live, sent: Callable[..., Image]) -> None:
     assert live.peer.set_parameter('diagnostics.window_s', 1).successful
-    # Until the last subscriber of the tests before has left the window.
+    # Frames that the previous tests subscribed to must have left the window.
     live.peer.wait_for_diagnostics(
         lambda d: not any('blend' in v.key or 'debug' in v.key for v in d['restoration'].values),
         'neither blend nor debug',
@@ -289,7 +293,7 @@ BAD = {
 
 
 @pytest.mark.parametrize('cause', list(BAD))
-def test_bad_image_is_counted_by_cause_and_the_next_good_one_processed(
+def test_invalid_image_is_counted_by_cause_and_the_next_valid_one_processed(
     live: Live, sent: Callable[..., Image], cause: str
 ) -> None:
     publisher = live.camera()
@@ -308,7 +312,7 @@ def test_bad_image_is_counted_by_cause_and_the_next_good_one_processed(
     assert sent().width == 256
 
 
-def test_log_of_bad_images_is_throttled(live: Live) -> None:
+def test_log_of_rejected_frames_is_throttled(live: Live) -> None:
     publisher = live.camera()
     lines = live.process.log.count('frame rejected (empty)')
     rejected = live.totals()['rejected/empty']
@@ -333,7 +337,7 @@ def test_every_frame_is_processed_rejected_or_dropped(
     before = live.totals()
     good, bad = bgr8_message(portrait), BAD['truncated']
     for number in range(120):
-        # Now and then faster than anybody can process.
+        # Some of the time images are sent faster than they can be processed.
         publisher.publish(bad if number % 10 == 9 else good)
         time.sleep(0.002 if number % 40 < 20 else 0.03)
     settled = live.peer.wait_for_diagnostics(
@@ -351,7 +355,7 @@ def test_every_frame_is_processed_rejected_or_dropped(
     live.peer.node.destroy_publisher(publisher)
 
 
-def test_diagnostics_name_everything_and_keep_their_level(
+def test_diagnostics_are_complete_and_ok_while_faces_are_restored(
     live: Live, portrait: NDArray[np.uint8]
 ) -> None:
     publisher = live.camera()
@@ -380,7 +384,7 @@ def test_diagnostics_name_everything_and_keep_their_level(
             float(values[f'latency/{stage}/{name}_ms']) for name in ('p50', 'p95', 'p99', 'max')
         )
         assert 0 <= p50 <= p95 <= p99 <= top
-    # The age is of this very frame: neither seconds taken for ms nor another clock.
+    # The age must be plausible: neither in another unit than ms nor by another clock.
     assert 0 < float(values['latency/age/p50_ms']) < 60_000
     assert values['cycles/asked'] == values['cycles/used'] == '2'
     assert float(values['faces_per_frame']) > 0
@@ -420,7 +424,7 @@ def test_diagnostics_warn_of_old_images(live: Live, portrait: NDArray[np.uint8])
         ),
         'a warning of the age',
     )
-    # A stamp of zero says nothing, and is no age of fifty years.
+    # A zero stamp is not usable and must not count as an age of fifty years.
     unusable = 'frames_without_usable_stamp'
     before = int(values_of(live.peer.diagnostics[-1]['restoration'])[unusable])
     send_until(
@@ -439,13 +443,13 @@ def test_diagnostics_report_missing_images_as_an_error(live: Live) -> None:
     assert 'no image on /image' in status.message
 
 
-def test_lifecycle_is_walked_by_services(live: Live, sent: Callable[..., Image]) -> None:
+def test_lifecycle_transitions_by_services(live: Live, sent: Callable[..., Image]) -> None:
     peer = live.peer
     assert peer.state() == 'active'
     publisher = live.camera()
     assert peer.transition('deactivate')
     assert peer.state() == 'inactive'
-    # Neither listening nor publishing, but reporting, and not as an error.
+    # An inactive node neither subscribes nor publishes, but its diagnostics continue without error.
     wait_until(lambda: publisher.get_subscription_count() == 0, 'the node to unsubscribe')
     statuses = peer.wait_for_diagnostics(
         lambda d: d['input'].message == 'inactive', 'inactive in diagnostics'

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import math
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
@@ -37,7 +39,7 @@ def read_params(text: str) -> dict[str, Any]:
     return flatten(content['/**']['ros__parameters'])
 
 
-def test_yaml_holds_every_default_in_its_type() -> None:
+def test_dms_yaml_contains_every_default_with_its_type() -> None:
     given = read_params((ROOT / 'config' / 'dms.yaml').read_text())
     expected = {
         name: list(declared.default) if isinstance(declared.default, tuple) else declared.default
@@ -50,6 +52,17 @@ def test_yaml_holds_every_default_in_its_type() -> None:
     assert find_problems(given)[1] == []
 
 
+def test_reading_the_declarations_loads_no_onnx_runtime() -> None:
+    """Launch files read them in their own process."""
+    code = (
+        'import sys\n'
+        'from cfrnet_ros.node.parameters import PARAMETERS\n'
+        "print({'onnxruntime', 'onnx', 'cv2'} & sys.modules.keys())"
+    )
+    done = subprocess.run([sys.executable, '-c', code], cwd=ROOT, capture_output=True, text=True)
+    assert (done.stdout.strip(), done.stderr) == ('set()', '')
+
+
 def test_every_number_has_a_range_in_its_descriptor() -> None:
     for name, declared in PARAMETERS.items():
         found = descriptor(declared)
@@ -60,7 +73,7 @@ def test_every_number_has_a_range_in_its_descriptor() -> None:
 
 @dataclass(frozen=True)
 class OneMore(Settings):
-    """The node's settings and one line more."""
+    """The node's settings with three more parameters."""
 
     grain: float = parameter(0.5, 'Share of grain.', dynamic=True, low=0, high=2, unit='sigma')
     voice: str = parameter('off', 'What it says.', choices=('off', 'loud'))
@@ -72,7 +85,7 @@ ONE_MORE = declarations(OneMore)
 
 @pytest.fixture
 def node(request: pytest.FixtureRequest) -> Iterator[Node]:
-    """A real node; `request.param` holds its command line."""
+    """A ROS node; `request.param` is its command line."""
     context = Context()
     arguments = ['--ros-args', *getattr(request, 'param', [])]
     rclpy.init(args=arguments, context=context, domain_id=next_domain())
@@ -82,8 +95,8 @@ def node(request: pytest.FixtureRequest) -> Iterator[Node]:
     rclpy.shutdown(context=context)
 
 
-def test_a_field_is_all_that_a_dynamic_parameter_needs(node: Node) -> None:
-    """Descriptor, snapshot, validation, params file and table follow from one line."""
+def test_new_dynamic_parameter_needs_only_a_field(node: Node) -> None:
+    """Descriptor, snapshot, validation, params file and table are derived from one field."""
     params = NodeParameters(node, OneMore)
     found = node.describe_parameter('grain')
     assert found.description == 'Share of grain.'
@@ -113,28 +126,28 @@ def test_a_field_is_all_that_a_dynamic_parameter_needs(node: Node) -> None:
     assert row not in document.table(ONE_MORE, dynamic=False)
 
 
-def test_the_params_file_of_any_declaration_is_read_back_as_it_was_declared() -> None:
+def test_params_file_round_trips_the_defaults() -> None:
     given = read_params(document.params_file(ONE_MORE))
     assert given.keys() == ONE_MORE.keys()
     assert OneMore(**{ONE_MORE[name].field: value for name, value in given.items()}) == OneMore()
 
 
 @pytest.mark.parametrize('node', [['-p', 'voice:=off']], indirect=True)
-def test_off_may_be_typed_without_quotes(node: Node) -> None:
-    """YAML, and so ROS 2's command line, reads it as false."""
+def test_off_without_quotes_is_accepted_for_a_string(node: Node) -> None:
+    """YAML, and so ROS 2's command line, reads an unquoted off as false."""
     params = NodeParameters(node, OneMore)
     assert params.problems == []
     assert vars(params.settings)['voice'] == 'off'
 
 
-def test_the_pipelines_settings_are_made_once_for_each_change(node: Node) -> None:
+def test_pipeline_settings_are_built_once_for_each_change(node: Node) -> None:
     params = NodeParameters(node)
     first = params.settings.pipeline
     assert first == PipelineSettings()
     assert params.settings.pipeline is first
     assert node.set_parameters([Parameter('cycles', value=3)])[0].successful
     assert params.settings.pipeline == PipelineSettings(cycles=3)
-    # What is remembered of faces is kept when something else is changed.
+    # The pipeline's settings stay the same when another parameter changes.
     assert node.set_parameters([Parameter('diagnostics.window_s', value=5)])[0].successful
     assert params.settings.diagnostics_window_s == 5.0
     assert params.settings.pipeline == replace(first, cycles=3)
@@ -160,10 +173,10 @@ def test_the_pipelines_settings_are_made_once_for_each_change(node: Node) -> Non
         ('qos_overrides./image.subscription.reliability', 'utmost', "'best_effort'"),
         ('qos_overrides./image.subscription.depth', 'ten', 'integer above 0'),
         ('qos_overrides./image.subscription.colour', 'red', 'only history'),
-        ('nonsense_altogether', 2, 'known are'),
+        ('nonsense_altogether', 2, 'the parameters are autostart, camera_rotation, convergence'),
     ],
 )
-def test_wrong_settings_are_told_apart_and_explained(name: str, value: Any, part: str) -> None:
+def test_invalid_overrides_are_explained(name: str, value: Any, part: str) -> None:
     values, problems = find_problems({name: value, 'max_faces': 2})
     assert values == {'max_faces': 2}
     assert len(problems) == 1
@@ -171,7 +184,7 @@ def test_wrong_settings_are_told_apart_and_explained(name: str, value: Any, part
     assert part in problems[0]
 
 
-def test_what_ros_itself_declares_is_let_through() -> None:
+def test_parameters_of_rclpy_are_accepted() -> None:
     given = {
         'use_sim_time': True,
         'start_type_description_service': False,

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ros_domains import next_domain
 
 from cfrnet_ros.vision.camera_rotation import rotate_back
-from cfrnet_ros.vision.restoration.align import warp_crop
+from cfrnet_ros.vision.preprocessing.align import warp_crop
 from cfrnet_ros.vision.views.crop_geometry import affine_from_corners
 
 

@@ -1,4 +1,4 @@
-"""What goes wrong at the start is told clearly, and does not hang or crash."""
+"""A failed start logs a clear reason, and neither hangs nor crashes."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ WRONG_PARAMS = """\
       age_warn: 5
 """
 NEXT = '--- the next start ---'
-#: Starts a node with each of the command lines in a file; prints the exit codes.
+#: Script that starts a node with each command line of a file and prints the exit codes.
 STARTS = f"""
 import json, os, sys
 from cfrnet_ros.node.main import main
@@ -38,7 +38,7 @@ print(json.dumps(codes))
 """
 
 
-def test_wrong_starts_end_with_exit_code_one_and_a_clear_reason(
+def test_failed_starts_exit_with_code_one_and_log_the_reason(
     tmp_path: Path, halving_model: Path
 ) -> None:
     (tmp_path / 'garbage.onnx').write_bytes(b'this is no model')
@@ -49,7 +49,7 @@ def test_wrong_starts_end_with_exit_code_one_and_a_clear_reason(
     (tmp_path / 'tabs.yaml').write_text('/**:\n  ros__parameters:\n\tcycles: 3\n')
     (tmp_path / 'mixed.yaml').write_text('/**:\n  ros__parameters:\n    roi: [0, 0, 0.5, 1]\n')
     model = f'model:={halving_model}'
-    # Arguments, and what the log must hold.
+    # Arguments, and texts that the log must contain.
     cases: list[tuple[list[str], list[str]]] = [
         (['-p', 'model:=/no/such/file.onnx'], ['/no/such/file.onnx', 'auto, fp32, int8']),
         (['-p', f'model:={tmp_path}/garbage.onnx'], ['garbage.onnx', 'cannot load']),
@@ -99,7 +99,7 @@ def test_wrong_starts_end_with_exit_code_one_and_a_clear_reason(
     ]
     with (tmp_path / 'cases.json').open('w') as file:
         json.dump([arguments for arguments, _ in cases], file)
-    # One after another in one process: most of a start is imports.
+    # All starts use one process, one after another, since imports take most of a start.
     result = subprocess.run(
         [sys.executable, '-c', STARTS, str(tmp_path / 'cases.json')],
         cwd=tmp_path,
@@ -117,7 +117,7 @@ def test_wrong_starts_end_with_exit_code_one_and_a_clear_reason(
             assert part in log, (arguments, log)
 
 
-def test_without_autostart_a_failed_configure_leaves_the_node_answering(tmp_path: Path) -> None:
+def test_failed_configure_without_autostart_keeps_the_node_running(tmp_path: Path) -> None:
     params = tmp_path / 'wrong.yaml'
     params.write_text(
         WRONG_PARAMS.replace('    cycls: 3\n', '    autostart: false\n    cycls: 3\n')
@@ -149,7 +149,7 @@ def test_help_is_printed_without_ros(capfd: pytest.CaptureFixture[str]) -> None:
     assert 'lifecycle node' in capfd.readouterr().out
 
 
-def test_node_that_a_manager_shut_down_still_ends_with_exit_code_zero(tmp_path: Path) -> None:
+def test_exit_code_is_zero_after_shutdown_by_a_lifecycle_manager(tmp_path: Path) -> None:
     domain = next_domain()
     process = NodeProcess(tmp_path / 'node', domain, ['-p', 'autostart:=false'])
     peer = Peer(domain)

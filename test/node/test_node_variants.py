@@ -1,4 +1,4 @@
-"""Node processes of other kinds than the default one."""
+"""Tests of node processes that differ from the default: models, transport, clock and signals."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ Start = Callable[..., 'tuple[NodeProcess, Peer]']
 
 @pytest.fixture
 def start(tmp_path: Path) -> Iterator[Start]:
-    """Start a node and a peer in a domain of their own."""
+    """Return a function that starts a node and a peer in a domain of their own."""
     processes: list[NodeProcess] = []
     peers: list[Peer] = []
 
@@ -53,10 +53,10 @@ def frame_count(peer: Peer, name: str) -> int:
     return int(values_of(peer.diagnostics[-1]['input'])[f'frames/{name}'])
 
 
-def test_slow_inference_blocks_nothing(
+def test_slow_inference_does_not_block_services_and_diagnostics(
     start: Start, slow_model: Path, portrait: NDArray[np.uint8]
 ) -> None:
-    # One thread: as slow on many cores as on one.
+    # With one thread the model is as slow on many cores as on one.
     process, peer = start('-p', f'model:={slow_model}', '-p', 'cycles:=8', '-p', 'threads:=1')
     process.wait_for_log('waiting for Image')
     publisher = peer.publisher()
@@ -72,9 +72,9 @@ def test_slow_inference_blocks_nothing(
         )
 
     with peer.collect('/cfrnet/face/image') as received:
-        # Parameters are answered, and diagnostics sent, while a frame is in the engine:
-        # nothing came out of it between the two. Several attempts, since the diagnostics
-        # may catch a frame shortly before it is done.
+        # The node answers parameter services and sends diagnostics while the engine processes a
+        # frame, which holds if no crop arrives in between. There are several attempts, since the
+        # diagnostics may report a frame shortly before it is finished.
         def answered_during_inference() -> bool:
             before = len(received.messages)
             answered = peer.set_parameter('cycles', 8).successful
@@ -87,7 +87,7 @@ def test_slow_inference_blocks_nothing(
         else:
             pytest.fail('parameters are only answered between two frames')
 
-        # Of the frames that came meanwhile only the newest is wanted.
+        # Of the frames that arrive meanwhile only the newest is processed.
         send_until(
             publisher,
             bgr8_message(portrait),
@@ -99,8 +99,8 @@ def test_slow_inference_blocks_nothing(
         )
         assert warning['input'].level >= DiagnosticStatus.WARN
 
-        # Deactivation neither waits for the frame in the engine nor lets it out: there are
-        # as many crops as processed frames, since each shows one face.
+        # Deactivation neither waits for the frame in the engine nor publishes it. So there are as
+        # many crops as processed frames, since each frame shows one face.
         send_until_in_flight()
         assert peer.transition('deactivate')
         peer.wait_for_diagnostics(
@@ -123,7 +123,7 @@ def test_slow_inference_blocks_nothing(
     assert 'Traceback' not in process.log
 
 
-# Most other tests end their node by SIGINT.
+# The case of SIGINT is marked as slow, since most other tests end their node by SIGINT as well.
 @pytest.mark.parametrize(
     'number', [pytest.param(signal.SIGINT, marks=pytest.mark.slow), signal.SIGTERM]
 )
@@ -136,7 +136,7 @@ def test_signals_end_the_process_with_exit_code_zero(
     assert 'Traceback' not in process.log
 
 
-def test_signal_before_the_model_is_loaded_ends_the_process_too(
+def test_signal_while_the_model_is_loading_ends_the_process(
     start: Start, halving_model: Path
 ) -> None:
     process, _ = start('-p', f'model:={halving_model}')
@@ -175,7 +175,7 @@ def test_compressed_images_on_a_topic_of_any_name(
     assert process.end() == 0
 
 
-def test_compressed_images_under_another_name_in_simulated_time(
+def test_compressed_images_with_remapping_and_simulated_time(
     start: Start, halving_model: Path, portrait: NDArray[np.uint8], tmp_path: Path
 ) -> None:
     topic = '/cam/image_raw/compressed'
@@ -199,14 +199,14 @@ def test_compressed_images_under_another_name_in_simulated_time(
     wait_until(lambda: clock.get_subscription_count() > 0, 'a subscriber on /clock')
     publisher = peer.node.create_publisher(CompressedImage, topic, 1)
     wait_until(lambda: publisher.get_subscription_count() > 0, f'a subscriber on {topic}')
-    # The override is in force: by default the subscription is best effort.
+    # The override has an effect: without it the subscription is best effort.
     info = wait_until(lambda: peer.node.get_subscriptions_info_by_topic(topic), 'its QoS')[0]
     assert info.qos_profile.reliability == ReliabilityPolicy.RELIABLE
 
     good = CompressedImage(format='bgr8; jpeg compressed bgr8', data=array('B', jpeg(portrait)))
 
     def age_at(now_s: int) -> float:
-        """Let an image of a quarter of a second ago through; the age that is reported."""
+        """Send an image with a stamp of a quarter of a second ago; return the reported age."""
         tick = Clock()
         tick.clock.sec = now_s
         good.header.stamp.sec, good.header.stamp.nanosec = now_s - 1, 750_000_000
@@ -225,10 +225,10 @@ def test_compressed_images_under_another_name_in_simulated_time(
     with peer.collect('/cabin/left/face/image') as received:
         wait_until(lambda: peer.diagnostics, 'diagnostics named after the node')
         assert age_at(5000) == 250
-        # Time stands still: the diagnostics go on all the same.
+        # Diagnostics continue while simulated time stands still.
         for _ in range(2):
             peer.wait_for_diagnostics(lambda d: True, 'any, while time stands still')
-        # The bag starts over: no age of minus 4900 s comes of it.
+        # When the bag starts again, no age of minus 4900 s is reported.
         assert age_at(100) == 250
         assert received.messages
         assert received.messages[-1].header.frame_id == good.header.frame_id
@@ -255,7 +255,7 @@ def test_compressed_images_under_another_name_in_simulated_time(
     assert 'Traceback' not in process.log
 
 
-def test_engine_that_fails_is_an_error_and_does_not_end_the_node(
+def test_failing_engine_is_an_error_and_the_node_continues(
     start: Start, tmp_path: Path, portrait: NDArray[np.uint8]
 ) -> None:
     model = node_models.fragile_model(tmp_path / 'fragile.onnx')
@@ -271,7 +271,7 @@ def test_engine_that_fails_is_an_error_and_does_not_end_the_node(
     )
     assert 'processing fails' in peer.diagnostics[-1]['engine'].message
     assert frame_count(peer, 'rejected/internal') > 0
-    # Without a face the network is not asked, and all is well again.
+    # Without a face the network is not run, so the status is OK again.
     blank = bgr8_message(np.full((120, 160, 3), 128, np.uint8))
     send_until(
         publisher,
@@ -293,7 +293,7 @@ def test_shipped_model_restores_a_face_with_the_defaults(
         send_until(publisher, bgr8_message(portrait), lambda: received.messages, 'a crop')
     crop = pixels_of(received.messages[0])
     assert crop.shape == (256, 256, 3)
-    # A face and no noise: neighbouring pixels resemble each other, the whole has contrast.
+    # The crop is a face and not noise: neighbouring pixels are similar, and the crop has contrast.
     assert crop.std() > 20
     assert np.abs(np.diff(crop.astype(int), axis=1)).mean() < 10
     assert process.end() == 0

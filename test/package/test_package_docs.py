@@ -1,4 +1,4 @@
-"""README.md and docs/: links that resolve, and pages that name all that the node publishes."""
+"""README.md and docs/: links resolve, and the pages name everything that the node publishes."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ PAGES = sorted(
     ]
 )
 LINK = re.compile(r'\]\(([^)\s]+)\)')
-#: Blocks and spans of code, whose brackets are no links.
+#: Blocks and spans of code, whose brackets are not links.
 CODE = re.compile(r'^```.*?^```|`[^`\n]*`', re.MULTILINE | re.DOTALL)
 
 
 def links(page: Path) -> Iterator[str]:
-    """Targets of a page's links and images, without those on other hosts."""
+    """Yield the targets of a page's links and images, without those on other hosts."""
     text = CODE.sub('', page.read_text(encoding='utf-8'))
     for target in LINK.findall(text):
         if not re.match(r'[a-z]+:', target):
@@ -32,14 +32,14 @@ def links(page: Path) -> Iterator[str]:
 
 
 def anchors(page: Path) -> set[str]:
-    """Names of a page's headings as GitHub makes them: lower case, hyphens for spaces."""
+    """Return a page's anchors as GitHub makes them: lower case, hyphens for spaces."""
     text = re.sub(r'^```.*?^```', '', page.read_text(encoding='utf-8'), flags=re.M | re.S)
     headings = re.findall(r'^#+ (.+)$', text, re.M)
     return {re.sub(r'[^\w\- ]', '', heading.lower()).replace(' ', '-') for heading in headings}
 
 
 @pytest.mark.parametrize('page', PAGES, ids=lambda page: str(page.relative_to(ROOT)))
-def test_every_relative_link_leads_somewhere(page: Path) -> None:
+def test_every_relative_link_resolves(page: Path) -> None:
     for link in links(page):
         path, _, anchor = link.partition('#')
         target = (page.parent / path).resolve() if path else page

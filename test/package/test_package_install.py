@@ -43,7 +43,7 @@ def test_ros2_run_finds_the_executables(prefix: Path) -> None:
         assert os.access(prefix / 'lib' / 'cfrnet_ros' / name, os.X_OK)
 
 
-def test_launch_config_and_index_lie_under_share(prefix: Path) -> None:
+def test_launch_config_and_index_are_installed_under_share(prefix: Path) -> None:
     share = prefix / 'share'
     assert (share / 'ament_index/resource_index/packages/cfrnet_ros').exists()
     assert (share / 'cfrnet_ros/package.xml').exists()
@@ -53,7 +53,7 @@ def test_launch_config_and_index_lie_under_share(prefix: Path) -> None:
         assert theirs == ours != set()
 
 
-def test_weights_and_templates_come_along(prefix: Path) -> None:
+def test_weights_and_templates_are_installed(prefix: Path) -> None:
     installed = site_packages(prefix) / 'cfrnet_ros'
     for pattern in ('models/*.onnx', 'models/*.json', 'replay/templates/*.j2'):
         ours = {path.name for path in (ROOT / 'cfrnet_ros').glob(pattern)}

@@ -1,4 +1,4 @@
-"""The launch files, against the real launch system where there is one."""
+"""The launch files, tested with the real launch system where it is installed."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ FILES = sorted((ROOT / 'launch').glob('*.launch.py'))
 
 
 @pytest.mark.parametrize('path', FILES, ids=lambda path: path.name)
-def test_is_valid_python(path: Path) -> None:
+def test_launch_file_is_valid_python(path: Path) -> None:
     compile(path.read_text(encoding='utf-8'), str(path), 'exec')
 
 
@@ -27,7 +27,7 @@ def test_every_argument_is_described(path: Path) -> None:
 
 
 @needs_launch
-def test_arguments_that_override_parameters_say_what_the_node_declares() -> None:
+def test_override_arguments_match_the_declared_parameters() -> None:
     module = load(ROOT / 'launch/dms.launch.py')
     arguments = {argument.name: argument for argument in module.declare_arguments()}
     for name in module.OVERRIDES:
@@ -39,7 +39,7 @@ def test_arguments_that_override_parameters_say_what_the_node_declares() -> None
 
 
 @needs_launch
-def test_the_node_is_told_what_was_given(tmp_path: Path) -> None:
+def test_the_node_gets_the_given_launch_arguments(tmp_path: Path) -> None:
     from cfrnet_ros.replay.parameter_client import ParameterClient
     from cfrnet_ros.replay.ros_session import RosSession
 

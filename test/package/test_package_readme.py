@@ -1,4 +1,4 @@
-"""The params file and the page of the parameters are what is generated from the fields."""
+"""The params file and the tables of the pages equal what is generated from the declarations."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ import pytest
 from cfrnet_ros.node.parameters import document
 
 ROOT = Path(__file__).resolve().parents[2]
+PAGES = tuple(document.page_tables())
+FILES = (document.PARAMS_FILE, *PAGES)
 
 
 def test_the_committed_params_file_is_the_generated_one() -> None:
@@ -17,34 +19,39 @@ def test_the_committed_params_file_is_the_generated_one() -> None:
     assert committed == document.params_file(), f'run {document.COMMAND}'
 
 
-def test_the_committed_page_holds_the_generated_tables() -> None:
-    committed = (ROOT / document.PAGE).read_text(encoding='utf-8')
-    assert committed == document.with_tables(committed), f'run {document.COMMAND}'
-    for dynamic in (False, True):
-        assert document.table(dynamic=dynamic) in committed
+@pytest.mark.parametrize('page', PAGES, ids=str)
+def test_the_committed_page_holds_the_generated_tables(page: Path) -> None:
+    committed = (ROOT / page).read_text(encoding='utf-8')
+    assert committed == document.with_tables(committed, page), f'run {document.COMMAND}'
+    for table in document.page_tables()[page].values():
+        assert table in committed
 
 
-def test_the_command_restores_what_was_edited_by_hand(tmp_path: Path) -> None:
-    for file in (document.PARAMS_FILE, document.PAGE):
-        (tmp_path / file).parent.mkdir()
+def test_the_command_reverts_manual_edits(tmp_path: Path) -> None:
+    for folder in ('config', 'docs'):
+        (tmp_path / folder).mkdir()
     (tmp_path / document.PARAMS_FILE).write_text('/**: {}\n')
-    page = (ROOT / document.PAGE).read_text(encoding='utf-8')
-    edited = page.replace('| `cycles` | integer | `2`', '| `k` | `7`')
-    assert edited != page
-    (tmp_path / document.PAGE).write_text(edited)
+    for file, row, typed in (
+        (document.PAGE, '| `cycles` | integer | `2`', '| `k` | `7`'),
+        (document.HARDWARE_PAGE, '| `cuda` | NVIDIA |', '| `cuda` | any |'),
+    ):
+        page = (ROOT / file).read_text(encoding='utf-8')
+        assert row in page
+        (tmp_path / file).write_text(page.replace(row, typed))
     assert document.main(['--root', str(tmp_path)]) == 0
-    for file in (document.PARAMS_FILE, document.PAGE):
+    for file in FILES:
         assert (tmp_path / file).read_text() == (ROOT / file).read_text(encoding='utf-8')
 
 
-def test_the_command_says_what_it_lacks_and_writes_nothing(
+def test_the_command_names_what_is_missing_and_writes_nothing(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert document.main(['--root', str(tmp_path)]) == 1
     assert '--root must name a checkout' in capsys.readouterr().err
-    for file in (document.PARAMS_FILE, document.PAGE):
-        (tmp_path / file).parent.mkdir()
-    shutil.copy(ROOT / document.PAGE, tmp_path / document.PAGE)
+    for folder in ('config', 'docs'):
+        (tmp_path / folder).mkdir()
+    for page in PAGES:
+        shutil.copy(ROOT / page, tmp_path / page)
     text = (tmp_path / document.PAGE).read_text()
     (tmp_path / document.PAGE).write_text(text.replace('<!-- end of the static', '<!-- end of'))
     assert document.main(['--root', str(tmp_path)]) == 1

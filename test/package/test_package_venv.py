@@ -1,4 +1,4 @@
-"""requirements/install.sh: what `make` builds its environment with."""
+"""requirements/install.sh, with which `make` creates its environment."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ SCRIPT = Path(__file__).resolve().parents[2] / 'requirements' / 'install.sh'
 
 
 def install(*arguments: object, **variables: str) -> subprocess.CompletedProcess[str]:
-    # The interpreter below any virtual environment, as a user's `python3` is.
+    # The interpreter outside any virtual environment, like a user's `python3`.
     environment = {k: v for k, v in os.environ.items() if not k.startswith('_ROS')}
     environment |= variables
     return subprocess.run(
@@ -36,7 +36,7 @@ def test_a_missing_python_is_named_with_the_remedy(tmp_path: Path, nothing: Path
     assert 'apt-get install python3' in result.stderr
 
 
-def test_made_once_then_left_alone_and_made_anew_when_broken(tmp_path: Path, nothing: Path) -> None:
+def test_venv_is_created_once_and_recreated_when_broken(tmp_path: Path, nothing: Path) -> None:
     venv = tmp_path / 'venv'
     venv.mkdir()
     (venv / '.unfinished').touch()
@@ -51,7 +51,7 @@ def test_made_once_then_left_alone_and_made_anew_when_broken(tmp_path: Path, not
     second = install(base, venv, 'import pip', nothing)
     assert (second.returncode, second.stdout) == (0, '')
 
-    # The second time without installing pip, which takes seconds: ours is lent instead.
+    # The second venv borrows the pip of this interpreter, because installing pip takes seconds.
     quick = tmp_path / 'python3'
     quick.write_text(
         '#!/bin/sh\n'

@@ -19,13 +19,13 @@ _START_NS = 1_700_000_000 * 10**9
 
 @pytest.fixture(autouse=True)
 def own_domain(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Keep every test apart from whatever else runs on this machine."""
+    """Keep every test apart from other ROS nodes on this machine."""
     monkeypatch.setenv('ROS_DOMAIN_ID', str(next_domain()))
 
 
 @pytest.fixture(scope='session')
 def camera_bag(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """2 s of a face at 5 Hz: raw, truth with the same stamps, and two labels."""
+    """Make a bag with 2 s of a face at 5 Hz: raw, truth with the same stamps, and two labels."""
     path = tmp_path_factory.mktemp('bags') / 'camera'
     scene, rng = Scene(3), np.random.default_rng(3)
     with CameraBag(path) as bag:
@@ -40,7 +40,7 @@ def camera_bag(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope='session')
 def case_bag(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
-    """Return a function that makes one of the cases' bags, once for all workers."""
+    """Return a function that makes the bag of a case, once for all workers."""
     folder = shared_folder(tmp_path_factory)
 
     def get(name: str) -> Path:
@@ -69,7 +69,7 @@ def played(
 
 @pytest.fixture(scope='session')
 def commanded(case_bag: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory) -> Command:
-    """Return the case `night`, replayed by the command line, once for all workers."""
+    """Return the case `night`, replayed with the command line once for all workers."""
     out = shared_folder(tmp_path_factory) / 'commanded'
     done: Command = made_once(out, lambda out: run_command(case_bag('night'), out))
     return done

@@ -1,4 +1,4 @@
-"""Bags: what is written is read by others, and what is broken is named."""
+"""Bags: other readers can read them, and damaged ones are refused with a reason."""
 
 from __future__ import annotations
 
@@ -59,9 +59,9 @@ def test_sqlite3_bags_of_older_distributions_are_read(camera_bag: Path, tmp_path
         assert len(list(bag.messages(IMAGE_TOPIC))) == 10
 
 
-def test_the_image_topic_is_found_or_asked_for(camera_bag: Path, tmp_path: Path) -> None:
+def test_the_image_topic_is_chosen_or_must_be_named(camera_bag: Path, tmp_path: Path) -> None:
     with BagReader(camera_bag) as bag:
-        # The raw one before the compressed one.
+        # The raw topic is preferred to the compressed one.
         assert bag.image_topic() == IMAGE_TOPIC
         assert bag.image_topic(TRUTH_TOPIC) == TRUTH_TOPIC
         with pytest.raises(BagError, match=r'no images on .*it has: /dms/image_raw, /dms/truth'):
@@ -132,7 +132,7 @@ def test_restamping_changes_the_stamp_and_nothing_else(camera_bag: Path) -> None
         read_stamp(b'\x00\x01\x00\x00')
 
 
-def test_messages_are_found_by_stamp_whatever_was_left_out(tmp_path: Path) -> None:
+def test_messages_are_found_by_stamp_despite_skipped_ones(tmp_path: Path) -> None:
     with CameraBag(tmp_path / 'many') as bag:
         for index in range(400):
             stamp = START_NS + (index // 2) * 10**6
@@ -145,7 +145,7 @@ def test_messages_are_found_by_stamp_whatever_was_left_out(tmp_path: Path) -> No
             return [message.time_ns - START_NS for message in found]
 
         assert take(0, 2) == [0, 1]
-        # Two with one stamp, one after the other; then long stretches that nobody wants.
+        # Two messages with the same stamp, one after the other; then long unused parts.
         assert take(20, 1) == [40]
         assert take(20, 1) == [41]
         for number in range(30, 200, 12):

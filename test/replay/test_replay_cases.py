@@ -1,4 +1,4 @@
-"""Every difficult bag, replayed frame by frame through the real node, with what to expect."""
+"""Every difficult bag, replayed frame by frame through the real node."""
 
 from __future__ import annotations
 
@@ -25,7 +25,9 @@ GetBag = Callable[[str], Path]
 @pytest.mark.parametrize(
     'name', ['infrared', 'no_face', pytest.param('time_back', marks=pytest.mark.slow)]
 )
-def test_a_bag_is_made_again_to_the_byte(name: str, case_bag: GetBag, tmp_path: Path) -> None:
+def test_case_bags_are_reproducible_byte_for_byte(
+    name: str, case_bag: GetBag, tmp_path: Path
+) -> None:
     first = case_bag(name)
     second = make_case(name, tmp_path / name)
     assert (first / f'{name}.mcap').read_bytes() == (second / f'{name}.mcap').read_bytes()
@@ -66,9 +68,9 @@ def test_infrared_stays_grey(played: GetPlayed) -> None:
             assert face.row.psnr_after > face.row.psnr_before
 
 
-def test_glare_costs_no_face_and_its_noise_goes(played: GetPlayed) -> None:
+def test_glare_loses_no_face_and_its_noise_is_removed(played: GetPlayed) -> None:
     faces = played('glare').results.faces
-    # The veil is light that was there: what a restorer can take away is the noise in it.
+    # The veil is real light; a restorer can only remove the noise in it.
     assert np.mean([face.psnr_after - face.psnr_before for face in faces]) > 0
     flicker = [(face.flicker_before, face.flicker_after) for face in faces[1:]]
     assert np.mean([after / before for before, after in flicker]) < 1
@@ -84,20 +86,20 @@ def test_two_people_keep_their_ids(played: GetPlayed) -> None:
     for row in done.results.frames:
         for entry in row.entries:
             assert entry.affine is not None
-            # Where the middle of the crop is in the frame.
+            # Position of the crop's centre in the frame.
             matrix = np.vstack([entry.affine, [0, 0, 1]])
             middle = np.linalg.inv(matrix) @ [127.5, 127.5, 1]
             sides[entry.track_id].add(bool(middle[0] < WIDTH / 2))
     assert sorted(map(tuple, sides.values())) == [(False,), (True,)]
 
 
-def test_nobody_is_invented(played: GetPlayed) -> None:
+def test_nothing_is_restored_where_there_is_no_face(played: GetPlayed) -> None:
     done = played('no_face')
     assert done.results.faces == []
     assert all(row.entries == [] for row in done.results.frames)
     assert done.log.received[FACE_TOPIC] == 0
     assert done.results.sheets == [None]
-    # The restored frame is the camera's, pixel by pixel.
+    # The restored frame equals the camera's, pixel by pixel.
     with BagReader(done.log.plan.bag) as source, BagReader(done.log.plan.recording) as bag:
         seen = {read_stamp(m.data): decode_image(m) for m in source.messages(IMAGE_TOPIC)}
         sent = {read_stamp(m.data): decode_image(m) for m in bag.messages(RESTORED_TOPIC)}
@@ -106,27 +108,29 @@ def test_nobody_is_invented(played: GetPlayed) -> None:
         assert np.array_equal(picture, seen[stamp])
 
 
-def test_when_time_jumps_back_the_node_goes_on(played: GetPlayed) -> None:
+def test_the_node_continues_after_time_jumps_back(played: GetPlayed) -> None:
     done = played('time_back')
     stamps = [row.frame.stamp_ns for row in done.results.frames]
     half = FRAMES // 2
     assert stamps[half - 1] - stamps[half] > (JUMP_S - 1) * 1e9
     assert stamps == [row.frame.bag_stamp_ns for row in done.results.frames]
     assert all(row.faces == 1 for row in done.results.frames[half:])
-    # Not the same stretch of time, so not the same track.
+    # After the jump a new track begins.
     tracks = [row.track_ids[0] for row in done.results.frames]
     assert len(set(tracks[:half])) == len(set(tracks[half:])) == 1
     assert tracks[0] != tracks[-1]
 
 
-def test_a_still_face_flickers_less_than_the_camera_makes_it(played: GetPlayed) -> None:
+def test_a_still_face_flickers_less_than_in_the_camera_image(played: GetPlayed) -> None:
     faces = played('still').results.faces[1:]
     before = np.mean([face.flicker_before for face in faces])
     after = np.mean([face.flicker_after for face in faces])
     assert 0 < after < 0.93 * before
 
 
-def test_a_dropout_is_reported_and_survived(case_bag: GetBag, tmp_path: Path) -> None:
+def test_a_camera_dropout_is_reported_and_the_node_recovers(
+    case_bag: GetBag, tmp_path: Path
+) -> None:
     done = play(
         case_bag('dropout'),
         tmp_path,

@@ -44,7 +44,7 @@ def count_frames(path: Path) -> int:
     return count
 
 
-def test_the_command_writes_everything(
+def test_the_command_writes_tables_sheets_and_videos(
     commanded: Command, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = commanded.out
@@ -68,7 +68,7 @@ def test_the_command_writes_everything(
         assert sheet is not None
         assert sheet.shape[1] > 1000
         assert count_frames(out / f'before_after_{name}.mp4') == FRAMES
-    # Once more into the same folder would mix two replays.
+    # A second replay into the same folder would mix two replays.
     assert main(commanded.args) == 1
     assert 'exists already: remove it or choose another --out' in capsys.readouterr().err
 
@@ -76,7 +76,7 @@ def test_the_command_writes_everything(
 @pytest.mark.parametrize(
     ('args', 'words'),
     [
-        ([], 'which bag'),
+        ([], 'no bag given'),
         (['bag', '--cycles', '0'], '--cycles needs numbers from 1 to 8'),
         (['bag', '--cycles', '1,nine'], '--cycles needs numbers from 1 to 8'),
         (['bag', '--rate', '0'], 'must be above 0'),
@@ -86,7 +86,7 @@ def test_the_command_writes_everything(
         (['bag', '-p', 'threads=1'], 'NAME:=VALUE'),
     ],
 )
-def test_wrong_arguments_end_with_two(
+def test_wrong_arguments_give_exit_code_2(
     args: list[str], words: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(SystemExit) as ended:
@@ -112,7 +112,7 @@ def test_a_parameter_reaches_the_node_in_a_form_that_ros_2_reads(
 
 
 def test_without_its_packages_the_replay_says_what_to_install() -> None:
-    # -S: without site-packages.
+    # The option -S hides site-packages.
     result = subprocess.run(
         [sys.executable, '-S', '-m', 'cfrnet_ros.replay', 'bag'],
         cwd=ROOT, capture_output=True, text=True, timeout=60,
@@ -123,7 +123,7 @@ def test_without_its_packages_the_replay_says_what_to_install() -> None:
     assert 'Traceback' not in result.stderr
 
 
-def test_only_what_is_missing_is_named(
+def test_only_missing_packages_are_named(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setitem(command.PACKAGES, 'no_such_module', 'no-such-package')
@@ -131,7 +131,7 @@ def test_only_what_is_missing_is_named(
     assert 'pip install no-such-package\n' in capsys.readouterr().err
 
 
-def test_a_spike_that_is_cut_short_leaves_no_process() -> None:
+def test_an_interrupted_load_spike_leaves_no_process() -> None:
     with LoadGenerator(LoadSpike(0.0, 60.0, 2)) as load:
         load.begin()
     with LoadGenerator(LoadSpike(60.0, 1.0, 1)) as late:
@@ -140,11 +140,11 @@ def test_a_spike_that_is_cut_short_leaves_no_process() -> None:
     assert all(end - start < 50e9 for start, end in load.spikes)
 
 
-def test_budget_and_convergence_are_seen_over_a_load_spike(
+def test_budget_and_convergence_are_visible_during_a_load_spike(
     case_bag: GetBag, tmp_path: Path
 ) -> None:
     spike = LoadSpike(0.3, 0.6, 2)
-    # A budget that no machine can keep allows one cycle of three.
+    # With a budget that no machine can keep, one cycle of three is allowed.
     parameters = {'threads': 1, 'latency_budget_ms': 0.5}
     done = play(
         case_bag('still'),
@@ -171,10 +171,8 @@ def test_budget_and_convergence_are_seen_over_a_load_spike(
         assert re.search(f'<!-- {words} -->', svg), words
 
 
-def test_a_face_that_no_longer_changes_gets_no_more_cycles(
-    case_bag: GetBag, tmp_path: Path
-) -> None:
-    # Every change is smaller than this: one cycle, and no more of the six.
+def test_a_converged_face_gets_no_more_cycles(case_bag: GetBag, tmp_path: Path) -> None:
+    # Every change is below this tolerance, so one of the six cycles is applied.
     play(case_bag('still'), tmp_path, cycles=(6,), parameters={'convergence_tolerance': 1.0})
     for row in read(tmp_path / 'frames.csv'):
         assert (row['cycles_asked'], row['cycles_allowed'], row['cycles_used']) == ('6', '6', '1')

@@ -1,4 +1,4 @@
-"""The demo's bag: reproducible, and a face that the node can find under every condition."""
+"""The demo's bag is reproducible, and its face can be found under every condition."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from demo.make_bag import FPS, FRAMES_PER_CONDITION, SEED
 from demo.scene import HEIGHT, WIDTH, Scene
 
 
-def test_it_is_long_enough() -> None:
+def test_the_demo_bag_is_long_enough() -> None:
     assert FRAMES_PER_CONDITION * len(CONDITIONS) / FPS >= 10
 
 
@@ -26,13 +26,13 @@ def test_the_same_seed_gives_the_same_pictures() -> None:
         assert np.array_equal(first, condition(one, 0.5, np.random.default_rng(1)))
 
 
-def test_light_survives_the_round_trip() -> None:
+def test_linear_light_round_trip() -> None:
     levels = np.arange(256, dtype=np.uint8).reshape(1, 256)
     assert np.array_equal(to_srgb(to_linear(levels)), levels)
 
 
 @pytest.mark.parametrize('number', range(len(CONDITIONS)), ids=[c[0] for c in CONDITIONS])
-def test_the_face_is_found_and_of_a_drivers_size(number: int) -> None:
+def test_the_face_is_found_and_has_the_size_of_a_drivers_face(number: int) -> None:
     detector = YuNetDetector(None, choose_providers('cpu'), 480, 1)
     scene, rng = Scene(SEED), np.random.default_rng(SEED)
     for within in (0, FRAMES_PER_CONDITION - 1):

@@ -1,4 +1,4 @@
-"""Deterministic replay: two runs give the same bag, and nothing is waited for in vain."""
+"""Deterministic replay: two runs give the same bag, and a silent node is an error."""
 
 from __future__ import annotations
 
@@ -52,15 +52,15 @@ def test_two_runs_give_the_same_bag(played: GetPlayed, case_bag: GetBag, tmp_pat
     messages = contents(one.log.plan.recording)
     assert {topic for topic, _, _ in messages} == {FACE_TOPIC, FACE_STATUS_TOPIC, RESTORED_TOPIC}
     assert messages == contents(other.log.plan.recording)
-    # And what is around the messages as well.
+    # The files are equal as well, not only the messages.
     for name in ('restored.mcap', 'metadata.yaml'):
         files = [each.log.plan.recording / name for each in (one, other)]
         assert files[0].read_bytes() == files[1].read_bytes()
-    # Nothing that was measured in pictures differs.
+    # All measurements of pictures are equal.
     assert (one.out / tables.FACES).read_bytes() == (other.out / tables.FACES).read_bytes()
 
 
-def test_what_depends_on_the_machine_is_in_a_bag_of_its_own(played: GetPlayed) -> None:
+def test_machine_dependent_messages_are_in_a_separate_bag(played: GetPlayed) -> None:
     done = played('two_people')
     with BagReader(done.out / 'diagnostics') as bag:
         assert bag.count(DIAGNOSTICS_TOPIC) > 0
@@ -68,7 +68,7 @@ def test_what_depends_on_the_machine_is_in_a_bag_of_its_own(played: GetPlayed) -
         assert FACE_TOPIC not in bag.topics
 
 
-def test_each_pass_stands_for_itself(played: GetPlayed, commanded: Command) -> None:
+def test_passes_do_not_depend_on_each_other(played: GetPlayed, commanded: Command) -> None:
     alone = contents(played('night').log.plan.recording)
     with (commanded.out / tables.FRAMES).open(newline='') as file:
         second = next(row for row in csv.DictReader(file) if row['pass'] == '1')
@@ -79,7 +79,7 @@ def test_each_pass_stands_for_itself(played: GetPlayed, commanded: Command) -> N
     assert [time_ns - shift for _, time_ns, _ in crops] == [
         time_ns for topic, time_ns, _ in alone if topic == FACE_TOPIC
     ]
-    # The pixels of k = 2 do not depend on k = 1 having been played before.
+    # The pixels of k = 2 do not depend on an earlier pass with k = 1.
     for (_, _, one), (_, _, two) in zip(crops, [m for m in alone if m[0] == FACE_TOPIC]):
         assert one[-256 * 256 * 3 :] == two[-256 * 256 * 3 :]
 
@@ -101,7 +101,7 @@ def test_sqlite3_and_compressed_images_on_any_topic(tmp_path: Path, name: str) -
     assert log.received[FACE_TOPIC] == 3
 
 
-def test_rejected_frames_are_answers_as_well(tmp_path: Path) -> None:
+def test_rejected_frames_count_as_answered(tmp_path: Path) -> None:
     clean = np.asarray(cv2.resize(Scene(5).frame(0.0), (480, 360)), np.uint8)
     with BagWriter(tmp_path / 'bad') as bag:
         bag.add_topic(IMAGE_TOPIC, RAW)
@@ -121,7 +121,7 @@ def test_rejected_frames_are_answers_as_well(tmp_path: Path) -> None:
     assert [row.faces for row in done.results.frames] == [1, 0, 0, 1]
 
 
-def test_a_node_that_does_not_answer_is_named(case_bag: GetBag, tmp_path: Path) -> None:
+def test_a_node_that_does_not_answer_is_an_error(case_bag: GetBag, tmp_path: Path) -> None:
     timers = []
 
     def stop(cycles: int, frame: object, counts: object) -> None:
@@ -131,7 +131,7 @@ def test_a_node_that_does_not_answer_is_named(case_bag: GetBag, tmp_path: Path) 
         ).stdout  # fmt: skip
         node = int(listed.split()[0])
         os.kill(node, signal.SIGSTOP)
-        # Once nobody waits for its answer any more it may end in order.
+        # After the timeout the node may continue and exit cleanly.
         timers.append(threading.Timer(6.0, os.kill, (node, signal.SIGCONT)))
         timers[0].start()
 
@@ -141,7 +141,7 @@ def test_a_node_that_does_not_answer_is_named(case_bag: GetBag, tmp_path: Path) 
         topic=IMAGE_TOPIC,
         cycles=(1,),
         deterministic=True,
-        # Enough for the first frame, before the node is stopped.
+        # Long enough for the first frame, before the node is stopped.
         answer_timeout_s=5.0,
     )
     with pytest.raises(ReplayError, match=r'did not answer frame 1 within 5 s.*node\.log'):
@@ -157,5 +157,5 @@ def test_a_latency_budget_is_refused(case_bag: GetBag, tmp_path: Path) -> None:
         deterministic=True,
         parameters={'latency_budget_ms': 40.0},
     )
-    with pytest.raises(ReplayError, match='cannot have a latency_budget_ms'):
+    with pytest.raises(ReplayError, match='not possible with a latency_budget_ms'):
         run_replay(plan)

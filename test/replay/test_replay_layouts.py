@@ -1,4 +1,4 @@
-"""The layouts of Foxglove and RViz name nothing that the node does not send."""
+"""The layouts of Foxglove and RViz name only what the node sends."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def strings(value: Any) -> Iterator[str]:
 
 
 def sent(done: Played) -> dict[str, str]:
-    """Topics with their types that there are while the node runs."""
+    """Return the types of the topics that exist while the node runs, by name."""
     found = {IMAGE_TOPIC: 'sensor_msgs/msg/Image'}
     for folder in (done.log.plan.recording, done.log.plan.measurements):
         with BagReader(folder) as bag:
@@ -44,7 +44,7 @@ def sent(done: Played) -> dict[str, str]:
 
 
 def keys(done: Played, topic: str) -> set[tuple[str, str]]:
-    """Status and key of every value that was sent on a topic."""
+    """Return status and key of every value that was sent on a topic."""
     with BagReader(done.log.plan.measurements) as bag:
         return {
             (status.name, value.key)
@@ -76,12 +76,12 @@ def test_every_topic_and_value_of_the_foxglove_layout_exists(played: GetPlayed) 
         assert match is not None, path
         names = {name for name, _ in known[match['topic']]}
         assert match['name'] in names, path
-        # The bag was played with two cycles only.
+        # The bag was played with only two cycles.
         key = (match['key'] or '').replace('cycle_3', 'cycle_2')
         assert not key or (match['name'], key) in known[match['topic']], path
 
 
-def test_the_foxglove_layout_hangs_together() -> None:
+def test_the_foxglove_layout_is_consistent() -> None:
     layout = json.loads(FOXGLOVE.read_text())
     assert set(layout) >= {'configById', 'globalVariables', 'userNodes', 'layout'}
     placed: list[str] = []
@@ -107,14 +107,14 @@ def test_every_topic_of_the_rviz_config_exists(played: GetPlayed) -> None:
     assert len(shown) == 4
     for display in shown:
         assert topics[display['Topic']['Value']] == 'sensor_msgs/msg/Image'
-        # Reliable would get nothing from a camera that offers best effort.
+        # A reliable subscription gets nothing from a camera that offers best effort.
         camera = display['Topic']['Value'] == IMAGE_TOPIC
         policy = display['Topic']['Reliability Policy']
         assert policy == ('Best Effort' if camera else 'Reliable')
     assert manager['Global Options']['Fixed Frame'] == FRAME_ID
 
 
-def test_no_topic_is_hidden_elsewhere_in_the_layouts(played: GetPlayed) -> None:
+def test_the_layouts_contain_no_unknown_topics(played: GetPlayed) -> None:
     topics = set(sent(played('two_people')))
     for text in strings(json.loads(FOXGLOVE.read_text())):
         if text.startswith('/'):

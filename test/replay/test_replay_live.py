@@ -41,7 +41,7 @@ def results(log: ReplayLog) -> Results:
     return write_results(log, TRUTH_TOPIC, CONDITION_TOPIC)
 
 
-def test_every_pass_is_played_whole_and_the_node_ends_in_order(log: ReplayLog) -> None:
+def test_every_pass_is_complete_and_the_node_exits_cleanly(log: ReplayLog) -> None:
     assert [played.cycles for played in log.passes] == [1, 3]
     for played in log.passes:
         assert [frame.index for frame in played.frames] == list(range(10))
@@ -65,7 +65,7 @@ def test_the_node_used_the_cycles_that_were_set_while_it_ran(results: Results) -
         assert {face.cycles for face in results.faces if face.number == number} == {cycles}
 
 
-def test_the_recording_is_a_bag_with_the_parameter_change_in_it(log: ReplayLog) -> None:
+def test_the_recording_contains_the_parameter_change(log: ReplayLog) -> None:
     file = log.plan.recording / f'{log.plan.recording.name}.mcap'
     assert (log.plan.recording / 'metadata.yaml').exists()
     with file.open('rb') as stream:
@@ -81,7 +81,7 @@ def test_the_recording_is_a_bag_with_the_parameter_change_in_it(log: ReplayLog) 
         assert counts[topic] > 0, topic
 
 
-def test_before_and_after_are_of_the_same_pixels(log: ReplayLog, results: Results) -> None:
+def test_before_and_after_show_the_same_pixels(log: ReplayLog, results: Results) -> None:
     segments = find_segments(log, CONDITION_TOPIC)
     assert [(s.name, s.start, s.end) for s in segments] == [('part 0', 0, 5), ('part 5', 5, 10)]
     for row in results.gallery:
@@ -91,29 +91,29 @@ def test_before_and_after_are_of_the_same_pixels(log: ReplayLog, results: Result
             assert cell.crop is not None
             assert cell.crop.shape == row.before.shape == row.truth.shape
     for face in results.faces:
-        # The noise is about 23 dB; crops of another place would be below 15.
+        # The noise is about 23 dB; crops of another part of the frame would be below 15.
         assert face.psnr_before > 20
         assert face.psnr_after > face.psnr_before
 
 
-def test_the_report_is_one_file_that_shows_everything(
+def test_the_report_is_one_self_contained_file(
     log: ReplayLog, results: Results, tmp_path: Path
 ) -> None:
     page = tmp_path / 'report.html'
     options = ReportOptions('A title', 'An intro', TRUTH_TOPIC, CONDITION_TOPIC)
     write_report(log, results, page, options)
     text = page.read_text(encoding='utf-8')
-    # Nothing is loaded from elsewhere.
+    # The page loads no other files.
     assert all(source.startswith('data:') for source in re.findall(r'src="([^"]*)"', text))
     assert '<link' not in text
     assert '<script' not in text
-    # Two rows of camera, two numbers of cycles, and truth; two whole frames; two plots.
+    # Two rows with camera, two numbers of cycles and truth; two whole frames; two plots.
     assert len(re.findall('src="data:image/jpeg', text)) == 2 * 4 + 2
     assert len(re.findall('src="data:image/svg', text)) == 2
     assert len(re.findall('src="data:video/mp4', text)) == 2
     for words in ('A title', 'part 5', 'k = 3', 'ros2 param set /cfrnet cycles 3', 'latency'):
         assert words in text
-    # The other files are linked from where the page is.
+    # Links to the other files are relative to the page.
     for link in re.findall(r'href="([^"]*)"', text):
         assert (tmp_path / link).is_file(), link
 
@@ -125,7 +125,7 @@ def test_segments_without_labels_are_even_and_a_wrong_topic_is_named(log: Replay
         find_segments(log, IMAGE_TOPIC)
 
 
-def test_a_node_that_cannot_start_is_reported_with_its_own_words(
+def test_a_node_that_cannot_start_is_reported_with_its_log(
     camera_bag: Path, tmp_path: Path
 ) -> None:
     plan = ReplayPlan(camera_bag, tmp_path, parameters={'model': '/nowhere/net.onnx'})
@@ -141,7 +141,7 @@ def test_a_refused_parameter_is_reported_with_the_reason(camera_bag: Path, tmp_p
 
 def test_a_node_that_dies_ends_the_replay(camera_bag: Path, tmp_path: Path) -> None:
     def kill(cycles: int, frame: object, counts: object) -> None:
-        # Frames that were on their way come when the node is already dead.
+        # Frames that are in transit arrive after the node has ended.
         subprocess.run(['pkill', '-KILL', '-P', str(os.getpid()), '-f', 'cfrnet_ros.node.main'])
 
     with pytest.raises(NodeDiedError, match='exit code -9'):
@@ -153,7 +153,9 @@ def test_no_cycles_is_an_error(camera_bag: Path, tmp_path: Path) -> None:
         run_replay(ReplayPlan(camera_bag, tmp_path, cycles=()))
 
 
-def test_the_command_says_what_is_wrong(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_reports_a_missing_bag(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert main([str(tmp_path / 'absent'), '--out', str(tmp_path / 'out')]) == 1
     assert 'there is no bag' in capsys.readouterr().err
 
@@ -187,7 +189,9 @@ def test_ctrl_c_ends_everything_without_a_traceback(camera_bag: Path, tmp_path: 
     assert 'shut down' in (tmp_path / 'out' / 'node.log').read_text()
 
 
-@pytest.mark.skipif(sys.platform != 'linux', reason='only Linux tells a process of that')
+@pytest.mark.skipif(
+    sys.platform != 'linux', reason='only Linux signals a process when its parent ends'
+)
 def test_a_replay_that_is_killed_leaves_no_node_behind(camera_bag: Path, tmp_path: Path) -> None:
     process = start_long_replay(camera_bag, tmp_path / 'out')
     process.kill()

@@ -1,4 +1,4 @@
-"""`cfrnet-replay --compare A B`: what it finds, and its exit code."""
+"""`cfrnet-replay --compare A B`: its findings and its exit code."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ GetPlayed = Callable[[str], Played]
 
 @pytest.fixture(scope='module')
 def other(case_bag: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory) -> Played:
-    """The bag `still` once more, with a wider crop."""
+    """Replay the bag `still` with a wider crop."""
     out = tmp_path_factory.mktemp('wider')
     return play(case_bag('still'), out, parameters={'crop_margin': 1.1})
 
@@ -41,7 +41,7 @@ def edit(path: Path, change: Callable[[dict[str, str]], dict[str, str]]) -> None
         writer.writerows(change(row) for row in rows)
 
 
-def test_the_same_twice_is_fine(
+def test_equal_replays_compare_as_equal(
     played: GetPlayed, copy: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(['--compare', str(played('still').out), str(copy)]) == 0
@@ -50,14 +50,14 @@ def test_the_same_twice_is_fine(
     assert f'{FRAMES} frames compared: {FRAMES} identical' in text
 
 
-def test_other_pixels_are_found_and_shown(
+def test_changed_pixels_are_found_and_shown(
     played: GetPlayed, other: Played, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / 'found'
     args = ['--compare', str(played('still').out), str(other.out), '--max-latency-ratio', '0']
     assert main([*args, '--out', str(out)]) == 1
     text = capsys.readouterr().out
-    assert f'{FRAMES} of {FRAMES} frames differ, allowed are 0' in text
+    assert f'{FRAMES} of {FRAMES} frames differ; the limit is 0' in text
     assert f'Frames that differ: 0-{FRAMES - 1}' in text
     assert 'crop_margin: 1.0 -> 1.1' in text
     assert (out / 'comparison.md').read_text() == text
@@ -66,7 +66,7 @@ def test_other_pixels_are_found_and_shown(
     assert [int(row['index']) for row in rows] == list(range(FRAMES))
     assert all(10 < float(row['psnr']) < 40 for row in rows)
     assert (out / 'comparison.png').stat().st_size > 10_000
-    # All of it within limits that somebody sets.
+    # The differences are within limits that the user sets.
     loose = ['--max-differing', '1', '--max-psnr-drop', '10']
     assert main([*args, *loose]) == 0
     assert main([*args, '--min-psnr', '5', '--max-psnr-drop', '10']) == 0
@@ -88,7 +88,9 @@ def test_a_missing_face_and_other_cycles_are_found(played: GetPlayed, copy: Path
     assert changes[5] == ['cycles 2 -> 1']
 
 
-def test_slower_is_found(played: GetPlayed, copy: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_slower_replay_is_found(
+    played: GetPlayed, copy: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     edit(copy / tables.FRAMES, lambda row: {**row, 'total_ms': str(5 * float(row['total_ms']))})
     args = ['--compare', str(played('still').out), str(copy)]
     assert main(args) == 1
@@ -113,18 +115,18 @@ def test_a_loss_of_quality_is_found(played: GetPlayed, copy: Path) -> None:
 @pytest.mark.parametrize(
     ('break_it', 'words'),
     [
-        (lambda copy: (copy / 'summary.json').unlink(), 'no folder that a replay has filled'),
-        (lambda copy: (copy / 'summary.json').write_text('{}'), 'of another version'),
+        (lambda copy: (copy / 'summary.json').unlink(), 'does not hold the results of a replay'),
+        (lambda copy: (copy / 'summary.json').write_text('{}'), 'written by another version'),
         (lambda copy: (copy / 'frames.csv').write_text('pass,index\n'), 'has no column'),
         (lambda copy: (copy / 'frames.csv').unlink(), 'cannot be read'),
         (lambda copy: shutil.rmtree(copy / 'restored'), 'there is no bag'),
         (
             lambda copy: edit(copy / 'frames.csv', lambda row: {**row, 'bag_stamp_ns': '1'}),
-            'the stamps in them are not the same',
+            'their stamps differ',
         ),
     ],
 )
-def test_bad_input_is_named_and_not_a_difference(
+def test_bad_input_is_an_error_and_not_a_difference(
     break_it: Callable[[Path], object],
     words: str,
     played: GetPlayed,
@@ -136,12 +138,12 @@ def test_bad_input_is_named_and_not_a_difference(
     assert words in capsys.readouterr().err
 
 
-def test_other_bags_and_limits_that_cannot_be_are_bad_input(
+def test_other_bags_and_invalid_limits_are_bad_input(
     played: GetPlayed, capsys: pytest.CaptureFixture[str]
 ) -> None:
     still = str(played('still').out)
     assert main(['--compare', still, str(played('time_back').out)]) == 2
-    assert 'they cannot be compared' in capsys.readouterr().err
+    assert 'the replays cannot be compared' in capsys.readouterr().err
     assert main(['--compare', still, still, '--max-differing', '2']) == 2
     assert 'max_differing must be from 0 to 1' in capsys.readouterr().err
     with pytest.raises(SystemExit) as ended:

@@ -1,4 +1,4 @@
-"""Domains that are claimed: by one process each, and by none where somebody is already."""
+"""A ROS domain is claimed by one process only, and never if it has participants."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ sys.stdin.read()
 
 @pytest.fixture
 def claimer() -> Iterator[subprocess.Popen[str]]:
-    """Another process, which claims three domains, prints them, and waits to be killed."""
+    """Return another process, which claims three domains, prints them, and waits to be killed."""
     process = subprocess.Popen(
         [sys.executable, '-c', CLAIMER],
         cwd=ROOT,
@@ -41,7 +41,7 @@ def claimer() -> Iterator[subprocess.Popen[str]]:
     process.communicate()
 
 
-def test_a_domain_claimed_by_another_process_is_free_again_when_that_is_killed(
+def test_a_claim_ends_when_its_process_is_killed(
     claimer: subprocess.Popen[str],
 ) -> None:
     assert claimer.stdout is not None
@@ -57,7 +57,7 @@ def test_a_domain_claimed_by_another_process_is_free_again_when_that_is_killed(
     release_domain(ours)
 
 
-def test_a_domain_is_claimed_once_in_a_process_too() -> None:
+def test_a_domain_is_claimed_only_once_within_a_process() -> None:
     domain = claim_domain()
     with pytest.raises(NoDomainError):
         claim_domain([domain])

@@ -1,4 +1,4 @@
-"""A real face in frames of our own making, and the models that look at it."""
+"""Fixtures: a real face in synthetic frames, and the models that process it."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from cfrnet_ros.vision.tracking.tracker import FaceTracker
 
 @pytest.fixture(scope='session')
 def portrait() -> Frame:
-    """(512, 512, 3) BGR: the astronaut Eileen Collins (NASA, public domain)."""
+    """Return the astronaut Eileen Collins (NASA, public domain), (512, 512, 3) BGR."""
     return np.ascontiguousarray(astronaut()[..., ::-1])
 
 
 @pytest.fixture(scope='session')
 def two_faces(portrait: Frame) -> Frame:
-    """(480, 640, 3): the face twice, on the left larger and on the right mirrored."""
+    """Return a (480, 640, 3) frame with the face twice: larger left, mirrored right."""
     frame = np.full((480, 640, 3), 90, np.uint8)
     head = portrait[:260, 90:350]
     frame[100:400, 20:320] = resized(head, 300, 300)

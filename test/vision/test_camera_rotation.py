@@ -11,7 +11,7 @@ from cfrnet_ros.vision.camera_rotation import (
     rotate_back,
     rotation_matrix,
 )
-from cfrnet_ros.vision.restoration.align import DEFAULT_TEMPLATE, align_face, warp_crop
+from cfrnet_ros.vision.preprocessing.align import DEFAULT_TEMPLATE, align_face, warp_crop
 from cfrnet_ros.vision.types import Face, Restoration, RestoredFace
 
 ALL = pytest.mark.parametrize('degrees', [0, 90, 180, 270])

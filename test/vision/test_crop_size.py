@@ -1,4 +1,4 @@
-"""A restorer of one size, run at another."""
+"""A restorer runs at another size than its own."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from cfrnet_ros.vision.engine.models import resolve_model
 from cfrnet_ros.vision.engine.providers import ProviderChoice
 from cfrnet_ros.vision.errors import ModelError
 from cfrnet_ros.vision.pipeline import FacePipeline, PipelineSettings
-from cfrnet_ros.vision.restoration.align import align_face
+from cfrnet_ros.vision.preprocessing.align import align_face
 from cfrnet_ros.vision.restoration.restorer import Restorer
 from cfrnet_ros.vision.tracking.tracker import FaceTracker
 
@@ -31,11 +31,11 @@ def test_the_shipped_models_restore_at_512(
     result = restorer.restore(crop, 2)
     assert result.crop.shape == (512, 512, 3)
     error = np.sqrt(np.mean((result.crop.astype(float) - crop) ** 2))
-    # A good face comes out as itself.
+    # A good face is preserved.
     assert 20 * np.log10(255 / error) > 20
 
 
-def test_the_larger_crop_goes_through_the_whole_chain(
+def test_larger_crops_work_in_the_whole_pipeline(
     tmp_path: Path, cpu: ProviderChoice, detector: YuNetDetector, portrait: Frame
 ) -> None:
     restorer = Restorer(scale_model(tmp_path / 'm.onnx', 0.5, size=128), cpu, size=256)
@@ -47,7 +47,7 @@ def test_the_larger_crop_goes_through_the_whole_chain(
     small = Restorer(tmp_path / 'm.onnx', cpu)
     other = FacePipeline(detector, small, FaceTracker())
     half = other.process(portrait, PipelineSettings(cycles=1)).faces[0]
-    # The same part of the frame in more pixels.
+    # The crop shows the same part of the frame with more pixels.
     assert np.abs(resized(face.crop, 128, 128).astype(int) - half.crop).mean() < 3
 
 
@@ -67,9 +67,7 @@ def adding_model(path: Path, added: NDArray[np.float32]) -> Path:
     )
 
 
-def test_what_is_added_to_every_second_row_is_so_at_any_size(
-    tmp_path: Path, cpu: ProviderChoice
-) -> None:
+def test_constants_that_repeat_are_adapted_to_any_size(tmp_path: Path, cpu: ProviderChoice) -> None:
     rows = np.tile(np.array([0.0, 0.2], np.float32), 32).reshape(1, 1, 64, 1)
     path = adding_model(tmp_path / 'm.onnx', np.repeat(rows, 3, axis=1))
     face = np.full((128, 128, 3), 100, np.uint8)
@@ -78,14 +76,14 @@ def test_what_is_added_to_every_second_row_is_so_at_any_size(
     assert (restored[1::2] == 151).all()
 
 
-def test_what_is_added_to_one_place_is_refused(tmp_path: Path, cpu: ProviderChoice) -> None:
+def test_constants_for_one_size_are_refused(tmp_path: Path, cpu: ProviderChoice) -> None:
     rows = np.linspace(0, 1, 64, dtype=np.float32).reshape(1, 1, 64, 1)
     path = adding_model(tmp_path / 'm.onnx', rows)
-    with pytest.raises(ModelError, match=r'constant added is made for one size; set crop_size'):
+    with pytest.raises(ModelError, match=r'constant added fits one size only; set crop_size'):
         Restorer(path, cpu, size=128)
 
 
-def test_what_is_made_for_one_size_is_refused(tmp_path: Path, cpu: ProviderChoice) -> None:
+def test_operators_for_one_size_are_refused(tmp_path: Path, cpu: ProviderChoice) -> None:
     path = save_model(
         tmp_path / 'm.onnx',
         [
@@ -99,5 +97,5 @@ def test_what_is_made_for_one_size_is_refused(tmp_path: Path, cpu: ProviderChoic
         },
         card={'value_range': [0, 1], 'colour': 'RGB', 'iterative': True},
     )
-    with pytest.raises(ModelError, match=r'Reshape is made for one size; set crop_size to 0'):
+    with pytest.raises(ModelError, match=r'Reshape works at one size only; set crop_size to 0'):
         Restorer(path, cpu, size=128)

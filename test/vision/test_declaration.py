@@ -1,4 +1,4 @@
-"""Parameters that are declared as fields: how they are read back, and what is refused."""
+"""Parameters that are declared as fields: reading them, and refusing wrong ones."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def test_names_types_and_ranges_are_read_from_the_fields() -> None:
         ({'count': np.int64(2)}, 2),
         ({'share': 1}, 1.0),
         ({'share': np.float32(0.25)}, 0.25),
-        # As YAML reads what is typed without quotes.
+        # YAML reads these words as booleans if they are typed without quotes.
         ({'word': False}, 'off'),
         ({'word': True}, 'on'),
         ({'points': [1, 2.5]}, (1.0, 2.5)),
@@ -113,12 +113,14 @@ def test_a_wrong_declaration_names_the_field(facts: dict[str, Any], text: str) -
         declarations(Wrong)
 
 
-def test_a_plain_field_is_told_how_to_become_a_parameter() -> None:
+def test_the_error_for_a_plain_field_says_how_to_declare_it() -> None:
     @dataclass(frozen=True)
     class Plain:
         size: int = 3
 
-    with pytest.raises(TypeError, match=r"'size' of Plain is no parameter: make it by parameter\("):
+    with pytest.raises(
+        TypeError, match=r"'size' of Plain is not a parameter: declare it with parameter\("
+    ):
         declarations(Plain)
 
 

@@ -1,4 +1,4 @@
-"""A frame in, restored faces out."""
+"""The pipeline from a frame to its restored faces."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from cfrnet_ros.vision.engine.models import resolve_model
 from cfrnet_ros.vision.engine.providers import ProviderChoice
 from cfrnet_ros.vision.errors import ModelError
 from cfrnet_ros.vision.pipeline import FacePipeline, PipelineSettings
-from cfrnet_ros.vision.restoration.align import align_face
+from cfrnet_ros.vision.preprocessing.align import align_face
 from cfrnet_ros.vision.restoration.restorer import Restorer
 from cfrnet_ros.vision.stages import Stage
 from cfrnet_ros.vision.tracking.tracker import FaceTracker
@@ -41,7 +41,7 @@ def test_faces_come_restored_largest_first(pipeline: FacePipeline, two_faces: Fr
     assert result.record.found == 2
 
 
-def test_detection_interval(pipeline: FacePipeline, two_faces: Frame) -> None:
+def test_the_detector_runs_in_every_nth_frame(pipeline: FacePipeline, two_faces: Frame) -> None:
     settings = replace(EVERY_FRAME, detection_interval=3)
     ran = [pipeline.process(two_faces, settings).record.detected for _ in range(7)]
     assert ran == [True, False, False, True, False, False, True]
@@ -49,7 +49,9 @@ def test_detection_interval(pipeline: FacePipeline, two_faces: Frame) -> None:
     assert pipeline.process(two_faces, replace(settings, detection_interval=1)).record.detected
 
 
-def test_without_faces_every_frame_is_searched(pipeline: FacePipeline, portrait: Frame) -> None:
+def test_without_faces_the_detector_runs_in_every_frame(
+    pipeline: FacePipeline, portrait: Frame
+) -> None:
     settings = replace(EVERY_FRAME, detection_interval=100)
     empty = np.full_like(portrait, 80)
     for _ in range(3):
@@ -60,7 +62,7 @@ def test_without_faces_every_frame_is_searched(pipeline: FacePipeline, portrait:
     assert len(pipeline.process(portrait, settings).faces) == 1
 
 
-def test_a_lost_face_is_looked_for_at_once(pipeline: FacePipeline, two_faces: Frame) -> None:
+def test_a_lost_face_triggers_detection(pipeline: FacePipeline, two_faces: Frame) -> None:
     settings = replace(EVERY_FRAME, detection_interval=100)
     pipeline.process(two_faces, settings)
     covered = two_faces.copy()
@@ -68,7 +70,7 @@ def test_a_lost_face_is_looked_for_at_once(pipeline: FacePipeline, two_faces: Fr
     result = pipeline.process(covered, settings)
     assert result.record.detected
     assert [item.face.track_id for item in result.faces] == [1]
-    # A cut to the mirror image: flow loses the faces, the detector finds them there.
+    # After a cut to the mirror image, optical flow loses the faces and the detector finds them.
     result = pipeline.process(np.ascontiguousarray(two_faces[:, ::-1]), settings)
     assert result.record.detected
     assert len(result.faces) == 2
@@ -90,14 +92,14 @@ def test_small_faces_are_passed_on_unrestored(pipeline: FacePipeline, two_faces:
     assert result.record.found == 2
 
 
-def test_margin_shows_more(pipeline: FacePipeline, portrait: Frame) -> None:
+def test_crop_margin_shows_more_surroundings(pipeline: FacePipeline, portrait: Frame) -> None:
     plain = pipeline.process(portrait, EVERY_FRAME).faces[0]
     wide = pipeline.process(portrait, replace(EVERY_FRAME, crop_margin=1.5)).faces[0]
     scales = [float(np.hypot(*item.affine[:, 0])) for item in (plain, wide)]
     assert scales[0] / scales[1] == pytest.approx(1.5, rel=1e-3)
 
 
-def test_reset_forgets(pipeline: FacePipeline, portrait: Frame) -> None:
+def test_reset_forgets_tracks(pipeline: FacePipeline, portrait: Frame) -> None:
     settings = replace(EVERY_FRAME, detection_interval=100)
     pipeline.process(portrait, settings)
     pipeline.reset()
@@ -106,7 +108,7 @@ def test_reset_forgets(pipeline: FacePipeline, portrait: Frame) -> None:
     assert result.faces[0].face.track_id == 1
 
 
-def test_frames_may_change_size_on_the_way(pipeline: FacePipeline, portrait: Frame) -> None:
+def test_frames_may_change_size(pipeline: FacePipeline, portrait: Frame) -> None:
     settings = replace(EVERY_FRAME, detection_interval=4)
     for side in (512, 300, 20, 1, 700):
         frame = resized(portrait, side, side)
@@ -114,7 +116,7 @@ def test_frames_may_change_size_on_the_way(pipeline: FacePipeline, portrait: Fra
             assert len(pipeline.process(frame, settings).faces) == (1 if side > 100 else 0)
 
 
-def test_a_failing_model_is_an_error_and_the_pipeline_survives(
+def test_a_failing_model_is_an_error_and_the_pipeline_continues(
     tmp_path: Path, detector: YuNetDetector, cpu: ProviderChoice, portrait: Frame
 ) -> None:
     broken = FacePipeline(detector, Restorer(nan_model(tmp_path / 'm.onnx'), cpu), FaceTracker())
@@ -134,7 +136,7 @@ def test_a_failing_model_is_an_error_and_the_pipeline_survives(
         ({'max_identity_drift': 0.01}, 'identity_drift'),
     ],
 )
-def test_what_is_not_worth_restoring_is_passed_on_as_it_is(
+def test_faces_beyond_the_limits_are_passed_on_unrestored(
     pipeline: FacePipeline, portrait: Frame, change: dict[str, float], reason: str
 ) -> None:
     settings = replace(EVERY_FRAME, **change)  # type: ignore[arg-type]
@@ -143,7 +145,7 @@ def test_what_is_not_worth_restoring_is_passed_on_as_it_is(
     assert np.array_equal(face.crop, face.aligned)
     assert np.array_equal(blend_faces(portrait, [face]), portrait)
     assert face.restoration.cycles == 0
-    # And is restored again once that is no longer asked for.
+    # The face is restored again without the limit.
     again = pipeline.process(portrait, EVERY_FRAME).faces[0]
     assert again.restored
     assert not np.array_equal(again.crop, again.aligned)
@@ -157,15 +159,13 @@ def test_each_face_is_measured_before_and_after(pipeline: FacePipeline, portrait
     assert face.quality.size_px == pytest.approx(min(face.face.width, face.face.height))
     assert face.sharpness is not None
     assert face.identity_drift_deg is not None
-    # The model only dims the face: it stays the same person.
+    # The model only dims the face, so it stays the same person.
     assert 0 <= face.identity_drift_deg < 40
     assert {Stage.QUALITY, Stage.IDENTITY} <= result.record.stages_ms.keys()
     assert pipeline.process(portrait, EVERY_FRAME).faces[0].identity_drift_deg is None
 
 
-def test_a_face_that_stands_still_is_restored_once(
-    pipeline: FacePipeline, two_faces: Frame
-) -> None:
+def test_a_motionless_face_is_restored_once(pipeline: FacePipeline, two_faces: Frame) -> None:
     settings = replace(EVERY_FRAME, reuse_tolerance=3.0)
     first = pipeline.process(two_faces, settings)
     assert first.record.reused == 0
@@ -195,7 +195,7 @@ def test_nothing_is_reused_after_a_change_of_parameters_or_a_reset(
     assert pipeline.process(portrait, settings).record.reused == 1
     pipeline.reset()
     assert pipeline.process(portrait, settings).record.reused == 0
-    # Without a face in between as well: it may be somebody else.
+    # Nothing is reused after frames without a face either: it may be another person.
     pipeline.process(np.full_like(portrait, 90), settings)
     assert pipeline.process(portrait, settings).record.reused == 0
 
@@ -203,7 +203,7 @@ def test_nothing_is_reused_after_a_change_of_parameters_or_a_reset(
 def test_a_face_that_converged_is_not_restored_further(
     tmp_path: Path, detector: YuNetDetector, cpu: ProviderChoice, portrait: Frame
 ) -> None:
-    # Each cycle takes a tenth away, so that the residuals fall by a tenth.
+    # Each cycle reduces the brightness by a tenth, so that the residuals fall by a tenth.
     restorer = Restorer(scale_model(tmp_path / 'm.onnx', 0.9, size=96), cpu, threads=1)
     pipeline = FacePipeline(detector, restorer, FaceTracker())
     full = pipeline.process(portrait, replace(EVERY_FRAME, cycles=8)).faces[0].restoration
@@ -216,7 +216,7 @@ def test_a_face_that_converged_is_not_restored_further(
 
 
 def test_a_still_noisy_face_gives_a_steadier_crop(pipeline: FacePipeline, portrait: Frame) -> None:
-    """The crop's corners wander less in the frame than without the filter."""
+    """The crop's corners move less in the frame than without the filter."""
     rng = np.random.default_rng(0)
     small = resized(portrait, 256, 256)
     frames = [
@@ -274,21 +274,21 @@ def test_settings_out_of_range_are_refused_by_name(name: str, value: float) -> N
         replace(EVERY_FRAME, **{name: value})  # type: ignore[arg-type]
 
 
-def test_what_is_no_frame_is_refused(pipeline: FacePipeline) -> None:
+def test_invalid_frames_are_refused(pipeline: FacePipeline) -> None:
     for frame in (np.zeros((0, 0, 3), np.uint8), np.zeros((9, 9), np.uint8)):
         with pytest.raises(ValueError, match=r'\(H, W, 3\) uint8'):
             pipeline.process(frame, EVERY_FRAME)
 
 
-def test_the_shipped_restorer_in_the_whole_chain(
+def test_the_shipped_restorer_in_the_whole_pipeline(
     detector: YuNetDetector, cpu: ProviderChoice, portrait: Frame
 ) -> None:
-    restorer = Restorer(resolve_model('auto', cpu.best), cpu, threads=1)
+    restorer = Restorer(resolve_model('auto'), cpu, threads=1)
     pipeline = FacePipeline(detector, restorer, FaceTracker())
     result = pipeline.process(portrait, PipelineSettings())
     out = blend_faces(portrait, result.faces)
     face = result.faces[0].face
     x0, y0, x1, y1 = face.box.astype(int)
     error = np.mean((out[y0:y1, x0:x1].astype(float) - portrait[y0:y1, x0:x1]) ** 2)
-    # A good face comes out as itself, restored or not.
+    # A good face is preserved, restored or not.
     assert 10 * np.log10(255**2 / error) > 22

@@ -1,4 +1,4 @@
-"""The account that a pipeline keeps of each frame."""
+"""The record that the pipeline makes of each frame."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from cfrnet_ros.vision.types import Face, Restoration, RestoredFace
 EVERY_FRAME = PipelineSettings(detection_interval=1, max_faces=10, temporal_smoothing=0.0)
 
 
-def test_times_are_given_by_stage(pipeline: FacePipeline, two_faces: Frame) -> None:
+def test_times_are_recorded_by_stage(pipeline: FacePipeline, two_faces: Frame) -> None:
     settings = replace(EVERY_FRAME, cycles=3, detection_interval=2)
     result = pipeline.process(two_faces, settings)
     times = result.record.stages_ms
@@ -31,7 +31,9 @@ def test_times_are_given_by_stage(pipeline: FacePipeline, two_faces: Frame) -> N
     assert len(followed.faces) == 2
 
 
-def test_cycles_asked_allowed_and_used_are_told(pipeline: FacePipeline, portrait: Frame) -> None:
+def test_cycles_asked_allowed_and_used_are_recorded(
+    pipeline: FacePipeline, portrait: Frame
+) -> None:
     free = pipeline.process(portrait, replace(EVERY_FRAME, cycles=3)).record
     assert (free.cycles_asked, free.cycles_allowed, free.cycles_used) == (3, 3, 3)
     assert free.budget_ms == 0
@@ -94,7 +96,7 @@ def test_faces_are_counted_and_residuals_averaged_over_those_that_had_the_cycle(
     assert record.faces[0].track_id == 3
 
 
-def test_frame_without_faces_has_an_account_too() -> None:
+def test_frames_without_faces_have_a_record() -> None:
     record = record_frame({}, [], found=0, cycles_asked=2, cycles_allowed=2, budget_ms=0.0)
     assert (record.passed_on, record.cycles_used, record.residuals) == (0, 0, ())
     assert record.refused == {}

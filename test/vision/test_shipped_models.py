@@ -1,4 +1,4 @@
-"""The weights that ship: do they restore, do both precisions agree, is a clean face left alone?"""
+"""The shipped models restore faces, both precisions agree, and a clean face is preserved."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from skimage.data import astronaut
 from cfrnet_ros.vision.detection.detector import YuNetDetector
 from cfrnet_ros.vision.engine.models import resolve_model, shipped_models
 from cfrnet_ros.vision.engine.providers import choose_providers
-from cfrnet_ros.vision.restoration.align import align_face
-from cfrnet_ros.vision.restoration.exposure import expose_face, face_exposure_gain
+from cfrnet_ros.vision.preprocessing.align import align_face
+from cfrnet_ros.vision.preprocessing.exposure import expose_face, face_exposure_gain
 from cfrnet_ros.vision.restoration.restorer import Restorer
 
 Image = NDArray[np.uint8]
@@ -75,7 +75,7 @@ def test_both_precisions_ship_with_valid_cards() -> None:
 
 
 # The default is 2; further cycles trade fidelity for sharpness, see docs/results.md. Blocks of JPEG
-# are hard to tell from detail, and have least to gain.
+# are hard to distinguish from detail, so compressed faces improve least.
 @pytest.mark.parametrize(
     ('fault', 'cycles', 'gain_db'),
     [
@@ -87,7 +87,7 @@ def test_both_precisions_ship_with_valid_cards() -> None:
         (compressed, 2, 0.2),
     ],
 )
-def test_a_spoilt_face_comes_closer_to_the_truth(
+def test_a_degraded_face_comes_closer_to_the_truth(
     restorer: Restorer,
     clean: Image,
     fault: Callable[[Image], Image],
@@ -101,29 +101,29 @@ def test_a_spoilt_face_comes_closer_to_the_truth(
 
 @pytest.mark.parametrize('fault', [noisy, dark, compressed])
 @pytest.mark.parametrize('network', ['', 'plain_'])
-def test_int8_does_what_fp32_does(
+def test_int8_output_is_close_to_fp32(
     network: str, clean: Image, fault: Callable[[Image], Image]
 ) -> None:
     spoilt = fault(clean)
     fp32, int8 = (
         load(f'{network}{precision}').restore(spoilt, 2).crop for precision in ('fp32', 'int8')
     )
-    # Far closer to each other than either is to the input.
+    # The outputs are far closer to each other than either is to the input.
     assert cv2.PSNR(int8, fp32) > 30.0
 
 
-def test_a_clean_face_is_left_alone(restorer: Restorer, clean: Image) -> None:
+def test_a_clean_face_is_preserved(restorer: Restorer, clean: Image) -> None:
     assert cv2.PSNR(restorer.restore(clean, 1).crop, clean) > 32.0
 
 
-def test_further_cycles_change_less_and_less(main_restorer: Restorer, clean: Image) -> None:
+def test_residuals_decrease_with_each_cycle(main_restorer: Restorer, clean: Image) -> None:
     residuals = main_restorer.restore(dark(clean), 4).residuals
     assert residuals[0] > 4 * residuals[1]
     assert residuals[3] < residuals[0] / 4
 
 
 @pytest.mark.parametrize('precision', ['fp32', 'int8'])
-def test_so_do_those_of_the_plain_network_if_more_slowly(precision: str, clean: Image) -> None:
+def test_residuals_of_the_plain_network_decrease_more_slowly(precision: str, clean: Image) -> None:
     residuals = load(f'plain_{precision}').restore(dark(clean), 4).residuals
     assert residuals[0] > 2.5 * residuals[1]
     assert residuals[3] < residuals[0] / 4
@@ -134,13 +134,13 @@ def test_a_grey_face_stays_grey(restorer: Restorer, clean: Image, cycles: int) -
     gray = cv2.cvtColor(noisy(clean), cv2.COLOR_BGR2GRAY)
     restored = restorer.restore(np.dstack([gray] * 3), cycles).crop
     assert (restored == restored[..., :1]).all()
-    # It is restored all the same, not passed on.
+    # The face is restored, not passed on unchanged.
     truth = cv2.cvtColor(cv2.cvtColor(clean, cv2.COLOR_BGR2GRAY), cv2.COLOR_GRAY2BGR)
     if cycles == 1:
         assert cv2.PSNR(restored, truth) > cv2.PSNR(np.dstack([gray] * 3), truth) + 1.0
 
 
-def test_a_face_of_little_colour_keeps_it(restorer: Restorer, clean: Image) -> None:
+def test_a_face_with_little_colour_keeps_its_colour(restorer: Restorer, clean: Image) -> None:
     gray = np.dstack([cv2.cvtColor(noisy(clean), cv2.COLOR_BGR2GRAY)] * 3)
     faint = np.rint(gray + 0.15 * (noisy(clean).astype(np.float64) - gray)).astype(np.uint8)
     restored = restorer.restore(faint, 2).crop
@@ -148,7 +148,7 @@ def test_a_face_of_little_colour_keeps_it(restorer: Restorer, clean: Image) -> N
 
 
 def test_only_underexposed_faces_are_brightened(clean: Image) -> None:
-    # Dark skin in good light: a low mean, but highlights.
+    # Dark skin in good light has a low mean, but bright highlights.
     toned = np.rint(255 * (clean / 255.0) ** 2.0).astype(np.uint8)
     for face in (clean, toned):
         assert face_exposure_gain(face) < 1.25
@@ -156,13 +156,13 @@ def test_only_underexposed_faces_are_brightened(clean: Image) -> None:
     assert expose_face(dark(clean)).mean() > 1.8 * dark(clean).mean()
 
 
-def test_what_is_far_from_the_middle_of_a_face_decides_how_it_is_restored(
+def test_restoration_depends_on_distant_parts_of_the_face(
     main_restorer: Restorer, clean: Image
 ) -> None:
-    """A network that repaired a patch by itself would need no two million parameters.
+    """The output must depend on more than the neighbourhood of each pixel.
 
-    Weights of which strides 4 and 8 had died in training did: 40 pixels away from a change
-    nothing whatever was different.
+    In weights whose strides 4 and 8 had become inactive in training, nothing differed at a
+    distance of 40 pixels from a change; such a network would not need two million parameters.
     """
     spoilt = compressed(np.asarray(cv2.GaussianBlur(clean, (0, 0), 2.0), np.uint8))
     alone = np.full_like(spoilt, 128)

@@ -49,7 +49,7 @@ def test_total_and_age_are_not_parts_of_the_total() -> None:
     assert clock.parts_ms == 3.0
 
 
-def test_times_that_were_read_do_not_change_and_cannot_be_changed() -> None:
+def test_stage_times_are_an_immutable_copy() -> None:
     clock = StageClock()
     clock.add(Stage.WAIT, 1.0)
     times = clock.stages_ms

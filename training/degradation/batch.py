@@ -29,8 +29,8 @@ class Call:
     """One group of steps that are applied together.
 
     Attributes:
-        members: places in the batch.
-        steps: the step of each.
+        members: Places in the batch.
+        steps: Step of each member.
 
     """
 
@@ -95,7 +95,7 @@ class DegradationBatch:
         """Take the plans.
 
         Args:
-            plans: one for each image, in the order of the batch.
+            plans: Plan of each image, in the order of the batch.
 
         """
         self.plans = tuple(plans)
@@ -122,7 +122,7 @@ class DegradationBatch:
             The same shape, type, device and range; differentiable.
 
         Raises:
-            ValueError: the shape does not fit.
+            ValueError: The shape does not fit.
 
         """
         self._check(images)
@@ -139,7 +139,7 @@ class DegradationBatch:
             The same shape: the images, grey where no colour is left to be restored.
 
         Raises:
-            ValueError: the shape does not fit.
+            ValueError: The shape does not fit.
 
         """
         self._check(images)

@@ -45,7 +45,7 @@ def to_planes(images: Tensor, multiple: int = 16) -> tuple[Tensor, Tensor]:
 
     Args:
         images: (n, 3, H, W) RGB in 0..1.
-        multiple: of which the padded height and width are, in pixels; even.
+        multiple: Divisor that the padded height and width get, in pixels; even.
 
     Returns:
         (n, 1, H', W') luminance and (n, 2, H'/2, W'/2) Cb and Cr, all centred: -128..127.

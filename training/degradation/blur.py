@@ -31,7 +31,7 @@ def gaussian_kernels(sigma_x: Tensor, sigma_y: Tensor, angle: Tensor, radius: in
         sigma_x: (n,) pixels, along the angle.
         sigma_y: (n,) pixels, across it.
         angle: (n,) radians.
-        radius: of the kernels, in pixels.
+        radius: Radius of the kernels, in pixels.
 
     Returns:
         (n, 2 radius + 1, 2 radius + 1).
@@ -53,7 +53,7 @@ def motion_kernels(length: Tensor, angle: Tensor, radius: int) -> Tensor:
     Args:
         length: (n,) pixels.
         angle: (n,) radians.
-        radius: of the kernels, in pixels.
+        radius: Radius of the kernels, in pixels.
 
     Returns:
         (n, 2 radius + 1, 2 radius + 1).
@@ -111,7 +111,8 @@ def convolve(images: Tensor, kernels: Tensor, extents: Sequence[Extent] | None =
     Args:
         images: (n, C, H, W) float32.
         kernels: (n, K, K) or (1, K, K), K odd.
-        extents: the part of each image that counts; its border is the mirror. None = all.
+        extents: Part of each image that counts; its border is the mirror. None for the whole
+            images.
 
     Returns:
         (n, C, H, W).
@@ -163,9 +164,9 @@ class GaussianBlur(Blur):
     """Defocus and the lens: an anisotropic Gaussian.
 
     Attributes:
-        along: sigma in pixels in the direction of `angle`.
-        across: sigma in pixels across it.
-        angle: radians.
+        along: Standard deviation in the direction of `angle`, in pixels.
+        across: Standard deviation across that direction, in pixels.
+        angle: Angle in radians.
 
     """
 
@@ -195,8 +196,8 @@ class MotionBlur(Blur):
     """A straight movement during the exposure.
 
     Attributes:
-        length: pixels.
-        angle: radians.
+        length: Length of the movement in pixels.
+        angle: Direction of the movement in radians.
 
     """
 

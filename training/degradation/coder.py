@@ -39,11 +39,11 @@ class Rates:
     """What a picture's QP decides, for each row of its packed planes.
 
     Attributes:
-        key: whether it is a key picture.
-        luma: quantiser step of the luminance, grey values, (n, 1, 1, 1).
-        colour: of the colour planes.
-        rows: of each row of the packed planes, (n, 1, 3 H / 2, 1).
-        limits: of the in-loop filter for each row, three of (n, 3 H / 2, 1).
+        key: Whether the picture is a key picture.
+        luma: (n, 1, 1, 1) quantiser step of the luminance, in grey values.
+        colour: (n, 1, 1, 1) quantiser step of the colour planes, in grey values.
+        rows: (n, 1, 3 H / 2, 1) quantiser step of each row of the packed planes.
+        limits: Limits of the in-loop filter for each row, three of (n, 3 H / 2, 1).
 
     """
 
@@ -132,8 +132,8 @@ def code(packed: Tensor, guess: Tensor, rates: Rates) -> Tensor:
 
     Args:
         packed: (n, 1, 3 H / 2, W), see `pack`; -128..127.
-        guess: what is predicted, likewise.
-        rates: of the pictures.
+        guess: Predicted planes, of the same shape and range.
+        rates: Rates of the pictures.
 
     Returns:
         The decoded pictures, likewise.
@@ -158,9 +158,9 @@ def _grid(rows: int, width: int, device: torch.device) -> tuple[Tensor, Tensor, 
     """Return which edges of packed planes lie inside a plane, and which begin a macroblock.
 
     Args:
-        rows: of the packed planes.
-        width: of them.
-        device: of the tensors.
+        rows: Number of rows of the packed planes.
+        width: Width of the packed planes.
+        device: Device of the tensors.
 
     Returns:
         (1, rows, width / 4 - 1) and (1, rows / 4 - 1, 1) bool, True inside; and

@@ -22,8 +22,8 @@ def edge_limits(qp: int, key: bool) -> tuple[float, float, float]:
     """Return what the filter takes for an edge of the coder's, in grey values.
 
     Args:
-        qp: of the planes, 0..51.
-        key: whether the picture is a key picture or a predicted one.
+        qp: Quantisation parameter of the planes, 0..51.
+        key: Whether the picture is a key picture or a predicted one.
 
     Returns:
         The step across an edge below which it is smoothed (alpha), the slope beside it
@@ -45,11 +45,12 @@ class Edges:
     Every tensor broadcasts to (n, rows, columns) of the edges.
 
     Attributes:
-        here: bool, where a block begins.
-        strong: bool, where a macroblock of a key picture does; None = nowhere.
-        alpha: see `edge_limits`.
-        beta: likewise.
-        clip: likewise.
+        here: Mask (bool) of the places where a block begins.
+        strong: Mask (bool) of the places where a macroblock of a key picture begins; None for
+            nowhere.
+        alpha: Limit alpha, see `edge_limits`.
+        beta: Limit beta, see `edge_limits`.
+        clip: Limit of the correction, see `edge_limits`.
 
     """
 
@@ -66,7 +67,7 @@ def _moves(sides: Tensor, edges: Edges) -> tuple[Tensor, Tensor]:
     Args:
         sides: (2, 4, n, rows, columns): the four pixels before an edge and the four after
             it, the nearest first.
-        edges: where and within which limits.
+        edges: Places of the edges, and the limits within which they are filtered.
 
     Returns:
         (2, n, rows, columns) for the nearest pixels, and for the second ones.
@@ -99,8 +100,8 @@ def deblock(planes: Tensor, columns: Edges, rows: Edges) -> Tensor:
 
     Args:
         planes: (n, 1, H, W) grey values; H and W are multiples of 4.
-        columns: edges between the columns 4 i + 3 and 4 i + 4: (n, H, W/4 - 1).
-        rows: edges between such rows: (n, H/4 - 1, W).
+        columns: Edges between the columns 4 i + 3 and 4 i + 4: (n, H, W/4 - 1).
+        rows: Edges between the rows 4 i + 3 and 4 i + 4: (n, H/4 - 1, W).
 
     Returns:
         (n, 1, H, W).

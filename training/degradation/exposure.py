@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from cfrnet_ros.vision.restoration.exposure import (
+from cfrnet_ros.vision.preprocessing.exposure import (
     FACE_HIGHLIGHT,
     MAX_FACE_GAIN,
     UNDEREXPOSED,
@@ -23,8 +23,8 @@ _SIDE, _ROWS, _COLUMNS = 32, slice(4, 28), slice(6, 26)
 def exposure_gains(images: Tensor) -> Tensor:
     """Tell by how much each face has to be multiplied.
 
-    The same as `cfrnet_ros.vision.restoration.exposure.face_exposure_gain` gives for the images in
-    eight bits, but for rounding in OpenCV's averaging.
+    The same as `cfrnet_ros.vision.preprocessing.exposure.face_exposure_gain` gives for the images
+    in eight bits, but for rounding in OpenCV's averaging.
 
     Args:
         images: (B, 3, H, W) RGB in 0..1.

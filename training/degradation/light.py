@@ -32,16 +32,16 @@ class Glare(Step):
     UMTRI-2003-36).
 
     Attributes:
-        x: place of the light, as a share of the width; outside 0..1 too.
-        y: likewise of the height.
-        radius: of the glow, as a share of the side.
-        glow: light at its centre, 0..1.
-        veil: even light, 0..1.
-        streak: light in the middle of a streak, 0..1.
-        streak_angle: direction of the streaks, radians.
-        streak_width: sigma across a streak, as a share of the side.
-        reflection: light of the brightest part of the mirrored picture, 0..1.
-        seed: of that picture, 0..2^31 - 1.
+        x: Horizontal place of the light as a share of the width; outside 0..1 too.
+        y: Vertical place of the light as a share of the height; outside 0..1 too.
+        radius: Radius of the glow as a share of the side.
+        glow: Light at the centre of the glow, 0..1.
+        veil: Light that is added evenly, 0..1.
+        streak: Light in the middle of a streak, 0..1.
+        streak_angle: Direction of the streaks, radians.
+        streak_width: Standard deviation across a streak, as a share of the side.
+        reflection: Light of the brightest part of the mirrored picture, 0..1.
+        seed: Seed of the mirrored picture, 0..2^31 - 1.
 
     """
 
@@ -130,7 +130,7 @@ class Grey(Step):
     """One channel instead of three: nothing of a face's colour is left, as in infrared.
 
     Attributes:
-        weights: of red, green and blue.
+        weights: Weights of red, green and blue.
 
     """
 

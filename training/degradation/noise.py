@@ -60,12 +60,12 @@ def normal_field(
     other, share a hash, of which the Box-Muller transform makes two normal numbers.
 
     Args:
-        steps: the n steps that carry the seeds.
-        like: on whose device the field is to be.
-        top: row of the field at which to begin, at least -1024 and even.
-        left: column at which to begin, at least -1024.
-        height: of the field, in pixels.
-        width: of the field, in pixels.
+        steps: The n steps that carry the seeds.
+        like: Tensor on whose device the field is made.
+        top: Row of the field at which to begin, at least -1024 and even.
+        left: Column at which to begin, at least -1024.
+        height: Height of the field in pixels.
+        width: Width of the field in pixels.
 
     Returns:
         (n, 3, height, width) float32, |value| <= 4.9.
@@ -116,10 +116,10 @@ class Noise(Step):
     """Gaussian noise on the encoded values.
 
     Attributes:
-        sigma: standard deviation, of 1.
-        seed: of the realisation, 0..2^31 - 1.
-        correlated: whether it has been through the camera's own filters.
-        colourless: whether it is the same in all channels.
+        sigma: Standard deviation on a scale of 0..1.
+        seed: Seed of the realisation, 0..2^31 - 1.
+        correlated: Whether the noise has been through the camera's own filters.
+        colourless: Whether the noise is the same in all channels.
 
     """
 
@@ -168,10 +168,10 @@ class LowLight(Step):
     """Less light, then the shot and read noise of a sensor: Foi et al., TIP 2008.
 
     Attributes:
-        gain: share (0..1] of the light that is left.
-        shot: variance a unit of linear signal (photon noise).
-        read: standard deviation of the linear read noise.
-        seed: of the noise's realisation, 0..2^31 - 1.
+        gain: Share (0..1] of the light that is left.
+        shot: Variance of the photon noise for a unit of linear signal.
+        read: Standard deviation of the linear read noise.
+        seed: Seed of the realisation, 0..2^31 - 1.
 
     """
 

@@ -16,11 +16,11 @@ class Degradation:
     """One reproducible way in which a camera spoils a face.
 
     Attributes:
-        steps: operators in the order in which they are applied. `Shrink` and `Enlarge`
-            come in pairs; what lies between them happens at the lower resolution.
-        target: what happens to the truth as well. Infrared has no colour to bring back,
-            so its truth is grey too: colour must not be invented.
-        names: for sheets and logs; those of the steps unless given.
+        steps: Operators in the order in which they are applied. `Shrink` and `Enlarge` come in
+            pairs; what lies between them happens at the lower resolution.
+        target: Step that is applied to the truth as well. Infrared has no colour to bring back, so
+            its truth is grey too: colour must not be invented.
+        names: Names of the steps for sheets and logs; the labels of the steps unless given.
 
     Raises:
         ValueError: `Shrink` and `Enlarge` are not paired.

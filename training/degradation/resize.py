@@ -38,8 +38,8 @@ def shrink_matrices(rows: int, size: int, smaller: Tensor, kind: Tensor) -> Tens
     the factor as PyTorch and Pillow do (`antialias=True`).
 
     Args:
-        rows: of every matrix; those past the end of a line repeat its last one.
-        size: length of the lines.
+        rows: Number of rows of every matrix; those past the end of a line repeat its last one.
+        size: Length of the lines.
         smaller: (n,) lengths after it, at most `rows`.
         kind: (n,) index into `DOWN_FILTERS`.
 
@@ -68,7 +68,7 @@ def sampling_matrices(places: Tensor, size: int, valid: Tensor, cubic: Tensor) -
 
     Args:
         places: (n, R) places in pixels, 0 = centre of the first.
-        size: length of the lines.
+        size: Length of the lines.
         valid: (n,) number of pixels of each line that count.
         cubic: (n,) whether to read bicubically (a = -0.75, as OpenCV and PyTorch) or
             else bilinearly.
@@ -123,8 +123,8 @@ class Shrink(Step):
     aligner then enlarges both together with the face.
 
     Attributes:
-        factor: by which the face is smaller than the crop, at least 1.
-        filter: one of `DOWN_FILTERS`.
+        factor: Ratio of the crop's side to that of the face, at least 1.
+        filter: Name of the filter, one of `DOWN_FILTERS`.
 
     """
 
@@ -159,9 +159,9 @@ class Shrink(Step):
 
         Args:
             images: (n, 3, H, W) in 0..1, all of it face.
-            steps: how.
-            smaller: sizes after it.
-            canvas: height and width of the result, padded by repetition.
+            steps: Steps that resize, one for each image.
+            smaller: Sizes of the images after the step.
+            canvas: Height and width of the result, padded by repetition.
 
         Returns:
             (n, 3, *canvas) in 0..1.
@@ -190,7 +190,7 @@ class Enlarge(Step):
     """Back to the size before `Shrink`.
 
     Attributes:
-        filter: one of `UP_FILTERS`.
+        filter: Name of the filter, one of `UP_FILTERS`.
 
     """
 
@@ -240,7 +240,7 @@ class Mosaic(Step):
     """Blocks of their mean.
 
     Attributes:
-        factor: side of a block in pixels.
+        factor: Side of a block in pixels.
 
     """
 

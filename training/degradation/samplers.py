@@ -177,11 +177,11 @@ def sample(rng: np.random.Generator, shares: Mapping[str, float]) -> Degradation
     """Draw a degradation from the named sets.
 
     Args:
-        rng: source of randomness.
-        shares: weight of each set; names as in `SAMPLERS`.
+        rng: Source of randomness.
+        shares: Weight of each set, by its name in `SAMPLERS`.
 
     Raises:
-        KeyError: a name that is not in `SAMPLERS`.
+        KeyError: A name is not in `SAMPLERS`.
 
     """
     names = list(shares)

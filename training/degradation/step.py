@@ -19,9 +19,10 @@ class Step(ABC):
     """One operator with its parameters drawn: plain numbers, so it prints, pickles and compares.
 
     Attributes:
-        kind: steps of one kind are applied together in one call, whatever their class.
-        label: name for sheets and logs.
-        cost: about how many operations a call takes, whatever the number of images.
+        kind: Kind of the step; steps of one kind are applied together in one call, whatever their
+            class.
+        label: Name for sheets and logs.
+        cost: Number of operations that a call takes, roughly, whatever the number of images.
 
     """
 
@@ -42,8 +43,8 @@ class Step(ABC):
         Args:
             images: (n, 3, H, W) float32 RGB in 0..1; H and W are multiples of 16 where an
                 extent is smaller than they are.
-            steps: the n steps, all of this class's kind.
-            extents: the part of each image that counts.
+            steps: The n steps, all of this class's kind.
+            extents: Part of each image that counts.
 
         Returns:
             (n, 3, H, W); differentiable with respect to the images.
@@ -66,7 +67,7 @@ def check(condition: bool, message: str) -> None:
     """Refuse a parameter.
 
     Raises:
-        ValueError: the condition does not hold.
+        ValueError: The condition does not hold.
 
     """
     if not condition:
@@ -121,7 +122,7 @@ def to_eight_bits(values: Tensor) -> Tensor:
     """Clip and round grey values and return them in 0..1; the gradient passes the rounding.
 
     Args:
-        values: in 0..255; overwritten where no gradient is asked for.
+        values: Values in 0..255; overwritten where no gradient is asked for.
 
     """
     if torch.is_grad_enabled() and values.requires_grad:

@@ -39,12 +39,12 @@ class Video(Step):
     """One picture of a compressed video.
 
     Attributes:
-        qp: quantisation parameter, 0..51.
-        right: movement since the key picture in pixels: even, at most `REACH`.
-        down: likewise.
-        soft: weight (0..0.2) of each neighbour in what is predicted: interpolation between
-            pixels, in picture after picture, softens.
-        key: whether this is the key picture itself.
+        qp: Quantisation parameter, 0..51.
+        right: Movement to the right since the key picture, in pixels: even, at most `REACH`.
+        down: Movement downwards since the key picture, in pixels: even, at most `REACH`.
+        soft: Weight (0..0.2) of each neighbour in what is predicted: interpolation between pixels,
+            in picture after picture, softens.
+        key: Whether the picture is the key picture itself.
 
     """
 

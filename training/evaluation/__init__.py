@@ -1,7 +1,7 @@
 """Measuring the shipped ONNX files on people who took no part in training.
 
-``plans`` says what is measured where, ``cases`` makes the degraded test faces, ``runner``
+``protocol`` says what is measured where, ``cases`` makes the degraded test faces, ``runner``
 restores them through ONNX Runtime, ``meters`` measures them, ``work`` does so chunk by
-chunk into ``cache``; ``summary``, ``figures``, ``page``, ``plots`` and ``sheets`` turn the
-rows into what people read. ``main`` is the command ``python -m training.evaluate``.
+chunk into ``cache``; ``summary``, ``figures``, ``results_page``, ``plots`` and ``sheets``
+turn the rows into what people read. ``python -m training.tools.evaluate`` is the command.
 """

@@ -24,10 +24,10 @@ def code_sha256(root: Path = _ROOT) -> str:
     """Return one hash over the project's files that decide what a figure is.
 
     Args:
-        root: folder that holds the project's packages.
+        root: Folder that holds the project's packages.
 
     Raises:
-        FileNotFoundError: an imported module of the project has no file.
+        FileNotFoundError: An imported module of the project has no file.
 
     """
     digest = hashlib.sha256()
@@ -40,9 +40,9 @@ def save(path: Path, faces: Sequence[Readings], seconds: float) -> None:
     """Write a chunk whole or not at all.
 
     Args:
-        path: of the file, ending in `.npz`.
-        faces: what was measured.
-        seconds: that it took, on one core.
+        path: Path of the file, ending in `.npz`.
+        faces: Readings of the faces.
+        seconds: Seconds that measuring them took on one core.
 
     """
     path.parent.mkdir(parents=True, exist_ok=True)

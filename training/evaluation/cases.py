@@ -10,9 +10,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from training.data import FaceRecord, aligned, manifest_sha256, read_manifest, to_image, to_tensor
+from training.data.crops import aligned, to_image, to_tensor
+from training.data.manifest import FaceRecord, manifest_sha256, read_manifest
 from training.degradation import SAMPLERS
-from training.evaluation.plans import CLEAN, REAL, SEED, SETS
+from training.evaluation.protocol import CLEAN, REAL, SEED, SETS
 
 
 @dataclass(frozen=True)
@@ -20,8 +21,8 @@ class Case:
     """One face as a model gets it.
 
     Attributes:
-        number: place in the list of its set, from 0.
-        file: name of the image.
+        number: Index of the face in the list of its set, from 0.
+        file: Name of the image.
         degraded: (256, 256, 3) uint8 BGR.
         truth: (256, 256, 3) uint8 BGR, or None where nobody knows it.
 
@@ -37,9 +38,9 @@ class CaseSet:
     """The faces of one set; every face always gets the same degradation.
 
     Attributes:
-        name: one of `SETS`, `REAL` or `CLEAN`.
-        seed: of the degradations: face i of a set gets (seed, the set's number, i).
-        records: the faces, in the order of their file names.
+        name: Name of the set: one of `SETS`, `REAL` or `CLEAN`.
+        seed: Seed of the degradations: face i of a set gets (seed, the set's number, i).
+        records: Faces in the order of their file names.
 
     """
 
@@ -47,13 +48,13 @@ class CaseSet:
         """Read the list.
 
         Args:
-            data: folder with MANIFEST.tsv.
-            name: see the class.
-            seed: see the class.
+            data: Folder with MANIFEST.tsv.
+            name: Name of the set: one of `SETS`, `REAL` or `CLEAN`.
+            seed: Seed of the degradations.
 
         Raises:
-            FileNotFoundError: no manifest, or no list of real faces.
-            ValueError: there is no such set, or nobody in it.
+            FileNotFoundError: The manifest, or the list of real faces, is missing.
+            ValueError: There is no such set, or it has no face.
 
         """
         if name not in (*SETS, REAL, CLEAN):

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
-from typing import Any
 
-from training.evaluation.plans import CLEAN, SETS
+from training.evaluation.bootstrap import Contrast, Mean
+from training.evaluation.protocol import CLEAN, SETS
+from training.evaluation.records import Curve, MeasuredModel, Summary, Verdict
 
 #: The targets. LPIPS: reduction from k=1 to k=3 and from the input to k=3. PSNR: the most
 #: that any k may lie below the best. INT8 against FP32. A clean face restored 16 times.
@@ -17,41 +17,26 @@ INT8_LPIPS, INT8_PSNR_DB = 0.01, 0.3
 CLEAN_CYCLES, CLEAN_PSNR_DB = 16, 38.0
 
 
-@dataclass(frozen=True)
-class Figure:
-    """One figure on one set.
-
-    Attributes:
-        figure: what is measured, in words.
-        target: what is to be reached, in words.
-        name: of the set.
-        measured: in words, with the 95% confidence interval where there is one.
-        reached: whether it is, by the means.
-
-    """
-
-    figure: str
-    target: str
-    name: str
-    measured: str
-    reached: bool
-
-
-def figures_to_reach(result: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Compare the figures of `docs/results.json` with the targets.
+def figures_to_reach(
+    main: str,
+    models: Mapping[str, MeasuredModel],
+    fixed_point: Mapping[str, Mapping[str, Curve]],
+) -> list[Verdict]:
+    """Compare the measured figures with the targets.
 
     Args:
-        result: `main`, `models` (by name: `sets`) and `fixed_point`, as in the file.
+        main: Name of the model that everything was measured of.
+        models: Measured models by name.
+        fixed_point: Curves by model and by what was restored.
 
     Returns:
-        The figures that could be told from what was measured, as dictionaries with the
-        attributes of `Figure`.
+        The figures that could be told from what was measured.
 
     """
-    main = str(result['main'])
-    sets = result['models'].get(main, {}).get('sets', {})
-    counterpart = result['models'].get(main.replace('int8', 'fp32'), {}).get('sets', {})
-    checks: tuple[Callable[[str, Mapping[str, Any]], Figure | None], ...] = (
+    sets = models[main].sets if main in models else {}
+    other = main.replace('int8', 'fp32')
+    counterpart = models[other].sets if other in models else {}
+    checks: tuple[Callable[[str, Summary], Verdict | None], ...] = (
         _lpips_3_below_1,
         _lpips_3_below_0,
         _psnr_best_late,
@@ -68,30 +53,31 @@ def figures_to_reach(result: Mapping[str, Any]) -> list[dict[str, Any]]:
                 for name in SETS
                 if name in sets and name in counterpart
             ]
-    found.append(_clean_stays(result['fixed_point'].get(main, {}).get('clean_everyone')))
-    return [asdict(figure) for figure in found if figure is not None]
+    found.append(_clean_stays(fixed_point.get(main, {}).get('clean_everyone')))
+    return [verdict for verdict in found if verdict is not None]
 
 
-def _means(entry: Mapping[str, Any], metric: str) -> dict[int, float]:
-    return {int(k): row[metric]['mean'] for k, row in entry['k'].items() if metric in row}
+def _means(entry: Summary, metric: str) -> dict[int, float]:
+    return {int(k): row[metric].mean for k, row in entry.k.items() if metric in row}
 
 
-def _interval(contrast: Mapping[str, Any], scale: float, digits: int) -> str:
-    low, high = (value * scale for value in contrast['ci95'])
+def _interval(contrast: Contrast, scale: float, digits: int) -> str:
+    low, high = (value * scale for value in contrast.ci95)
     return f'({low:.{digits}f}..{high:.{digits}f})'
 
 
-def _lpips_3_below_1(name: str, entry: Mapping[str, Any]) -> Figure | None:
-    contrast = entry['contrasts'].get('lpips_3_below_1')
+def _lpips_3_below_1(name: str, entry: Summary) -> Verdict | None:
+    contrast = entry.contrasts.get('lpips_3_below_1')
     if contrast is None:
         return None
-    first = entry['contrasts'].get('lpips_1_below_0', {}).get('value', 0.0)
-    directly = contrast['value'] >= LPIPS_3_BELOW_1
+    at_first = entry.contrasts.get('lpips_1_below_0')
+    first = at_first.value if at_first is not None else 0.0
+    directly = contrast.value >= LPIPS_3_BELOW_1
     # A network that does nearly everything in one cycle leaves nothing to the later ones.
-    at_once = first >= LPIPS_3_BELOW_0 and contrast['value'] > 0.0
-    measured = f'{100 * contrast["value"]:.1f}% {_interval(contrast, 100, 1)}'
+    at_once = first >= LPIPS_3_BELOW_0 and contrast.value > 0.0
+    measured = f'{100 * contrast.value:.1f}% {_interval(contrast, 100, 1)}'
     measured += f'; k=1 is {100 * first:.1f}% below the input'
-    return Figure(
+    return Verdict(
         'LPIPS, k=3 below k=1',
         f'{100 * LPIPS_3_BELOW_1:.0f}%, or k=1 already {100 * LPIPS_3_BELOW_0:.0f}% below the '
         'input and k=3 lower still',
@@ -101,46 +87,48 @@ def _lpips_3_below_1(name: str, entry: Mapping[str, Any]) -> Figure | None:
     )
 
 
-def _lpips_3_below_0(name: str, entry: Mapping[str, Any]) -> Figure | None:
-    contrast = entry['contrasts'].get('lpips_3_below_0')
+def _lpips_3_below_0(name: str, entry: Summary) -> Verdict | None:
+    contrast = entry.contrasts.get('lpips_3_below_0')
     if contrast is None:
         return None
-    return Figure(
+    return Verdict(
         'LPIPS, k=3 below the degraded input',
         f'{100 * LPIPS_3_BELOW_0:.0f}%',
         name,
-        f'{100 * contrast["value"]:.1f}% {_interval(contrast, 100, 1)}',
-        contrast['value'] >= LPIPS_3_BELOW_0,
+        f'{100 * contrast.value:.1f}% {_interval(contrast, 100, 1)}',
+        contrast.value >= LPIPS_3_BELOW_0,
     )
 
 
-def _restored_psnr(entry: Mapping[str, Any]) -> dict[int, float]:
+def _restored_psnr(entry: Summary) -> dict[int, float]:
     return {k: value for k, value in _means(entry, 'psnr').items() if k > 0}
 
 
-def _psnr_best_late(name: str, entry: Mapping[str, Any]) -> Figure | None:
+def _psnr_best_late(name: str, entry: Summary) -> Verdict | None:
     psnr = _restored_psnr(entry)
     if len(psnr) < 2:
         return None
     best = max(psnr, key=lambda k: psnr[k])
-    return Figure('PSNR, best k', 'k=2 or later', name, f'k={best}, {psnr[best]:.2f} dB', best >= 2)
+    return Verdict(
+        'PSNR, best k', 'k=2 or later', name, f'k={best}, {psnr[best]:.2f} dB', best >= 2
+    )
 
 
-def _psnr_2_above_1(name: str, entry: Mapping[str, Any]) -> Figure | None:
-    contrast = entry['contrasts'].get('psnr_2_minus_1')
+def _psnr_2_above_1(name: str, entry: Summary) -> Verdict | None:
+    contrast = entry.contrasts.get('psnr_2_minus_1')
     if contrast is None:
         return None
-    measured = f'{contrast["value"]:+.2f} dB {_interval(contrast, 1, 2)}'
-    return Figure('PSNR, k=2 above k=1', 'above 0 dB', name, measured, contrast['value'] > 0.0)
+    measured = f'{contrast.value:+.2f} dB {_interval(contrast, 1, 2)}'
+    return Verdict('PSNR, k=2 above k=1', 'above 0 dB', name, measured, contrast.value > 0.0)
 
 
-def _psnr_holds(name: str, entry: Mapping[str, Any]) -> Figure | None:
+def _psnr_holds(name: str, entry: Summary) -> Verdict | None:
     psnr = _restored_psnr(entry)
     if len(psnr) < 2:
         return None
     worst = min(psnr, key=lambda k: psnr[k])
     fall = max(psnr.values()) - psnr[worst]
-    return Figure(
+    return Verdict(
         f'PSNR, worst k of 1..{max(psnr)} below the best',
         f'at most {PSNR_SPREAD_DB} dB',
         name,
@@ -150,14 +138,14 @@ def _psnr_holds(name: str, entry: Mapping[str, Any]) -> Figure | None:
 
 
 def _against_input(
-    name: str, entry: Mapping[str, Any], metric: str, title: str, scale: float
-) -> Figure | None:
+    name: str, entry: Summary, metric: str, title: str, scale: float
+) -> Verdict | None:
     means = _means(entry, metric)
     restored = [k for k in (1, 2, 3) if k in means]
     if 0 not in means or not restored:
         return None
     after = ' / '.join(f'{means[k] * scale:.2f}' for k in restored)
-    return Figure(
+    return Verdict(
         f'{title}, k=1..{restored[-1]} against the degraded input',
         'each lower',
         name,
@@ -168,19 +156,19 @@ def _against_input(
 
 def _int8(
     name: str,
-    int8: Mapping[str, Any],
-    fp32: Mapping[str, Any],
+    int8: Summary,
+    fp32: Summary,
     metric: str,
     limit: float,
     unit: str,
-) -> Figure | None:
+) -> Verdict | None:
     one, two = _means(int8, metric), _means(fp32, metric)
     steps = [k for k in one if k > 0 and k in two]
     if not steps:
         return None
     worst = max(steps, key=lambda k: abs(one[k] - two[k]))
     apart = one[worst] - two[worst]
-    return Figure(
+    return Verdict(
         f'{metric.upper()}, INT8 against FP32, k=1..{max(steps)}',
         f'within {limit}{unit}',
         name,
@@ -189,15 +177,16 @@ def _int8(
     )
 
 
-def _clean_stays(clean: Mapping[str, Any] | None) -> Figure | None:
-    row = (clean or {}).get('k', {}).get(str(CLEAN_CYCLES), {}).get('psnr_to_start')
-    if row is None:
+def _clean_stays(clean: Curve | None) -> Verdict | None:
+    row = clean.k.get(str(CLEAN_CYCLES), {}) if clean is not None else {}
+    kept = row.get('psnr_to_start')
+    if not isinstance(kept, Mean):
         return None
-    low, high = row['ci95']
-    return Figure(
+    low, high = kept.ci95
+    return Verdict(
         f'A clean face restored {CLEAN_CYCLES} times, PSNR to itself',
         f'{CLEAN_PSNR_DB:.0f} dB',
         CLEAN,
-        f'{row["mean"]:.1f} dB ({low:.1f}..{high:.1f})',
-        row['mean'] >= CLEAN_PSNR_DB,
+        f'{kept.mean:.1f} dB ({low:.1f}..{high:.1f})',
+        kept.mean >= CLEAN_PSNR_DB,
     )

@@ -17,15 +17,15 @@ def project_files(module: str, root: Path, packages: Sequence[str] = PACKAGES) -
     conditions too.
 
     Args:
-        module: dotted name, for instance 'training.evaluation.work'.
-        root: folder that holds the packages.
-        packages: top-level packages of the project.
+        module: Dotted name, for instance 'training.evaluation.work'.
+        root: Folder that holds the packages.
+        packages: Top-level packages of the project.
 
     Returns:
         The files' paths, sorted.
 
     Raises:
-        FileNotFoundError: the module, or one that is imported from it, has no file under `root`.
+        FileNotFoundError: The module, or one that is imported from it, has no file under `root`.
 
     """
     # With this one folder on its path the finder meets the project's modules alone.

@@ -11,8 +11,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from training.data import to_tensor
-from training.evaluation.plans import TRUTH, Plan
+from training.critics.perceptual import Lpips
+from training.data.crops import to_tensor
+from training.evaluation.protocol import TRUTH, Coverage
 from training.metrics import (
     MATCH_COSINE,
     Dists,
@@ -30,7 +31,6 @@ from training.metrics import (
     psnr,
     ssim,
 )
-from training.perceptual import Lpips
 
 Picture = NDArray[np.uint8]
 
@@ -43,9 +43,9 @@ class Readings:
     """What was measured on one face.
 
     Attributes:
-        number: place in the list of its set.
-        file: name of the image.
-        values: figures by stage ('0', '1'..., 'truth') and metric.
+        number: Index of the face in the list of its set.
+        file: Name of the image.
+        values: Figures by stage ('0', '1'..., 'truth') and metric.
         features: (1280,) float16 features by stage, for distances between whole sets.
 
     """
@@ -96,7 +96,7 @@ class Meters:
 
     def weights(self) -> dict[str, str]:
         """Return the SHA-256 of every weight file, by metric; loads them all."""
-        from training.perceptual import weights_sha256
+        from training.critics.perceptual import weights_sha256
 
         found = {'lpips': weights_sha256('alex'), 'dists_vgg16': weights_sha256('vgg')}
         for name in ('dists', 'niqe', 'sface', 'mesh', 'finder', 'efficientnet'):
@@ -105,16 +105,21 @@ class Meters:
 
     @torch.no_grad()
     def measure(
-        self, readings: Readings, stages: Mapping[str, Picture], truth: Picture | None, plan: Plan
+        self,
+        readings: Readings,
+        stages: Mapping[str, Picture],
+        truth: Picture | None,
+        coverage: Coverage,
     ) -> None:
         """Measure the stages of one face and add the figures to its readings.
 
         Args:
-            readings: of the face; what is measured is decided by its number.
+            readings: Readings of the face, to which the figures are added; the number decides what
+                is measured.
             stages: (256, 256, 3) uint8 BGR by name ('0', '1'...).
-            truth: the undegraded face, or None: then identity is compared with stage '0'
-                and what needs a truth is left out.
-            plan: which metrics on which stages.
+            truth: Undegraded face, or None: then identity is compared with stage '0' and what needs
+                a truth is left out.
+            coverage: Metrics to measure, by stage.
 
         """
         pictures = dict(stages)
@@ -123,7 +128,7 @@ class Meters:
         tensors = {stage: to_tensor(picture) for stage, picture in pictures.items()}
 
         def chosen(group: str) -> list[str]:
-            return [s for s in pictures if plan.covers(group, readings.number, s)]
+            return [s for s in pictures if coverage.covers(group, readings.number, s)]
 
         def put(metric: str, names: list[str], figures: Tensor) -> None:
             for stage, figure in zip(names, figures.tolist(), strict=True):

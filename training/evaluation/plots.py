@@ -9,8 +9,10 @@ from typing import Any
 import matplotlib as mpl
 import numpy as np
 
+from training.evaluation.bootstrap import Mean
 from training.evaluation.figures import CLEAN_PSNR_DB
-from training.evaluation.plans import CLEAN, SETS
+from training.evaluation.protocol import CLEAN, SETS
+from training.evaluation.records import Results, Row
 
 mpl.use('Agg')
 from matplotlib.figure import Figure
@@ -20,29 +22,29 @@ _COLOURS = ('#0072B2', '#D55E00', '#009E73', '#CC79A7', '#56B4E9', '#E69F00')
 _STYLES = ('-', '--', '-.', ':', '-', '--')
 
 
-def quality_by_cycle(result: Mapping[str, Any], path: Path) -> None:
+def quality_by_cycle(result: Results, path: Path) -> None:
     """Draw PSNR and LPIPS over k for every set and model, with their intervals.
 
     Args:
-        result: of `docs/results.json`.
-        path: of the PNG file.
+        result: Results of the evaluation.
+        path: Path of the PNG file.
 
     """
-    names = [n for n in SETS if any(n in m['sets'] for m in result['models'].values())]
+    names = [n for n in SETS if any(n in m.sets for m in result.models.values())]
     figure = Figure(figsize=(3.6 * max(1, len(names)), 5.6), layout='constrained')
     grid = figure.subplots(2, max(1, len(names)), squeeze=False, sharex=True)
     for row, (metric, title) in enumerate((('psnr', 'PSNR, dB'), ('lpips', 'LPIPS (AlexNet)'))):
         for place, name in enumerate(names):
             axes = grid[row][place]
-            for number, (model, entry) in enumerate(result['models'].items()):
-                if name in entry['sets']:
+            for number, (model, entry) in enumerate(result.models.items()):
+                if name in entry.sets:
                     _curve(
                         axes,
-                        entry['sets'][name]['k'],
+                        entry.sets[name].k,
                         metric,
                         number,
-                        result['labels'][model],
-                        band=model == result['main'],
+                        result.labels[model],
+                        band=model == result.main,
                     )
             if row == 0:
                 axes.set_title(name)
@@ -55,12 +57,12 @@ def quality_by_cycle(result: Mapping[str, Any], path: Path) -> None:
     _save(figure, path)
 
 
-def fixed_point(result: Mapping[str, Any], path: Path) -> None:
+def fixed_point(result: Results, path: Path) -> None:
     """Draw residual and drift up to k = 16 for clean and degraded faces.
 
     Args:
-        result: of `docs/results.json`.
-        path: of the PNG file.
+        result: Results of the evaluation.
+        path: Path of the PNG file.
 
     """
     figure = Figure(figsize=(10.8, 6.0), layout='constrained')
@@ -72,9 +74,9 @@ def fixed_point(result: Mapping[str, Any], path: Path) -> None:
         (grid[1][1], 'degraded', 'residual', 'degraded face: residual'),
     )
     for axes, name, metric, title in panels:
-        for number, (model, sets) in enumerate(result['fixed_point'].items()):
+        for number, (model, sets) in enumerate(result.fixed_point.items()):
             if name in sets:
-                _curve(axes, sets[name]['k'], metric, number, result['labels'][model], band=True)
+                _curve(axes, sets[name].k, metric, number, result.labels[model], band=True)
         axes.set_title(title, fontsize=10)
         if metric == 'residual':
             axes.set_yscale('log')
@@ -90,17 +92,19 @@ def fixed_point(result: Mapping[str, Any], path: Path) -> None:
 
 
 def _curve(
-    axes: Any, stages: Mapping[str, Any], metric: str, number: int, label: str, band: bool
+    axes: Any, stages: Mapping[str, Row], metric: str, number: int, label: str, band: bool
 ) -> None:
-    rows = [(int(k), row[metric]) for k, row in stages.items() if metric in row]
+    rows = [
+        (int(k), figure) for k, row in stages.items() if isinstance(figure := row.get(metric), Mean)
+    ]
     if not rows:
         return
     ks = [k for k, _ in rows]
     colour, style = _COLOURS[number % len(_COLOURS)], _STYLES[number % len(_STYLES)]
-    means = [row['mean'] for _, row in rows]
+    means = [figure.mean for _, figure in rows]
     axes.plot(ks, means, style, color=colour, label=label, marker='o', ms=3, lw=1.4)
     if band:
-        bounds = np.array([row['ci95'] for _, row in rows])
+        bounds = np.array([figure.ci95 for _, figure in rows])
         axes.fill_between(ks, bounds[:, 0], bounds[:, 1], color=colour, alpha=0.15, lw=0)
 
 

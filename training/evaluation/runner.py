@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cfrnet_ros.vision.engine.providers import choose_providers
-from cfrnet_ros.vision.restoration.exposure import expose_face
+from cfrnet_ros.vision.preprocessing.exposure import expose_face
 from cfrnet_ros.vision.restoration.restorer import Restorer
-from training.data import SIZE
+from training.data.crops import SIZE
 
 
 class CycleRunner:

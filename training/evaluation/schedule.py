@@ -1,4 +1,4 @@
-"""Planning the units of work, and doing those that were not done before."""
+"""Listing the units of work, and doing those that were not done before."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from cfrnet_ros.vision.engine.model_card import load_card
 from training.evaluation import cache
 from training.evaluation.cases import CaseSet
 from training.evaluation.meters import Meters, Readings
-from training.evaluation.plans import (
+from training.evaluation.protocol import (
     CHUNK,
     CLEAN,
     FIXED_POINT_CYCLES,
     FIXED_POINT_EVERY,
     SETS,
-    Plan,
-    plan_for,
+    Coverage,
+    coverage_for,
 )
 from training.evaluation.work import (
     FIXED_POINT,
@@ -41,14 +41,14 @@ class Request:
     """What a run is to measure.
 
     Attributes:
-        data: folder with MANIFEST.tsv.
+        data: Folder with MANIFEST.tsv.
         models: ONNX files of the tables.
-        main: the name (stem) of the model that everything is measured of.
-        without_ccfp: an ONNX file trained without CCFP, for the fixed point's curves only.
-        sets: names of sets.
-        cycles: the largest k of the tables.
-        limit: first faces only, 0 = all.
-        cache: folder of measured chunks.
+        main: Name (stem) of the model that everything is measured of.
+        without_ccfp: Path of an ONNX file trained without CCFP, for the fixed point's curves only.
+        sets: Names of sets.
+        cycles: Largest k of the tables.
+        limit: Number of faces, from the first on; 0 for all.
+        cache: Folder of measured chunks.
 
     """
 
@@ -62,15 +62,15 @@ class Request:
     cache: Path
 
 
-def plan_units(request: Request) -> list[Unit]:
+def list_units(request: Request) -> list[Unit]:
     """List every unit of a run, whether it was done before or not.
 
     Raises:
-        FileNotFoundError: see `CaseSet`; a metric's weights, or a file of the code that
-            measures, is missing.
-        ImportError: what runs a metric's network is missing.
-        ValueError: see `CaseSet`.
-        ModelError: a model's file or card is missing or damaged.
+        FileNotFoundError: The manifest, the list of real faces, a metric's weights, or a file of
+            the code that measures, is missing.
+        ImportError: A library that runs a metric's network is missing.
+        ValueError: There is no such set, or it has no face.
+        ModelError: A model's file or card is missing or damaged.
 
     """
     names = {*request.sets, SETS[0], CLEAN}
@@ -78,7 +78,7 @@ def plan_units(request: Request) -> list[Unit]:
     code, weights = cache.code_sha256(), Meters().weights()
     units: list[Unit] = []
 
-    def add(kind: str, model: Path, name: str, cycles: int, plan: Plan, every: int) -> None:
+    def add(kind: str, model: Path, name: str, cycles: int, coverage: Coverage, every: int) -> None:
         count = len(cases[name])
         chosen = range(0, min(count, request.limit or count), every)
         sha256 = load_card(model).sha256
@@ -92,24 +92,24 @@ def plan_units(request: Request) -> list[Unit]:
                 cases[name],
                 numbers,
                 cycles,
-                plan,
+                coverage,
                 code,
                 weights,
             )
-            units.append(Unit(kind, model, request.data, name, numbers, cycles, plan, path))
+            units.append(Unit(kind, model, request.data, name, numbers, cycles, coverage, path))
 
     main_runs = any(model.stem == request.main for model in request.models)
     for model in request.models:
         for name in request.sets:
-            plan = plan_for(name, model.stem == request.main, main_runs)
-            if plan is not None:
-                add(QUALITY, model, name, request.cycles, plan, 1)
+            coverage = coverage_for(name, model.stem == request.main, main_runs)
+            if coverage is not None:
+                add(QUALITY, model, name, request.cycles, coverage, 1)
     curves = [m for m in (*request.models, request.without_ccfp) if m is not None]
     for model in curves:
         is_main = model.stem == request.main
         for name in (CLEAN, SETS[0]):
             every = 1 if is_main and name == CLEAN else FIXED_POINT_EVERY
-            add(FIXED_POINT, model, name, FIXED_POINT_CYCLES, Plan({}), every)
+            add(FIXED_POINT, model, name, FIXED_POINT_CYCLES, Coverage({}), every)
     return units
 
 
@@ -117,8 +117,8 @@ def do_units(units: Sequence[Unit], jobs: int, threads: int) -> int:
     """Do what the cache does not hold yet.
 
     Args:
-        units: of the run.
-        jobs: processes.
+        units: Units of the run.
+        jobs: Number of processes.
         threads: CPU threads of each.
 
     Returns:
@@ -154,7 +154,7 @@ def read_results(units: Sequence[Unit]) -> tuple[dict[Task, list[Readings]], dic
         that each model took, whenever that was.
 
     Raises:
-        RuntimeError: a unit has not been done.
+        RuntimeError: A unit has not been done.
 
     """
     faces: dict[Task, list[Readings]] = {}

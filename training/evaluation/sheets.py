@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import cv2
@@ -10,11 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training.evaluation.cases import CaseSet
+from training.evaluation.contact_sheet import contact_sheet, side_by_side
 from training.evaluation.meters import Readings
-from training.evaluation.plans import CLEAN, REAL
+from training.evaluation.protocol import CLEAN, REAL
 from training.evaluation.runner import CycleRunner
+from training.evaluation.schedule import Request, Task
 from training.evaluation.summary import column
-from training.sheet import contact_sheet, side_by_side
+from training.evaluation.work import QUALITY
 
 #: The cycle by whose LPIPS faces are ranked, and faces of each kind.
 RANKED_BY, EACH = 2, 8
@@ -24,8 +26,8 @@ def ranked(faces: Sequence[Readings], stage: str) -> dict[str, list[int]]:
     """Choose the worst, the median and the best faces by LPIPS, by nothing else.
 
     Args:
-        faces: with LPIPS at the stage.
-        stage: k as a string.
+        faces: Readings with LPIPS at the stage.
+        stage: Cycle k as a string.
 
     Returns:
         Numbers of faces, `EACH` of each kind or as many as there are.
@@ -48,12 +50,12 @@ def draw_ranked(
     """Draw 8 worst, 8 median and 8 best faces: before, k = 1, 2, 3, truth.
 
     Args:
-        data: folder with MANIFEST.tsv.
+        data: Folder with MANIFEST.tsv.
         model: ONNX file.
-        name: of a set with a truth.
-        faces: what was measured of it.
-        cycles: the largest k that was measured.
-        path: of the JPEG file.
+        name: Name of a set with a truth.
+        faces: Readings of the set's faces.
+        cycles: Largest k that was measured.
+        path: Path of the JPEG file.
 
     """
     cases, runner = CaseSet(data, name), CycleRunner(model)
@@ -79,11 +81,11 @@ def draw_real(data: Path, model: Path, count: int, cycles: int, path: Path) -> N
     """Draw real faces, evenly spread over the list: before, k = 1, 2, 3.
 
     Args:
-        data: folder with the real faces.
+        data: Folder with the real faces.
         model: ONNX file.
-        count: faces of the list that were measured.
-        cycles: the largest k.
-        path: of the JPEG file.
+        count: Number of faces that were measured, from the first of the list on.
+        cycles: Largest k that was measured.
+        path: Path of the JPEG file.
 
     """
     cases, runner = CaseSet(data, REAL), CycleRunner(model)
@@ -102,10 +104,10 @@ def draw_clean(data: Path, model: Path, count: int, path: Path) -> None:
     """Draw undegraded faces and what 1, 4 and 16 cycles make of them.
 
     Args:
-        data: folder with MANIFEST.tsv.
+        data: Folder with MANIFEST.tsv.
         model: ONNX file.
-        count: faces of the list that were measured.
-        path: of the JPEG file.
+        count: Number of faces that were measured, from the first of the list on.
+        path: Path of the JPEG file.
 
     """
     cases, runner = CaseSet(data, CLEAN), CycleRunner(model)
@@ -120,3 +122,18 @@ def draw_clean(data: Path, model: Path, count: int, path: Path) -> None:
 def _write(path: Path, sheet: NDArray[np.uint8]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     cv2.imwrite(str(path), sheet, [cv2.IMWRITE_JPEG_QUALITY, 92])
+
+
+def draw_sheets(request: Request, results: Mapping[Task, Sequence[Readings]], folder: Path) -> None:
+    """Draw the contact sheets of the main model, or of the first if that was not measured."""
+    model = next((m for m in request.models if m.stem == request.main), request.models[0])
+    for name in request.sets:
+        faces = results.get((QUALITY, model.stem, name))
+        if faces and name == REAL:
+            path = folder / f'{name}.jpg'
+            draw_real(request.data, model, len(faces), request.cycles, path)
+        elif faces:
+            path = folder / f'{name}.jpg'
+            draw_ranked(request.data, model, name, faces, request.cycles, path)
+    people = len(CaseSet(request.data, CLEAN))
+    draw_clean(request.data, model, min(people, request.limit or people), folder / 'clean.jpg')

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import torch
 
-from training.evaluation import statistics
+from training.evaluation import bootstrap
+from training.evaluation.bootstrap import Contrast
 from training.evaluation.meters import Readings
-from training.evaluation.plans import CLEAN, REAL, SEED, SETS, TRUTH
+from training.evaluation.protocol import CLEAN, REAL, SEED, SETS, TRUTH
+from training.evaluation.records import Curve, Row, Spread, Summary
 from training.evaluation.schedule import Task
 from training.evaluation.work import FIXED_POINT, QUALITY
 from training.metrics import kid
@@ -34,40 +37,34 @@ def stages_of(faces: Sequence[Readings]) -> list[str]:
     return [*sorted(found - {TRUTH}, key=int), *sorted(found & {TRUTH})]
 
 
-def summarise(faces: Sequence[Readings]) -> dict[str, Any]:
+def summarise(faces: Sequence[Readings]) -> Summary:
     """Return the figures of one model on one set.
 
-    Returns:
-        `faces`; `k`, by stage and metric the mean, interval and number of people;
-        `truth`, the same of the undegraded faces; `contrasts`, how stages differ.
+    Args:
+        faces: Readings of the faces of the set.
 
     """
-    table: dict[str, dict[str, Any]] = {}
+    table: dict[str, Row] = {}
     for stage in stages_of(faces):
         metrics = sorted({m for face in faces for m in face.values.get(stage, {})})
         for metric in metrics:
             values = list(column(faces, stage, metric).values())
             if not np.isnan(values).all():
-                table.setdefault(stage, {})[metric] = statistics.mean(values)
+                table.setdefault(stage, {})[metric] = bootstrap.mean(values)
     truth = table.pop(TRUTH, {})
-    return {
-        'faces': len(faces),
-        'k': table,
-        'truth': truth,
-        'contrasts': _contrasts(faces, sorted(table, key=int)),
-    }
+    return Summary(len(faces), table, truth, _contrasts(faces, sorted(table, key=int)))
 
 
-def _contrasts(faces: Sequence[Readings], stages: Sequence[str]) -> dict[str, Any]:
+def _contrasts(faces: Sequence[Readings], stages: Sequence[str]) -> dict[str, Contrast]:
     """Compare stages pairwise on the people on whom both were measured."""
-    found: dict[str, Any] = {}
+    found: dict[str, Contrast] = {}
 
     def compare(name: str, metric: str, one: str, two: str, relative: bool) -> None:
         first, second = column(faces, one, metric), column(faces, two, metric)
         people = sorted(set(first) & set(second))
         if people:
             a, b = ([values[n] for n in people] for values in (first, second))
-            how = statistics.reduction if relative else statistics.difference
+            how = bootstrap.reduction if relative else bootstrap.difference
             found[name] = how(a, b)
 
     compare('lpips_3_below_1', 'lpips', '3', '1', True)
@@ -80,21 +77,26 @@ def _contrasts(faces: Sequence[Readings], stages: Sequence[str]) -> dict[str, An
     return found
 
 
-def add_kid(summary: dict[str, Any], faces: Sequence[Readings], clean: Sequence[Readings]) -> None:
-    """Add the kernel distance of each stage to the undegraded faces, where there are enough.
+def with_kid(summary: Summary, faces: Sequence[Readings], clean: Sequence[Readings]) -> Summary:
+    """Return a summary with the kernel distance of each stage to the undegraded faces.
+
+    It is left out where there are fewer than `KID_PEOPLE` people.
 
     Args:
-        summary: of `faces`, gets `kid` (`mean`, `std` over draws of subsets) at each stage.
-        faces: with their features.
-        clean: faces with the features of the stage `truth`.
+        summary: Figures of `faces`.
+        faces: Readings with their features.
+        clean: Readings with the features of the stage `truth`.
 
     """
     reference = [f.features[TRUTH] for f in clean if TRUTH in f.features]
-    for stage, entry in summary['k'].items():
+    table: dict[str, Row] = {}
+    for stage, row in summary.k.items():
+        table[stage] = dict(row)
         features = [f.features[stage] for f in faces if stage in f.features]
         if min(len(features), len(reference)) >= KID_PEOPLE:
             mean, std = kid(_stack(features), _stack(reference), SEED)
-            entry['kid'] = {'mean': float(mean), 'std': float(std), 'people': len(features)}
+            table[stage]['kid'] = Spread(float(mean), float(std), len(features))
+    return replace(summary, k=table)
 
 
 def share_input(faces: Sequence[Readings], main: Sequence[Readings]) -> None:
@@ -114,9 +116,9 @@ def share_input(faces: Sequence[Readings], main: Sequence[Readings]) -> None:
             face.features.setdefault('0', features)
 
 
-def _curve(faces: Sequence[Readings]) -> dict[str, Any]:
+def _curve(faces: Sequence[Readings]) -> Curve:
     summary = summarise(faces)
-    return {'faces': summary['faces'], 'k': summary['k']}
+    return Curve(summary.faces, summary.k)
 
 
 def _stack(features: Sequence[Any]) -> torch.Tensor:
@@ -125,20 +127,20 @@ def _stack(features: Sequence[Any]) -> torch.Tensor:
 
 def summarise_all(
     results: Mapping[Task, Sequence[Readings]], main: str
-) -> tuple[dict[str, Any], dict[str, Any]]:
+) -> tuple[dict[str, dict[str, Summary]], dict[str, dict[str, Curve]]]:
     """Return the tables (by model and set) and the curves of the fixed point.
 
     Args:
-        results: of `schedule.read_results`.
-        main: name of the model that everything was measured of.
+        results: Readings of each task, as `schedule.read_results` returns them.
+        main: Name of the model that everything was measured of.
 
     Returns:
-        By model and set what `summarise` returns, with `kid`; by model the curves `clean`
-        and `degraded`, each of the same people for every model, and `clean_everyone`.
+        By model and set the summary, with `kid`; by model the curves `clean` and `degraded`,
+        each of the same people for every model, and `clean_everyone`.
 
     """
-    tables: dict[str, Any] = {}
-    curves: dict[str, Any] = {}
+    tables: dict[str, dict[str, Summary]] = {}
+    curves: dict[str, dict[str, Curve]] = {}
     for (kind, model, name), faces in results.items():
         if kind == FIXED_POINT:
             continue
@@ -147,7 +149,7 @@ def summarise_all(
             share_input(faces, reference)
         summary = summarise(faces)
         if reference is not None:
-            add_kid(summary, faces, reference)
+            summary = with_kid(summary, faces, reference)
         tables.setdefault(model, {})[name] = summary
     for name in (CLEAN, SETS[0]):
         found = {m: f for (kind, m, n), f in results.items() if (kind, n) == (FIXED_POINT, name)}

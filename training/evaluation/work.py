@@ -15,11 +15,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from training.data import to_tensor
+from training.data.crops import to_tensor
 from training.evaluation import cache
 from training.evaluation.cases import Case, CaseSet
 from training.evaluation.meters import HIGHEST_PSNR, Meters, Readings
-from training.evaluation.plans import Plan
+from training.evaluation.protocol import Coverage
 from training.evaluation.runner import CycleRunner
 from training.metrics import psnr
 
@@ -33,13 +33,13 @@ class Unit:
 
     Attributes:
         kind: `QUALITY` or `FIXED_POINT`.
-        model: path of the ONNX file.
-        data: folder with MANIFEST.tsv.
-        name: of the set.
-        numbers: of the faces.
-        cycles: the largest k.
-        plan: what is measured; of no meaning for the fixed point.
-        result: the cache's file.
+        model: Path of the ONNX file.
+        data: Folder with MANIFEST.tsv.
+        name: Name of the set.
+        numbers: Numbers of the faces.
+        cycles: Largest k.
+        coverage: Metrics to measure; of no meaning for the fixed point.
+        result: Path of the cache's file.
 
     """
 
@@ -49,7 +49,7 @@ class Unit:
     name: str
     numbers: tuple[int, ...]
     cycles: int
-    plan: Plan
+    coverage: Coverage
     result: Path
 
 
@@ -61,23 +61,23 @@ def result_path(
     cases: CaseSet,
     numbers: tuple[int, ...],
     cycles: int,
-    plan: Plan,
+    coverage: Coverage,
     code: str,
     weights: Mapping[str, str],
 ) -> Path:
     """Name the cache's file by everything that its figures depend on.
 
     Args:
-        folder: the cache.
+        folder: Folder of the cache.
         kind: `QUALITY` or `FIXED_POINT`.
-        model: path of the ONNX file.
-        model_sha256: hash of its content.
-        cases: the set, whose seed, faces and landmarks count.
-        numbers: of the faces.
-        cycles: the largest k.
-        plan: what is measured.
-        code: hash of the code that measures, see `cache.code_sha256`.
-        weights: hash of every metric's weight file, see `Meters.weights`.
+        model: Path of the ONNX file.
+        model_sha256: Hash of the ONNX file's content.
+        cases: Set of test faces, whose seed, faces and landmarks count.
+        numbers: Numbers of the faces.
+        cycles: Largest k.
+        coverage: Metrics to measure.
+        code: Hash of the code that measures, see `cache.code_sha256`.
+        weights: Hash of every metric's weight file, see `Meters.weights`.
 
     """
     import onnxruntime
@@ -90,7 +90,7 @@ def result_path(
         cases.digest(),
         numbers,
         cycles,
-        plan.describe(),
+        coverage.describe(),
         code,
         sorted(weights.items()),
         [onnxruntime.__version__, torch.__version__, cv2.__version__],
@@ -135,7 +135,7 @@ def _quality(unit: Unit, case: Case) -> Readings:
     readings = Readings(case.number, case.file)
     pictures, residuals = _runner(unit.model)(case.degraded, unit.cycles)
     stages = {str(k): picture for k, picture in enumerate([case.degraded, *pictures])}
-    _meters().measure(readings, stages, case.truth, unit.plan)
+    _meters().measure(readings, stages, case.truth, unit.coverage)
     for k, residual in enumerate(residuals, start=1):
         readings.values.setdefault(str(k), {})['residual'] = residual
     return readings

@@ -1,14 +1,21 @@
-"""From a run to the ONNX files that ship: ``python -m training.export --run RUN --data FACES``.
+"""From a run to the ONNX files that ship.
+
+``python -m training.tools.export --run RUN --data FACES`` is the command.
 
 | file | job |
 | --- | --- |
 | `camera_format.py` | fold colour order and value range into the weights |
 | `fp32.py` | write the FP32 model, check it against PyTorch |
+| `shipped.py` | the network that a shipped FP32 file holds, as PyTorch runs it |
 | `faces.py` | degraded faces to calibrate with and to compare on |
-| `quantise.py` | INT8 QDQ, eight bits at either end |
+| `equalise.py` | channels made alike before they are quantised |
+| `quantise.py` | INT8 QDQ, bytes at either end |
+| `qdq_network.py`, `learning.py` | a QDQ graph in PyTorch, and training it towards FP32 |
+| `int8.py` | calibrations tried, the best one kept |
 | `compare.py` | what the INT8 model loses against the FP32 model |
+| `golden.py` | golden crops, and the limit of the self-test on them |
 | `card.py`, `texts.py` | the model card, and the figures of the evaluation in it |
-| `page.py` | `README.md` of the models' folder, made of the cards |
+| `cards_page.py` | `README.md` of the models' folder, made of the cards |
 
-`card.py`, `texts.py` and `page.py` need no PyTorch.
+`card.py`, `texts.py` and `cards_page.py` need no PyTorch.
 """

@@ -52,17 +52,17 @@ def fold(network: nn.Module, scale: float = 1.0, size: int = 256) -> nn.Module:
     the same range. Costs nothing at run time.
 
     Args:
-        network: maps (B, 3, N, N) to the same shape; ``forward(x, *, clip)``. It has to
-            begin with a convolution (after a space-to-depth, if at all) and to end with
-            one (before an upsampling or the addition of the input, if at all).
-        scale: value that stands for white.
-        size: side N of the face on which the result is verified.
+        network: Network that maps (B, 3, N, N) to the same shape; ``forward(x, *, clip)``. It has
+            to begin with a convolution (after a space-to-depth, if at all) and to end with one
+            (before an upsampling or the addition of the input, if at all).
+        scale: Value that stands for white.
+        size: Side N of the face on which the result is verified.
 
     Returns:
         The folded copy, in evaluation mode.
 
     Raises:
-        ValueError: the network is not built like that, so that the folded copy differs.
+        ValueError: The network is not built like that, so that the folded copy differs.
 
     """
     folded = copy.deepcopy(network).eval()

@@ -1,12 +1,11 @@
 """The model card: what a file is for, what made it, and the figures measured on it.
 
-``python -m training.export.card --results docs/results.json`` takes new figures over into
-the cards and into the page made of them; `make evaluate` does the same.
+`make evaluate` writes the figures; ``python -m training.tools.card_figures`` takes those of
+another evaluation over.
 """
 
 from __future__ import annotations
 
-import argparse
 import csv
 import hashlib
 import json
@@ -19,8 +18,7 @@ import numpy as np
 import onnx
 from onnx import numpy_helper
 
-from cfrnet_ros.vision.restoration.align import DEFAULT_TEMPLATE
-from training.export.page import write_page
+from cfrnet_ros.vision.preprocessing.align import DEFAULT_TEMPLATE
 from training.export.texts import (
     CREDITS,
     INTENDED_USE,
@@ -55,15 +53,15 @@ def make_card(
     """Describe one exported file.
 
     Args:
-        path: of the ONNX file.
-        title: what people call the network, for instance 'CFRNet'.
+        path: Path of the ONNX file.
+        title: Name of the network for people, for instance 'CFRNet'.
         precision: 'fp32' or 'int8'.
         io: 'uint8' or 'float', see `IO_FORMATS`.
-        size: side of the square face in pixels.
-        parameters: of the network.
-        macs: multiply-accumulate operations of one cycle.
-        training: of which run the weights are.
-        data: see `data_sources`.
+        size: Side of the square face in pixels.
+        parameters: Number of parameters of the network.
+        macs: Number of multiply-accumulate operations of one cycle.
+        training: Facts about the run that the weights are from.
+        data: Sources of the faces, see `data_sources`.
 
     Returns:
         The card, without figures (`metrics` is empty).
@@ -82,7 +80,8 @@ def make_card(
         'iterative': True,
         'expose': True,
         'exposure': (
-            'cfrnet_ros.vision.restoration.exposure.expose_face brightens underexposed crops first'
+            'cfrnet_ros.vision.preprocessing.exposure.expose_face brightens underexposed crops'
+            ' first'
         ),
         'precision': precision,
         'template': [[round(float(v), 6) for v in point] for point in DEFAULT_TEMPLATE],
@@ -120,7 +119,7 @@ def data_sources(root: Path) -> dict[str, list[str]]:
     """Say on whose faces a run was trained and measured.
 
     Args:
-        root: folder with MANIFEST.tsv; its column `licence` is optional.
+        root: Folder with MANIFEST.tsv; its column `licence` is optional.
 
     Returns:
         `data` and `evaluation_data`, a line for every source and licence of the splits
@@ -155,17 +154,17 @@ def metrics_of(results: Mapping[str, Any], sha256: str) -> dict[str, Any]:
     """Pick the figures of one file out of the evaluation's results.
 
     Args:
-        results: content of `docs/results.json`: under `models`, of each its `sha256` and its
-            `sets`; of a set the number of `faces`, and under `k` by cycle and metric a
-            number, or a mapping with the `mean`.
-        sha256: of the ONNX file.
+        results: Content of `docs/results.json`: under `models`, of each its `sha256` and its
+            `sets`; of a set the number of `faces`, and under `k` by cycle and metric a number, or a
+            mapping with the `mean`.
+        sha256: Hash of the ONNX file.
 
     Returns:
         `results` (where they are from), `seed`, `manifest_sha256`, and by set `faces` and
         `k`: by cycle ('0' is the degraded input) and metric the mean to `DIGITS` digits.
 
     Raises:
-        ValueError: the results are of other files.
+        ValueError: The results are of other files.
 
     """
     for model in results['models'].values():
@@ -200,11 +199,11 @@ def write_metrics(card_path: Path, results: Mapping[str, Any]) -> None:
     """Write the figures measured on a file into its card.
 
     Args:
-        card_path: the JSON file beside the ONNX file.
-        results: see `metrics_of`.
+        card_path: Path of the JSON file beside the ONNX file.
+        results: Content of `docs/results.json`, see `metrics_of`.
 
     Raises:
-        ValueError: the results are of another file than the one that lies beside the card.
+        ValueError: The results are of another file than the one that lies beside the card.
 
     """
     card = json.loads(card_path.read_text(encoding='utf-8'))
@@ -220,19 +219,3 @@ def write_metrics(card_path: Path, results: Mapping[str, Any]) -> None:
 def write_card(card_path: Path, card: Mapping[str, Any]) -> None:
     """Write a card as JSON."""
     card_path.write_text(json.dumps(card, indent=2) + '\n', encoding='utf-8')
-
-
-def main() -> None:
-    """Take the evaluation's figures over into all cards of a folder."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument('--results', type=Path, default=Path('docs/results.json'))
-    parser.add_argument('--models', type=Path, default=Path('cfrnet_ros/models'))
-    args = parser.parse_args()
-    results = json.loads(args.results.read_text(encoding='utf-8'))
-    for path in sorted(args.models.glob('*.onnx')):
-        write_metrics(path.with_suffix('.json'), results)
-    print(write_page(args.models))
-
-
-if __name__ == '__main__':
-    main()

@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 
 from cfrnet_ros.vision.engine.providers import choose_providers
 from cfrnet_ros.vision.restoration.restorer import Restorer
-from training.data import to_tensor
+from training.critics.perceptual import Lpips
+from training.data.crops import to_tensor
 from training.export.faces import DegradedFace
-from training.perceptual import Lpips
 
 #: The most that INT8 may differ from FP32 in the mean over faces, at any k measured.
 PSNR_LIMIT_DB, LPIPS_LIMIT = 0.3, 0.01
@@ -26,8 +26,8 @@ class Comparison:
     """Compares quantised models with one reference.
 
     Attributes:
-        faces: how many faces.
-        cycles: largest k measured.
+        faces: Number of faces.
+        cycles: Largest k that is measured.
 
     """
 
@@ -38,9 +38,9 @@ class Comparison:
 
         Args:
             reference: FP32 model with a card.
-            faces: of the validation split.
-            cycles: largest k.
-            threads: of ONNX Runtime.
+            faces: Faces of the validation split.
+            cycles: Largest k that is measured.
+            threads: Number of ONNX Runtime's threads.
 
         """
         self.faces, self.cycles, self._threads = len(faces), cycles, threads
@@ -55,7 +55,7 @@ class Comparison:
         """Compare one model with the reference.
 
         Args:
-            quantised: model with a card.
+            quantised: Path of a quantised model with a card.
 
         Returns:
             Per k = 1.. (lists): `psnr_change_db` and `lpips_change`, means over faces of

@@ -50,9 +50,9 @@ def equalise(float_model: Path, path: Path, inputs: Sequence[NDArray[np.uint8]])
     """Write the same network with channels of like range.
 
     Args:
-        float_model: float32 (1, 3, N, N) in 0..1.
-        path: of the ONNX file to write; may be the same.
-        inputs: what the model sees, (1, 3, N, N) uint8 each (`calibration_inputs`).
+        float_model: Path of a float32 model, (1, 3, N, N) in 0..1.
+        path: Path of the ONNX file to write; may be the same.
+        inputs: Inputs of the model in use, (1, 3, N, N) uint8 each (`calibration_inputs`).
 
     """
     model = onnx.load(str(float_model))

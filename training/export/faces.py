@@ -9,8 +9,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from cfrnet_ros.vision.restoration.exposure import expose_face
-from training.data import aligned, read_manifest, to_image, to_tensor
+from cfrnet_ros.vision.preprocessing.exposure import expose_face
+from training.data.crops import aligned, to_image, to_tensor
+from training.data.manifest import read_manifest
 from training.degradation import sample
 
 #: Mixture of degradation sets to calibrate with and to compare on.
@@ -35,17 +36,17 @@ def degraded_faces(data: Path, split: str, count: int, seed: int) -> list[Degrad
     """Draw faces of a split and degrade each once.
 
     Args:
-        data: folder with MANIFEST.tsv.
-        split: of the manifest.
-        count: of faces, without repetition; all where the split has fewer.
-        seed: of the choice and of the degradations.
+        data: Folder with MANIFEST.tsv.
+        split: Name of the split in the manifest.
+        count: Number of faces, without repetition; all where the split has fewer.
+        seed: Seed of the choice and of the degradations.
 
     Returns:
         The faces, in the order drawn.
 
     Raises:
-        FileNotFoundError: no manifest.
-        ValueError: the split is empty, or the count below 1.
+        FileNotFoundError: The manifest is missing.
+        ValueError: The split is empty, or the count is below 1.
 
     """
     if count < 1:

@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from training.data import to_tensor
+from training.data.crops import to_tensor
 
 INPUT, OUTPUT = 'face', 'restored'
 
@@ -28,9 +28,9 @@ def write_onnx(module: nn.Module, example: Tensor, path: Path) -> None:
     """Write a module that maps one tensor to one of the same shape.
 
     Args:
-        module: in evaluation mode.
-        example: an input; its shape and type become the model's.
-        path: of the ONNX file.
+        module: Module in evaluation mode.
+        example: Example of an input; its shape and type become the model's.
+        path: Path of the ONNX file.
 
     """
     program = torch.onnx.export(
@@ -73,7 +73,7 @@ def check_against_pytorch(
         level (0.00196) of it is rounding.
 
     Raises:
-        RuntimeError: it is above `TOLERANCE`, beyond rounding.
+        RuntimeError: The difference is above `TOLERANCE`, beyond rounding.
 
     """
     session = ort.InferenceSession(str(path), providers=['CPUExecutionProvider'])

@@ -20,7 +20,7 @@ from skimage.data import astronaut
 from cfrnet_ros.vision.detection.detector import YuNetDetector
 from cfrnet_ros.vision.engine.golden import SUFFIX
 from cfrnet_ros.vision.engine.providers import choose_providers
-from cfrnet_ros.vision.restoration.align import align_face
+from cfrnet_ros.vision.preprocessing.align import align_face
 from cfrnet_ros.vision.restoration.restorer import Restorer
 from cfrnet_ros.vision.restoration.self_test import run_self_test
 

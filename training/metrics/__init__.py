@@ -10,9 +10,9 @@ from training.metrics.detection import FaceFinder
 from training.metrics.distribution import EfficientNetFeatures, kid
 from training.metrics.dists import Dists
 from training.metrics.fidelity import ms_ssim, psnr, ssim
-from training.metrics.identity import MATCH_COSINE, SFace, cosine, degrees, fed
 from training.metrics.landmarks import FaceMesh, MeshResult, eye_openness, landmark_error
 from training.metrics.niqe import Niqe
+from training.metrics.sface import MATCH_COSINE, SFace, cosine, degrees, fed
 
 __all__ = [
     'MATCH_COSINE',

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from cfrnet_ros.vision.detection.detector import YuNetDetector, default_model
 from cfrnet_ros.vision.engine.providers import choose_providers
 from cfrnet_ros.vision.errors import ModelError
-from cfrnet_ros.vision.restoration.align import DEFAULT_TEMPLATE
+from cfrnet_ros.vision.preprocessing.align import DEFAULT_TEMPLATE
 from training.metrics.crops import CROP_SIZE, check_crop
 from training.metrics.package_files import file_sha256
 
@@ -22,7 +22,7 @@ class FaceFinder:
     every clean validation crop, so a missing face is the degradation's doing.
 
     Attributes:
-        sha256: hash of the detector's file.
+        sha256: Hash of the detector's file.
 
     """
 
@@ -33,7 +33,7 @@ class FaceFinder:
             threads: CPU threads, 0 for ONNX Runtime's own choice.
 
         Raises:
-            FileNotFoundError: the package that holds the detector is missing.
+            FileNotFoundError: The package that holds the detector is missing.
 
         """
         try:
@@ -56,7 +56,7 @@ class FaceFinder:
             crop_bgr: (256, 256, 3) uint8 aligned crop.
 
         Raises:
-            ValueError: another shape or type.
+            ValueError: The crop has another shape or type.
 
         """
         check_crop(crop_bgr)

@@ -82,7 +82,7 @@ class EfficientNetFeatures(nn.Module):
     """Pooled features of EfficientNet-Lite0, frozen weights.
 
     Attributes:
-        sha256: hash of the weight file.
+        sha256: Hash of the weight file.
 
     """
 
@@ -90,7 +90,7 @@ class EfficientNetFeatures(nn.Module):
         """Load the network.
 
         Raises:
-            FileNotFoundError: the package that holds the weights is missing.
+            FileNotFoundError: The package that holds the weights is missing.
 
         """
         super().__init__()
@@ -137,18 +137,18 @@ def kid(
     Args:
         features_a: (N, D).
         features_b: (M, D).
-        seed: of the subsets.
-        subsets: number of subsets, 1 or more.
-        subset_size: images of each set in a subset; fewer where a set is smaller. The
-            paper takes 1,000; a set of a few hundred needs fewer, or all subsets are
-            the same and their deviation says nothing.
+        seed: Seed of the subsets.
+        subsets: Number of subsets, 1 or more.
+        subset_size: Number of images of each set in a subset; fewer where a set is smaller. The
+            paper takes 1,000; a set of a few hundred needs fewer, or all subsets are the same and
+            their deviation says nothing.
 
     Returns:
         Mean and standard deviation over the subsets.
 
     Raises:
-        ValueError: shapes do not match, a set has fewer than two images, or `subsets`
-            or `subset_size` is too small.
+        ValueError: Shapes do not match, a set has fewer than two images, or `subsets` or
+            `subset_size` is too small.
 
     """
     a = np.asarray(features_a, dtype=np.float64)

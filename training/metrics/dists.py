@@ -12,8 +12,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from training.critics.perceptual import Lpips, weights_sha256
 from training.metrics.package_files import file_sha256, package_file
-from training.perceptual import Lpips, weights_sha256
 
 #: What to give pip for the weights.
 REQUIREMENT = 'dists-pytorch==0.1'
@@ -32,8 +32,8 @@ class Dists(nn.Module):
     The published figures are for images whose shorter side is 256 px.
 
     Attributes:
-        sha256: hash of the file of channel weights.
-        backbone_sha256: hash of VGG16's file.
+        sha256: Hash of the file of channel weights.
+        backbone_sha256: Hash of VGG16's file.
 
     """
 
@@ -41,14 +41,14 @@ class Dists(nn.Module):
         """Load VGG16 and the channel weights.
 
         Args:
-            bfloat16: run VGG16 from its second convolution on in bfloat16. About half
-                the time on processors with such arithmetic; moves single distances by
-                less than 0.001 (0.0003 at most over 48 degraded faces), means by
-                less. In bfloat16 the first convolution alone would cost 0.001.
+            bfloat16: Whether to run VGG16 from its second convolution on in bfloat16. This takes
+                about half the time on processors with such arithmetic; it moves single distances by
+                less than 0.001 (0.0003 at most over 48 degraded faces), means by less. In bfloat16
+                the first convolution alone would cost 0.001.
 
         Raises:
-            FileNotFoundError: a package with weights is missing.
-            ValueError: the file of channel weights is not DISTS's.
+            FileNotFoundError: A package with weights is missing.
+            ValueError: The file of channel weights is not DISTS's.
 
         """
         super().__init__()

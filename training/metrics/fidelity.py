@@ -30,7 +30,7 @@ def ssim(first: Tensor, second: Tensor) -> Tensor:
 
     Args:
         first: (B, C, H, W) float32 in 0..1, H and W at least 11.
-        second: the same shape.
+        second: Images of the same shape.
 
     """
     similarity, _ = _similarity_maps(first, second)
@@ -46,10 +46,10 @@ def ms_ssim(first: Tensor, second: Tensor) -> Tensor:
 
     Args:
         first: (B, C, H, W) float32 in 0..1, H and W at least 176.
-        second: the same shape.
+        second: Images of the same shape.
 
     Raises:
-        ValueError: the images are too small for the window at the fifth scale.
+        ValueError: The images are too small for the window at the fifth scale.
 
     """
     last = len(MS_SSIM_WEIGHTS) - 1

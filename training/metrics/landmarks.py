@@ -47,7 +47,7 @@ class MeshResult:
     Attributes:
         points: (468, 2) float32 x, y in pixels of the crop (0 is the centre of the
             first pixel); meaningless where there is no face.
-        presence: how sure the network is that there is a face, 0..1.
+        presence: Probability, 0..1, that the network gives to there being a face.
 
     """
 
@@ -61,10 +61,10 @@ class MeshResult:
 
 
 class FaceMesh:
-    """Fits the mesh to faces aligned to `cfrnet_ros.vision.restoration.align.DEFAULT_TEMPLATE`.
+    """Fits the mesh to faces aligned to `cfrnet_ros.vision.preprocessing.align.DEFAULT_TEMPLATE`.
 
     Attributes:
-        sha256: hash of the network's file.
+        sha256: Hash of the network's file.
 
     """
 
@@ -75,7 +75,7 @@ class FaceMesh:
             threads: CPU threads, 1 or more.
 
         Raises:
-            FileNotFoundError: the package that holds the network is missing.
+            FileNotFoundError: The package that holds the network is missing.
             ImportError: LiteRT, which runs it, is missing.
 
         """
@@ -110,7 +110,7 @@ class FaceMesh:
             crop_bgr: (256, 256, 3) uint8 aligned crop.
 
         Raises:
-            ValueError: another shape or type.
+            ValueError: The crop has another shape or type.
 
         """
         check_crop(crop_bgr)
@@ -143,7 +143,7 @@ def landmark_error(points: NDArray[np.float32], truth: NDArray[np.float32]) -> f
         truth: (468, 2) of the undamaged face, in the same pixels.
 
     Raises:
-        ValueError: other shapes, or the truth's eyes coincide.
+        ValueError: The arrays have other shapes, or the truth's eyes coincide.
 
     """
     a = _checked(points).astype(np.float64)
@@ -164,7 +164,7 @@ def eye_openness(points: NDArray[np.float32]) -> tuple[float, float]:
         points: (468, 2) mesh.
 
     Raises:
-        ValueError: another shape, or an eye without width.
+        ValueError: The array has another shape, or an eye has no width.
 
     """
     mesh = _checked(points).astype(np.float64)

@@ -44,7 +44,7 @@ class Niqe:
     image sizes only.
 
     Attributes:
-        sha256: hash of the model's file.
+        sha256: Hash of the model's file.
 
     """
 
@@ -52,7 +52,7 @@ class Niqe:
         """Load the model of pristine images.
 
         Raises:
-            FileNotFoundError: the package that holds it is missing.
+            FileNotFoundError: The package that holds the model is missing.
 
         """
         path = package_file('mmagic', 'evaluation/metrics/niqe_pris_params.npz', REQUIREMENT)
@@ -73,7 +73,7 @@ class Niqe:
             The distance, or NaN where fewer than two blocks have any texture.
 
         Raises:
-            ValueError: another shape, or too small.
+            ValueError: The image has another shape, or is too small.
 
         """
         if image.ndim != 4 or image.shape[0] != 1 or image.shape[1] != 3:

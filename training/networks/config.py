@@ -22,15 +22,15 @@ class NetworkConfig:
     """Layout of the network.
 
     Attributes:
-        layout: one of `LAYOUTS`. All but ``encoder_decoder`` have one fixed size, of
-            about 2.0 M parameters; the attributes below do not apply to them.
-        widths: channels at strides 1, 2, 4 and 8.
-        blocks_s2: residual blocks at stride 2, on either side.
-        blocks_s4: residual blocks at stride 4, on either side.
-        body_blocks: residual blocks at stride 8.
+        layout: Name of the layout, one of `LAYOUTS`. All but ``encoder_decoder`` have one fixed
+            size, of about 2.0 M parameters; the attributes below do not apply to them.
+        widths: Channels at strides 1, 2, 4 and 8.
+        blocks_s2: Number of residual blocks at stride 2, on either side.
+        blocks_s4: Number of residual blocks at stride 4, on either side.
+        body_blocks: Number of residual blocks at stride 8.
 
     Raises:
-        ValueError: unknown layout, or sizes given for a layout that has its own.
+        ValueError: The layout is unknown, or sizes are given for a layout that has its own.
 
     """
 

@@ -67,7 +67,7 @@ class CorrectionHead(nn.Module):
         """Make the layers.
 
         Args:
-            widths: channels of the coarse features, and after each doubling of the sides.
+            widths: Channels of the coarse features, and after each doubling of the sides.
 
         """
         super().__init__()
@@ -96,9 +96,9 @@ class Restorer(nn.Module, ABC):
     """One restoration cycle: RGB face in, restored RGB face out, both 0..1.
 
     Attributes:
-        stages: names of the submodules whose activations are to stay small (see
-            `training.losses.ActivationRange`).
-        divisor: height and width must be multiples of it.
+        stages: Names of the submodules whose activations are to stay small (see
+            `training.losses.ccfp.ActivationRange`).
+        divisor: Number that height and width must be multiples of.
 
     """
 
@@ -114,8 +114,8 @@ class Restorer(nn.Module, ABC):
 
         Args:
             x: (B, 3, H, W) float RGB in 0..1; H and W multiples of `divisor`.
-            clip: limit the result to 0..1. Training leaves it open, because a
-                clipped value has no gradient.
+            clip: Whether to limit the result to 0..1. Training leaves it open, because a clipped
+                value has no gradient.
 
         Returns:
             (B, 3, H, W) float32 restored RGB.

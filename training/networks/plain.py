@@ -33,9 +33,9 @@ class PositionMask(nn.Module):
         """Make the mask.
 
         Args:
-            channels: a multiple of four; group 2 * row + column of them is kept at that
-                place of each 2x2.
-            side: largest height and width, even.
+            channels: Number of channels, a multiple of four; group 2 * row + column of them is kept
+                at that place of each 2x2.
+            side: Largest height and width, even.
 
         """
         super().__init__()
@@ -136,11 +136,11 @@ def _carry(
     """Let outputs pass their inputs on as they are, and hold them at that while training.
 
     Args:
-        convolution: its weights are changed, and masked in every gradient.
+        convolution: Convolution whose weights are changed, and masked in every gradient.
         taps: (output, input, row, column) of the weights that become one; those from other
             inputs to these outputs become zero.
-        corrected_from: from this input on they are small instead, and learned; None: nothing
-            of these outputs is.
+        corrected_from: Input from which on the weights are small instead, and learned; None if
+            nothing of these outputs is.
 
     """
     assert convolution.bias is not None

@@ -1,1 +1,1 @@
-"""Images: from ROS messages to BGR arrays and back, whatever the encoding."""
+"""Conversion of ROS image messages of any supported encoding to BGR arrays and back."""

@@ -1,6 +1,6 @@
-"""File formats of sensor_msgs/CompressedImage, one entry each.
+"""Supported file formats of sensor_msgs/CompressedImage.
 
-A format that OpenCV decodes is supported by its entry in `FORMATS` alone.
+To support another format that OpenCV decodes, an entry in `FORMATS` is sufficient.
 """
 
 from __future__ import annotations
@@ -13,17 +13,18 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class CompressedFormat:
-    """How the data of a format are recognised and judged before they are decoded.
+    """Properties by which the data of a format are recognised and checked before decoding.
 
     Attributes:
-        name: Name in messages to the user.
-        pattern: Regular expression for the format in `CompressedImage.format`, lower case.
-        magic: Bytes that the data begin with.
-        is_complete: Function that tells whether the data reach the end that the format
-            marks. Bytes behind that end are allowed: drivers send the whole buffer of the
-            camera, the rest of which is zeros or remains of an earlier picture.
-        read_size: Function that reads width and height from the header; it returns None for
-            a damaged one.
+        name: Name of the format in messages to the user.
+        pattern: Regular expression that matches the format in `CompressedImage.format`, in lower
+            case.
+        magic: First bytes of the data.
+        is_complete: Function that tells whether the data contain the end that the format marks.
+            Bytes behind that end are allowed, because drivers send the whole buffer of the
+            camera, whose rest contains zeros or remains of an earlier picture.
+        read_size: Function that reads width and height from the header, or returns None if the
+            header is damaged.
 
     """
 
@@ -40,7 +41,7 @@ _JPEG_MARKER = re.compile(rb'\xff[^\x00\xff\xd0-\xd7]')
 
 
 def jpeg_size(data: memoryview) -> tuple[int, int] | None:
-    """Return width and height from the frame header of a JPEG, None if there is none."""
+    """Return width and height from the frame header of a JPEG, None if it has no frame header."""
     position = 2
     while position + 9 <= len(data):
         if data[position] != 0xFF:
@@ -55,7 +56,7 @@ def jpeg_size(data: memoryview) -> tuple[int, int] | None:
         if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):
             height, width = struct.unpack('>HH', data[position + 5 : position + 9])
             return width, height
-        if marker in (0xD9, 0xDA):  # the pixels begin before any frame header
+        if marker in (0xD9, 0xDA):  # end of image, or pixels before any frame header
             return None
         position += 2 + struct.unpack('>H', data[position + 2 : position + 4])[0]
     return None
@@ -89,7 +90,7 @@ def png_size(data: memoryview) -> tuple[int, int] | None:
 
 
 def png_is_complete(data: memoryview) -> bool:
-    """Return whether a PNG holds all of its chunks up to the last, IEND."""
+    """Return whether a PNG contains all of its chunks up to the last one, IEND."""
     position = 8
     while position + 12 <= len(data):
         length = int.from_bytes(data[position : position + 4], 'big')
@@ -101,7 +102,7 @@ def png_is_complete(data: memoryview) -> bool:
     return False
 
 
-#: Formats that are decoded.
+#: Formats that can be decoded.
 FORMATS: tuple[CompressedFormat, ...] = (
     CompressedFormat('jpeg', 'jpe?g', b'\xff\xd8\xff', jpeg_is_complete, jpeg_size),
     CompressedFormat('png', 'png', b'\x89PNG\r\n\x1a\n', png_is_complete, png_size),

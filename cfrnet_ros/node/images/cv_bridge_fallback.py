@@ -1,4 +1,4 @@
-"""Encodings that only cv_bridge knows, where one is installed."""
+"""Decodes encodings that only cv_bridge supports, if cv_bridge is installed."""
 
 from __future__ import annotations
 
@@ -15,30 +15,31 @@ from cfrnet_ros.node.images.raw import packed_rows
 
 
 def decode_with_cv_bridge(msg: Image) -> NDArray[np.uint8]:
-    """Let cv_bridge decode a checked message of an encoding that is not known here.
+    """Let cv_bridge decode a message whose encoding is not one of `ENCODINGS`.
 
     Args:
-        msg: Message that `raw.check_raw` has passed.
+        msg: Message that `raw.check_raw` accepted.
 
     Returns:
-        (H, W, 3) uint8 BGR, C-contiguous.
+        (H, W, 3) uint8 BGR array, C-contiguous.
 
     Raises:
-        ImageError: No cv_bridge is installed, or it cannot decode the message either.
+        ImageError: The package cv_bridge is not installed, or it cannot decode the message either.
 
     """
     unknown = ImageError(
         UNKNOWN_ENCODING,
-        f'encoding {msg.encoding!r} is not known; known are {", ".join(ENCODINGS)}',
+        f'encoding {msg.encoding!r} is not supported; supported are {", ".join(ENCODINGS)}',
     )
     row_length = row_bytes(msg.encoding, msg.width)
     if row_length is None:
         raise unknown
     if bool(msg.is_bigendian) != (sys.byteorder == 'big'):
-        # One of the two cv_bridges leaves such bytes swapped: refused, not wrong.
+        # One of the two cv_bridge packages does not swap such bytes, so the message is refused
+        # instead of being decoded wrongly.
         raise unknown
     try:
-        # ROS 2's cv_bridge built against NumPy 1 raises all sorts on import.
+        # ROS 2's cv_bridge, built against NumPy 1, raises various exceptions on import.
         from cv_bridge import CvBridge
     except Exception as error:
         raise unknown from error

@@ -1,9 +1,8 @@
-"""Messages with an image, raw or compressed, to (H, W, 3) uint8 BGR arrays.
+"""Decodes raw and compressed image messages to (H, W, 3) uint8 BGR arrays.
 
-One answer whichever cv_bridge is installed: the conversions are done here with
-NumPy and OpenCV. ROS 2's own cv_bridge breaks with NumPy 2, and the port on the
-Python package index ignores `step`; either is only asked for an encoding that
-is not known here.
+The conversions use NumPy and OpenCV, so that the result does not depend on the installed
+cv_bridge: ROS 2's own cv_bridge breaks with NumPy 2, and the port on the Python package index
+ignores `step`. cv_bridge is used only for encodings that this package does not support itself.
 """
 
 from __future__ import annotations
@@ -22,29 +21,32 @@ from cfrnet_ros.node.images.samples import SampleScaler
 
 
 class ImageDecoder:
-    """Turns messages into BGR arrays; keeps what must be steady from frame to frame.
+    """Decodes messages to BGR arrays, with a brightness scale that is steady over the frames.
 
-    Not thread-safe, except for `check`, which keeps nothing.
+    Not thread-safe, except for `check`, which has no state.
     """
 
     def __init__(self, max_image_px: int) -> None:
-        """Set the limit on width x height, in pixels."""
+        """Set the largest number of pixels (width x height) that is accepted."""
         self._max_image_px = max_image_px
         self._scaler = SampleScaler()
 
     def reset(self) -> None:
-        """Forget the brightness range of 16-bit frames seen so far."""
+        """Forget the brightness range of the 16-bit frames so far."""
         self._scaler.reset()
 
     def check(self, msg: Image | CompressedImage) -> None:
-        """Look at what can be judged without touching the pixels.
+        """Check a message without reading its pixels.
 
-        Cheap enough for the executor thread, so that a broken frame never takes
-        the place of a good one that waits.
+        This is fast enough for the executor thread, so that an invalid frame never replaces a
+        valid one that waits.
+
+        Args:
+            msg: Message of any encoding or format.
 
         Raises:
-            ImageError: The image is empty, too large or truncated, or its rows cannot be as
-                the header says.
+            ImageError: The image is empty, too large or truncated, or its header contradicts
+                itself.
 
         """
         if isinstance(msg, CompressedImage):
@@ -55,12 +57,15 @@ class ImageDecoder:
     def decode(self, msg: Image | CompressedImage) -> NDArray[np.uint8]:
         """Decode one message.
 
+        Args:
+            msg: Message of any encoding or format.
+
         Returns:
-            (H, W, 3) uint8 BGR, C-contiguous. For unpadded bgr8 this is a view of
-            the message's own memory, and not writable.
+            (H, W, 3) uint8 BGR array, C-contiguous. For unpadded bgr8 it is a read-only view of
+            the message's own memory.
 
         Raises:
-            ImageError: The message is not an image; `cause` says why.
+            ImageError: The message cannot be decoded; `cause` names the reason.
 
         """
         self.check(msg)

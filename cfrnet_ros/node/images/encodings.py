@@ -1,7 +1,7 @@
-"""Encodings of sensor_msgs/Image, one entry each.
+"""Supported encodings of sensor_msgs/Image.
 
-An encoding is supported by its entry in `ENCODINGS` alone, whether the samples of a pixel lie
-side by side or the colour follows in planes of its own.
+To support another encoding, an entry in `ENCODINGS` is sufficient, whether the samples of a pixel
+are stored side by side or the colour follows in separate planes.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ class Chroma:
     """Planes of colour samples (eight bits each) that follow the plane of luma.
 
     Attributes:
-        planes: Number of planes: 1 where U and V alternate, 2 where each has its own.
-        row_share: Bytes of a row of a plane, as a share of those of a row of luma. The
-            distance from row to row has the same share of `step`.
-        rows_share: Number of rows of a plane, as a share of those of the luma.
+        planes: Number of planes: 1 if U and V alternate in one plane, 2 if each has its own plane.
+        row_share: Number of bytes of a row in a plane, divided by that of a row of luma. The
+            distance between rows has the same ratio to `step`.
+        rows_share: Number of rows of a plane, divided by the number of rows of luma.
 
     """
 
@@ -35,16 +35,18 @@ class Chroma:
 
 @dataclass(frozen=True)
 class Encoding:
-    """How the samples of an encoding lie in a row, and how they become BGR.
+    """Layout of an encoding's samples in a row, and their conversion to BGR.
 
     Attributes:
-        dtype: NumPy type of a sample, without byte order. Eight bits are used as they are,
-            16 are scaled by `samples.SampleScaler`, floats are taken as 0..1.
-        channels: Number of samples a pixel.
-        code: OpenCV conversion to BGR, or the rows of a (3, 4) matrix that takes the channels
-            and 1 to B, G and R; None where there is nothing to convert.
-        pixel_group: Number of pixels that share a colour sample; widths must be a multiple.
-        chroma: Planes that follow, None where all samples of a pixel lie side by side.
+        dtype: NumPy type of a sample, without byte order. Samples of 8 bits are used unchanged,
+            samples of 16 bits are scaled by `samples.SampleScaler`, and floats have the range 0..1.
+        channels: Number of samples per pixel.
+        code: OpenCV code of the conversion to BGR, or the rows of a (3, 4) matrix that maps the
+            channels and 1 to B, G and R; None if no conversion is needed.
+        pixel_group: Number of pixels that share a colour sample. The width must be a multiple of
+            it.
+        chroma: Colour planes that follow the first plane, None if all samples of a pixel are
+            stored side by side.
 
     """
 
@@ -56,11 +58,11 @@ class Encoding:
 
     @property
     def row_group(self) -> int:
-        """Number of rows that share a colour sample; heights must be a multiple."""
+        """Number of rows that share a colour sample. The height must be a multiple of it."""
         return 1 if self.chroma is None else round(1 / self.chroma.rows_share)
 
     def size_bytes(self, step: int, height: int) -> int:
-        """Return the number of bytes that an image of `height` rows, `step` apart, takes."""
+        """Return the number of bytes of an image with `height` rows of `step` bytes each."""
         size = step * height
         if self.chroma is not None:
             share = self.chroma.row_share * self.chroma.rows_share
@@ -68,12 +70,12 @@ class Encoding:
         return size
 
     def row_bytes(self, width: int) -> int:
-        """Return the number of bytes that a row of `width` pixels takes without padding."""
+        """Return the number of bytes of a row of `width` pixels without padding."""
         return width * self.channels * np.dtype(self.dtype).itemsize
 
 
-# ROS names a Bayer pattern by its first two rows, OpenCV by the second row's
-# second and third pixel: hence RGGB <-> BG, BGGR <-> RG, GBRG <-> GR, GRBG <-> GB.
+# ROS names a Bayer pattern by its first two rows, OpenCV by the second and third pixel of the
+# second row. Therefore RGGB <-> BG, BGGR <-> RG, GBRG <-> GR and GRBG <-> GB.
 _BAYER = {
     'rggb': cv2.COLOR_BayerBG2BGR,
     'bggr': cv2.COLOR_BayerRG2BGR,
@@ -81,7 +83,8 @@ _BAYER = {
     'grbg': cv2.COLOR_BayerGB2BGR,
 }
 
-# ITU-R BT.601 with luma 16..235, as OpenCV takes the other YUV encodings: (Y, U, V, 1) to BGR.
+# ITU-R BT.601 with luma 16..235, as in OpenCV's conversions of the other YUV encodings. The matrix
+# maps (Y, U, V, 1) to BGR.
 _YUV444: Matrix = (
     (1.164, 2.018, 0.0, -1.164 * 16 - 2.018 * 128),
     (1.164, -0.391, -0.813, -1.164 * 16 + (0.391 + 0.813) * 128),
@@ -98,11 +101,11 @@ _NV21 = Encoding('u1', 1, cv2.COLOR_YUV2BGR_NV21, 2, _ALTERNATING)
 _I420 = Encoding('u1', 1, cv2.COLOR_YUV2BGR_I420, 2, _SEPARATE)
 _YV12 = Encoding('u1', 1, cv2.COLOR_YUV2BGR_YV12, 2, _SEPARATE)
 
-#: Encodings that are decoded here, by their names in sensor_msgs/image_encodings.hpp, followed
-#: by names that drivers use without a definition there: those of V4L2, FFmpeg and GStreamer,
-#: which `find_encoding` takes in any case. The unnamed layouts (8UC3 and so on) are taken as
-#: grey or BGR(A), which is what cameras that use them send. Samples of 10, 12 and 14 bits lie
-#: in two bytes each.
+#: Encodings that are decoded without cv_bridge. The names in sensor_msgs/image_encodings.hpp come
+#: first. The names of V4L2, FFmpeg and GStreamer follow, which drivers use although that header
+#: does not define them; `find_encoding` ignores their case. The generic layouts (8UC3 and so on)
+#: are interpreted as grey or BGR(A), since cameras that use them send these. Samples of 10, 12 and
+#: 14 bits are stored in two bytes each.
 ENCODINGS: dict[str, Encoding] = {
     'bgr8': Encoding('u1', 3, None),
     '8UC3': Encoding('u1', 3, None),
@@ -158,23 +161,23 @@ def find_encoding(name: str) -> Encoding | None:
     """Return the entry of an encoding, None if there is none.
 
     Args:
-        name: Name as in sensor_msgs/Image. Where it is no entry as it is, case and blanks at
-            the ends do not matter: V4L2 writes 'YUYV' and 'Y16 '.
+        name: Name of the encoding, as in sensor_msgs/Image. If `ENCODINGS` has no such entry, case
+            and blanks at the ends are ignored, since V4L2 writes 'YUYV' and 'Y16 '.
 
     """
     return ENCODINGS.get(name) or ENCODINGS.get(name.strip().lower())
 
 
 def row_bytes(encoding: str, width: int) -> int | None:
-    """Return the number of bytes that a row takes without padding, of a plane of luma too.
+    """Return the number of bytes of a row without padding; for planes, of a row of luma.
 
     Args:
         encoding: Name of the encoding, as in sensor_msgs/Image.
         width: Width of the image in pixels.
 
     Returns:
-        Number of bytes, also for generic encodings (such as 16SC2) that only cv_bridge
-        decodes; None for a name that says nothing about its samples.
+        Number of bytes, also for generic encodings (such as 16SC2) that only cv_bridge decodes;
+        None if the size of a sample does not follow from the name.
 
     """
     known = find_encoding(encoding)

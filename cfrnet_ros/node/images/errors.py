@@ -1,8 +1,8 @@
-"""Why a message cannot become an image."""
+"""Errors of messages that cannot be decoded, and their causes."""
 
 from __future__ import annotations
 
-#: Causes by which diagnostics count rejected frames.
+#: Names of the causes by which the diagnostics count rejected frames.
 EMPTY = 'empty'
 TRUNCATED = 'truncated'
 BAD_LAYOUT = 'bad_layout'
@@ -24,7 +24,7 @@ CAUSES: tuple[str, ...] = (
 
 
 class ImageError(Exception):
-    """A message that cannot become an image.
+    """A message cannot be decoded to an image.
 
     Attributes:
         cause: Name of the cause, one of `CAUSES`.
@@ -32,28 +32,34 @@ class ImageError(Exception):
     """
 
     def __init__(self, cause: str, text: str) -> None:
-        """Keep the cause apart from the text that is logged."""
+        """Create the error.
+
+        Args:
+            cause: Name of the cause, one of `CAUSES`.
+            text: Description for the log.
+
+        """
         super().__init__(text)
         self.cause = cause
 
 
 def check_size(width: int, height: int, max_px: int) -> None:
-    """Refuse an image without pixels, and one with too many.
+    """Check the number of pixels of an image.
 
     Args:
         width: Width that the message declares, in pixels.
         height: Height that the message declares, in pixels.
-        max_px: Largest number of pixels that is accepted, the parameter `max_image_px`.
+        max_px: Largest number of pixels that is accepted; the parameter `max_image_px`.
 
     Raises:
         ImageError: The image is empty or too large.
 
     """
     if width <= 0 or height <= 0:
-        raise ImageError(EMPTY, f'the image is {width} x {height} pixels')
+        raise ImageError(EMPTY, f'the image has no pixels: its size is {width} x {height}')
     if width * height > max_px:
         raise ImageError(
             TOO_LARGE,
-            f'the image is {width} x {height} = {width * height} pixels, above max_image_px ='
-            f' {max_px}; raise that parameter if the camera is right',
+            f'the image has {width} x {height} = {width * height} pixels, more than max_image_px ='
+            f' {max_px}; raise that parameter if the camera really sends images of this size',
         )

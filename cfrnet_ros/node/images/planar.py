@@ -1,4 +1,4 @@
-"""Images whose colour follows the luma in planes of its own: NV12, I420 and the like."""
+"""Decoding of images whose colour follows the luma in separate planes, such as NV12 and I420."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from cfrnet_ros.node.images.encodings import Chroma, Encoding
 
 
 def plane_step(msg: Image, encoding: Encoding) -> int:
-    """Return the distance from row to row of the luma, in bytes.
+    """Return the distance between rows of luma in bytes.
 
-    That is `step`, unless it counts the bytes of whole pixels: `sensor_msgs::image_encodings`
-    gives NV21 two channels, and drivers that compute `step` of them, or of the twelve bits
-    that a pixel takes on average, send rows without padding.
+    The distance is `step`, unless `step` counts the bytes of whole pixels:
+    `sensor_msgs::image_encodings` gives NV21 two channels, and some drivers compute `step` from
+    these, or from the average of twelve bits per pixel, and send rows without padding.
 
     Args:
         msg: Message of an encoding with planes.
-        encoding: Entry of that encoding.
+        encoding: Entry of the message's encoding in `ENCODINGS`.
 
     """
     packed = encoding.row_bytes(msg.width)
@@ -30,16 +30,17 @@ def plane_step(msg: Image, encoding: Encoding) -> int:
 
 
 def planar_pixels(msg: Image, encoding: Encoding, chroma: Chroma) -> NDArray[np.uint8]:
-    """Arrange the planes as the conversion to BGR takes them.
+    """Arrange the planes as the conversion to BGR expects them.
 
     Args:
-        msg: Message that `raw.check_raw` has passed.
-        encoding: Entry of the encoding.
-        chroma: Planes of that entry.
+        msg: Message that `raw.check_raw` accepted.
+        encoding: Entry of the message's encoding in `ENCODINGS`.
+        chroma: Colour planes of that entry.
 
     Returns:
-        Where colour has half as many rows as luma, (1.5 H, W) uint8 with all planes one after
-        another; else (H, W, 2) or (H, W, 3) uint8 with luma first, the chroma beside it.
+        (1.5 H, W) uint8 array with all planes one after another if colour has half as many rows as
+        luma; otherwise (H, W, 2) or (H, W, 3) uint8 array with luma in the first channel and
+        chroma in the others.
 
     """
     height, width, step = msg.height, msg.width, plane_step(msg, encoding)

@@ -1,4 +1,4 @@
-"""sensor_msgs/Image: what its header claims, and its pixels."""
+"""Checks and decodes sensor_msgs/Image."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from cfrnet_ros.node.images.samples import SampleScaler, to_bgr
 
 
 def check_raw(msg: Image, max_px: int) -> None:
-    """Judge a message without touching its pixels.
+    """Check a message without reading its pixels.
 
     Args:
-        msg: Message of any encoding, known or not.
+        msg: Message of any encoding, supported or not.
         max_px: Largest number of pixels that is accepted.
 
     Raises:
-        ImageError: The image is empty or too large, its rows cannot be as the header says, or
-            data are missing.
+        ImageError: The image is empty or too large, `step` or the width does not fit the encoding,
+            or data are missing.
 
     """
     check_size(msg.width, msg.height, max_px)
     if len(msg.data) == 0:
-        raise ImageError(EMPTY, f'a {msg.width} x {msg.height} image without data')
+        raise ImageError(EMPTY, f'the {msg.width} x {msg.height} image has no data')
     needed = row_bytes(msg.encoding, msg.width)
     if needed is not None and msg.step < needed:
         raise ImageError(
@@ -40,13 +40,15 @@ def check_raw(msg: Image, max_px: int) -> None:
         return
     if encoding is not None and msg.width % encoding.pixel_group:
         raise ImageError(
-            BAD_LAYOUT, f'{msg.encoding} needs an even width, the image has {msg.width}'
+            BAD_LAYOUT,
+            f'encoding {msg.encoding} needs an even width, but the image is {msg.width} pixels'
+            ' wide',
         )
     if len(msg.data) < msg.step * msg.height:
         raise ImageError(
             TRUNCATED,
-            f'{len(msg.data)} bytes of data, but {msg.height} rows of {msg.step} bytes make'
-            f' {msg.step * msg.height}',
+            f'the image has {len(msg.data)} bytes of data, but {msg.height} rows of'
+            f' {msg.step} bytes need {msg.step * msg.height}',
         )
 
 
@@ -54,9 +56,9 @@ def _check_planes(msg: Image, encoding: Encoding) -> None:
     if msg.width % encoding.pixel_group or msg.height % encoding.row_group:
         raise ImageError(
             BAD_LAYOUT,
-            f'{msg.encoding} needs a width that is a multiple of {encoding.pixel_group} and a'
-            f' height that is one of {encoding.row_group}; the image has {msg.width} x'
-            f' {msg.height} pixels',
+            f'encoding {msg.encoding} needs a width that is a multiple of {encoding.pixel_group}'
+            f' and a height that is a multiple of {encoding.row_group}, but the image has'
+            f' {msg.width} x {msg.height} pixels',
         )
     step = plane_step(msg, encoding)
     needed = encoding.size_bytes(step, msg.height)
@@ -69,15 +71,16 @@ def _check_planes(msg: Image, encoding: Encoding) -> None:
 
 
 def decode_raw(msg: Image, encoding: Encoding, scaler: SampleScaler) -> NDArray[np.uint8]:
-    """Decode a checked message of a known encoding.
+    """Decode a message whose encoding is one of `ENCODINGS`.
 
     Args:
-        msg: Message that `check_raw` has passed.
-        encoding: Entry of its encoding.
-        scaler: Scaler of 16-bit samples, with the frames before.
+        msg: Message that `check_raw` accepted.
+        encoding: Entry of the message's encoding in `ENCODINGS`.
+        scaler: Scaler of 16-bit samples, which remembers the earlier frames.
 
     Returns:
-        (H, W, 3) uint8 BGR, C-contiguous; of unpadded bgr8 the message's own memory, read-only.
+        (H, W, 3) uint8 BGR array, C-contiguous. For unpadded bgr8 it is a read-only view of the
+        message's own memory.
 
     Raises:
         ImageError: Samples are NaN or infinite.
@@ -93,18 +96,18 @@ def decode_raw(msg: Image, encoding: Encoding, scaler: SampleScaler) -> NDArray[
 
 
 def packed_rows(msg: Image, row_length: int) -> NDArray[np.uint8]:
-    """Take the padding away.
+    """Return the rows of an image without padding.
 
     Args:
-        msg: Message that `check_raw` has passed.
-        row_length: Number of bytes that the pixels of a row take.
+        msg: Message that `check_raw` accepted.
+        row_length: Number of bytes of a row's pixels.
 
     Returns:
-        (height, row_length) uint8, C-contiguous, read-only.
+        (height, row_length) uint8 array, C-contiguous, read-only.
 
     """
     data = np.frombuffer(msg.data, np.uint8, count=msg.step * msg.height)
     rows = np.ascontiguousarray(data.reshape(msg.height, msg.step)[:, :row_length])
-    # It may be the message's own memory: nobody downstream may draw into it.
+    # The rows may be the message's own memory, which no later step may change.
     rows.setflags(write=False)
     return rows

@@ -1,4 +1,4 @@
-"""Samples of any depth to eight bits, and eight bits to BGR."""
+"""Converts samples of any depth to 8 bits, and 8-bit samples to BGR."""
 
 from __future__ import annotations
 
@@ -13,42 +13,41 @@ from cfrnet_ros.node.images.errors import NOT_FINITE, ImageError
 
 
 class SampleScaler:
-    """Brings samples of any depth to 8 bits, those of 16 bits steadily over time.
+    """Converts samples of any depth to 8 bits; the scale of 16-bit samples is steady over time.
 
-    Infrared cameras fill 10 to 14 of the 16 bits, so dropping the low byte
-    would leave a black picture, and stretching every frame by its own extremes
-    would make the picture flicker with a reflection. So the 1st and 99.8th
-    percentile are followed by an exponential moving average (a tenth of the way
-    each frame), starting from the first frame's own.
+    Infrared cameras use 10 to 14 of the 16 bits, so dropping the low byte would give a black
+    picture. Scaling every frame by its own extremes would make the picture flicker with each
+    reflection. Therefore the scale follows the 1st and the 99.8th percentile by an exponential
+    moving average, which starts at the percentiles of the first frame.
     """
 
-    #: Share of the way to the new frame's percentiles.
+    #: Weight of the new frame's percentiles in the moving average.
     SMOOTHING = 0.1
-    #: Least span in counts, so that a covered lens stays dark instead of
-    #: showing its noise at full contrast.
+    #: Smallest distance of the two percentiles in counts, so that a covered lens gives a dark
+    #: picture instead of its noise at full contrast.
     MIN_SPAN = 64.0
 
     def __init__(self) -> None:
-        """Start without a history."""
+        """Start without earlier frames."""
         self._low: float | None = None
         self._high = 0.0
 
     def reset(self) -> None:
-        """Forget the frames seen so far."""
+        """Forget the earlier frames."""
         self._low = None
 
     def to_bytes(self, samples: NDArray[Any]) -> NDArray[np.uint8]:
-        """Bring the samples of one frame to eight bits.
+        """Convert the samples of one frame to 8 bits.
 
         Args:
             samples: (H, W) or (H, W, C) uint8, uint16 or float array of any byte order, not
                 empty. Floats are clipped to 0..1.
 
         Returns:
-            uint8 array of the same shape; eight-bit samples are returned as they are.
+            uint8 array of the same shape. 8-bit samples are returned unchanged.
 
         Raises:
-            ImageError: Floats are NaN or infinite.
+            ImageError: Samples are NaN or infinite.
 
         """
         if samples.dtype.kind == 'f':
@@ -56,7 +55,7 @@ class SampleScaler:
         return self._scale(samples) if samples.dtype.itemsize == 2 else samples
 
     def _scale(self, samples: NDArray[np.uint16]) -> NDArray[np.uint8]:
-        # Every sixteenth row and column is plenty for a percentile.
+        # Some 128 to 255 rows and columns, evenly spaced, suffice for the percentiles.
         stride = tuple(slice(None, None, max(1, side // 128)) for side in samples.shape[:2])
         low, high = (float(v) for v in np.percentile(samples[stride], (1.0, 99.8)))
         if self._low is None:
@@ -71,8 +70,8 @@ class SampleScaler:
 
 
 def _floats_to_bytes(samples: NDArray[np.floating[Any]]) -> NDArray[np.uint8]:
-    # Finite samples have a finite sum unless it overflows, and then a
-    # second look decides; one pass over the data is the common case.
+    # Finite samples have a finite sum unless it overflows; in that case the samples are checked one
+    # by one. Usually a single pass over the data is enough.
     with np.errstate(invalid='ignore', over='ignore'):
         suspicious = not np.isfinite(samples.sum(dtype=np.float64))
     if suspicious and not np.isfinite(samples).all():
@@ -86,12 +85,12 @@ def to_bgr(pixels: NDArray[np.uint8], code: int | Matrix | None) -> NDArray[np.u
     """Convert pixels to BGR.
 
     Args:
-        pixels: (H, W) or (H, W, C) uint8 array, as the conversion takes it.
-        code: OpenCV conversion or matrix as in `encodings.Encoding`, None for pixels that are
-            BGR already.
+        pixels: (H, W) or (H, W, C) uint8 array, with the channels that the conversion expects.
+        code: OpenCV code or matrix of the conversion, as in `encodings.Encoding`; None if the
+            pixels are BGR already.
 
     Returns:
-        (H, W, 3) uint8 BGR, C-contiguous.
+        (H, W, 3) uint8 BGR array, C-contiguous.
 
     """
     if code is None:

@@ -1,4 +1,4 @@
-"""The node's parameters: declared, checked, offered to ROS, and written down."""
+"""The node's parameters: their declarations, checks, ROS interface and documentation."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""The declared parameters on a ROS node, with a frozen snapshot of their values.
+"""Declares the parameters on a ROS node and keeps a frozen snapshot of their values.
 
-Static parameters are read-only once the node runs. Dynamic ones take effect on
-the next frame: each frame is processed with one frozen `Settings`.
+Static parameters are read-only once the node runs. Dynamic parameters take effect on the next
+frame, since each frame is processed with one frozen `Settings`.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ class NodeParameters:
     """Declares the parameters on a node and keeps a frozen snapshot of them up to date.
 
     Attributes:
-        settings: Values at this moment. Replaced as a whole after each change, so that
-            another thread reads either the old or the new ones.
-        problems: One line for each override that was wrong at start.
-        qos_overrides: Names of the QoS overrides given at start, sorted.
+        settings: Current values. They are replaced as a whole after each change, so that another
+            thread reads either all old or all new values.
+        problems: Descriptions of the overrides that were wrong at start, one line for each.
+        qos_overrides: Names of the QoS overrides that were given at start, sorted.
 
     """
 
@@ -40,14 +40,14 @@ class NodeParameters:
     def __init__(self, node: Node, settings: type[Settings] = Settings) -> None:
         """Declare every parameter.
 
-        rclpy ignores an override that nobody declares, and a wrong type would
-        end the constructor in an exception. So the node must have been made with
-        `automatically_declare_parameters_from_overrides=True`: the overrides are
-        then read, taken back, and declared properly; what is wrong with them is
-        kept in `problems`, for the configure transition to report.
+        rclpy ignores overrides of undeclared parameters, and raises an exception in the
+        constructor for a wrong type. Therefore the node must have been created with
+        `automatically_declare_parameters_from_overrides=True`. This constructor reads the
+        overrides, undeclares them, and declares all parameters with their descriptors. Errors in
+        the overrides are kept in `problems`, so that the configure transition can report them.
 
         Args:
-            node: Node to declare the parameters on.
+            node: Node on which the parameters are declared.
             settings: Class whose fields declare the parameters.
 
         """
@@ -60,8 +60,8 @@ class NodeParameters:
             if name not in BUILT_IN
         }
         for name in overrides:
-            # The QoS ones too: rclpy declares them again, read-only, with the
-            # topic that they belong to.
+            # QoS overrides are undeclared as well: rclpy declares them again, read-only, together
+            # with the topic that they belong to.
             node.undeclare_parameter(name)
         values, self.problems = find_problems(overrides, self._parameters)
         self.qos_overrides = sorted(name for name in overrides if name.startswith(QOS_PREFIX))
@@ -85,7 +85,7 @@ class NodeParameters:
         return self._class(**values)
 
     def _convert(self, parameters: list[Parameter[Any]]) -> list[Parameter[Any]]:
-        """Give values the type that rclpy insists on, where nothing is lost by it."""
+        """Convert values to the type that rclpy requires if nothing is lost by it."""
         converted: list[Parameter[Any]] = []
         for parameter in parameters:
             declared = self._parameters.get(parameter.name)
@@ -93,9 +93,9 @@ class NodeParameters:
                 try:
                     value = _to_ros(declared.convert(parameter.value))
                 except ValueError:
-                    pass  # refused later, with rclpy's or our reason
+                    pass  # Refused later, with a reason from rclpy or from `_validate`.
                 else:
-                    # The type by the default: an empty list does not tell its own.
+                    # The default determines the type, since an empty list does not show its own.
                     kind = Parameter.Type.from_parameter_value(_to_ros(declared.default))
                     parameter = Parameter(parameter.name, kind, value)
             converted.append(parameter)
@@ -116,14 +116,14 @@ class NodeParameters:
     def explain(
         self, parameters: list[Parameter[Any]], result: SetParametersResult
     ) -> SetParametersResult:
-        """Put our reason in place of rclpy's, which names types by numbers: '2' for integer.
+        """Replace rclpy's reason, which names types by numbers, such as '2' for integer.
 
         Args:
             parameters: Parameters that were to be set.
             result: Result of rclpy.
 
         Returns:
-            The same result, with our reason where a value was of the wrong type.
+            The same result, with the reason of this package's check if a value has the wrong type.
 
         """
         if result.reason.startswith('Wrong parameter type'):
@@ -134,12 +134,12 @@ class NodeParameters:
 
     def _apply(self, parameters: list[Parameter[Any]]) -> None:
         if any(parameter.name in self._parameters for parameter in parameters):
-            # One assignment: a worker reads either the old or the new snapshot.
+            # A single assignment, so that a worker reads either the old or the new snapshot.
             self.settings = self._snapshot()
 
 
 def descriptor(declared: Declaration) -> ParameterDescriptor:
-    """Descriptor for rclpy: description, range, and whether the parameter is read-only."""
+    """Return rclpy's descriptor of a parameter: description, range, whether it is read-only."""
     found = ParameterDescriptor(
         name=declared.name,
         description=declared.description,

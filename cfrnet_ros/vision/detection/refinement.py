@@ -1,4 +1,4 @@
-"""A second look at each face: landmarks that turn with it."""
+"""Refines the landmarks of each face in a second look, so that they turn with the head."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from cfrnet_ros.vision.restoration.align import align_face
+from cfrnet_ros.vision.preprocessing.align import align_face
 from cfrnet_ros.vision.types import Face
 
-#: Side in pixels and margin of the upright crop that the detector looks at again. A
-#: multiple of 32, and a face of about 70 px, which YuNet knows best.
+#: Side in pixels and margin of the upright crop in which the detector looks for the face again:
+#: a multiple of 32, and a face of about 70 px, the size that YuNet handles best.
 LOOK_SIZE, LOOK_MARGIN = 128, 1.6
 
-#: Lowest score in that crop: a face is known to be there.
+#: Lowest score in that crop; low, because a face is known to be there.
 LOOK_THRESHOLD = 0.3
 
-#: Farthest that the landmarks' centre may move, as a fraction of their extent.
+#: Farthest that the centre of the landmarks may move, as a fraction of their extent.
 MAX_MOVE = 0.5
 
 _MIRROR = [1, 0, 2, 4, 3]
@@ -30,23 +30,23 @@ def refine_landmarks(
     landmarks: NDArray[np.float32],
     passes: int,
 ) -> NDArray[np.float32]:
-    """Look at a face again, upright and at one size, and at its mirror image.
+    """Detect a face again, upright and at a fixed size, and in its mirror image.
 
-    YuNet draws the landmarks of a tilted head too level and, in the 8-bit file, off to
-    one side. An upright crop takes away most of the tilt, each pass more; the mean with
-    the mirror image takes away the side. On the photographs of drivers and webcam
-    frames used for development, landmarks of the same face in a frame turned by 15
-    degrees differed by 15 % of the distance of the eyes without, and by 7 % with two
-    passes.
+    YuNet places the landmarks of a tilted head too level and, in the 8-bit file, off to one
+    side. An upright crop removes most of the tilt, more with each pass; the mean with the
+    mirror image removes the offset to the side. On the photographs of drivers and webcam
+    frames used for development, the landmarks of a face in a frame turned by 15 degrees
+    differed from those in the original frame by 15 % of the distance of the eyes without this
+    function, and by 7 % with two passes.
 
     Args:
-        find: detector, from a (N, N, 3) uint8 image and a score threshold to faces.
+        find: Detector; a function from a (N, N, 3) uint8 image and a score threshold to faces.
         bgr: (H, W, 3) uint8 frame.
         landmarks: (5, 2) float32 first estimate, in pixels of the frame.
-        passes: how often, 0 or above.
+        passes: Number of passes, 0 or above.
 
     Returns:
-        (5, 2) float32 landmarks, the first estimate where the second look fails.
+        (5, 2) float32 landmarks; the first estimate if no face is found again.
 
     """
     current = landmarks
@@ -75,7 +75,7 @@ def refine_landmarks(
 
 
 def _central(faces: list[Face]) -> NDArray[np.float64] | None:
-    """Landmarks of the face nearest to the middle of the crop, (5, 2) float64."""
+    """Return the (5, 2) float64 landmarks of the face nearest to the centre of the crop."""
     middle = (LOOK_SIZE - 1) / 2
     if not faces:
         return None

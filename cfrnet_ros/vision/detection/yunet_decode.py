@@ -1,4 +1,4 @@
-"""From YuNet's twelve output maps to boxes, landmarks and scores."""
+"""Decodes YuNet's twelve output maps into boxes, landmarks and scores."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-#: Pixels of the input per cell of the three output levels.
+#: Pixels of the input per cell in each of the three output levels.
 STRIDES = (8, 16, 32)
 
-#: Values per cell of the four kinds of output.
+#: Number of values per cell in each of the four kinds of output.
 CHANNELS = {'cls': 1, 'obj': 1, 'bbox': 4, 'kps': 10}
 
-#: Names of the outputs by which a YuNet file is recognised.
+#: Names of the outputs; a file with these outputs is taken for a YuNet.
 OUTPUTS = tuple(f'{kind}_{stride}' for kind in ('cls', 'obj', 'bbox', 'kps') for stride in STRIDES)
 
 
 @lru_cache(maxsize=16)
 def _cells(height: int, width: int, stride: int) -> NDArray[np.float32]:
-    """Column and row of every cell of a level, (cells, 2) float32."""
+    """Return the column and row of every cell of a level, (cells, 2) float32."""
     rows, columns = np.mgrid[: height // stride, : width // stride]
     return np.stack([columns.ravel(), rows.ravel()], axis=1).astype(np.float32)
 
@@ -31,15 +31,16 @@ def decode(
 ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
     """Decode the cells whose score reaches a threshold.
 
-    Formulas after OpenCV's `FaceDetectorYNImpl::postProcess` (modules/objdetect/src/
-    face_detect.cpp): score = sqrt(cls * obj); centre = (cell + offset) * stride;
-    size = exp(value) * stride; landmark = (cell + offset) * stride.
+    The formulas are those of OpenCV's `FaceDetectorYNImpl::postProcess`
+    (modules/objdetect/src/face_detect.cpp): score = sqrt(cls * obj);
+    centre = (cell + offset) * stride; size = exp(value) * stride;
+    landmark = (cell + offset) * stride.
 
     Args:
-        outputs: the twelve maps by name, each (1, cells, channels) float32.
-        height: height of the network's input in pixels.
-        width: width of the network's input in pixels.
-        threshold: lowest score kept, 0..1.
+        outputs: Twelve maps by name, each (1, cells, channels) float32.
+        height: Height of the network's input in pixels.
+        width: Width of the network's input in pixels.
+        threshold: Lowest score of a face, 0..1.
 
     Returns:
         (n, 4) boxes as left, top, right, bottom and (n, 5, 2) landmarks, both in pixels
@@ -55,7 +56,7 @@ def decode(
         cell = _cells(height, width, stride)[kept]
         box = outputs[f'bbox_{stride}'].reshape(-1, 4)[kept]
         centre = (cell + box[:, :2]) * stride
-        # Above e^8 strides a box is larger than any frame: damaged output, not a face.
+        # A box above e^8 strides is larger than any frame: the output is damaged.
         half = np.exp(np.minimum(box[:, 2:], 8.0)) * (stride / 2)
         points = outputs[f'kps_{stride}'].reshape(-1, 5, 2)[kept]
         boxes.append(np.hstack([centre - half, centre + half]))
@@ -71,12 +72,13 @@ def decode(
 def suppress(
     boxes: NDArray[np.float32], scores: NDArray[np.float32], overlap: float
 ) -> NDArray[np.intp]:
-    """Keep the best of boxes that overlap (greedy non-maximum suppression).
+    """Keep the best of several overlapping boxes (greedy non-maximum suppression).
 
     Args:
-        boxes: (n, 4) float32, left, top, right, bottom.
-        scores: (n,) float32.
-        overlap: intersection over union above which the weaker box goes, 0..1.
+        boxes: (n, 4) float32 left, top, right, bottom.
+        scores: (n,) float32 scores.
+        overlap: Intersection over union above which the box with the lower score is dropped,
+            0..1.
 
     Returns:
         Indices of the kept boxes.

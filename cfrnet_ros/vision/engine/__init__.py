@@ -1,1 +1,1 @@
-"""Model files: finding them, their cards, and running them with ONNX Runtime."""
+"""Model files: finding them, reading their cards, and running them with ONNX Runtime."""

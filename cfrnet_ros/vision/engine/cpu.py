@@ -1,4 +1,4 @@
-"""What kind of CPU this is, as far as 8-bit arithmetic depends on it."""
+"""Describes the CPU as far as 8-bit arithmetic depends on it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import platform
 from functools import lru_cache
 from pathlib import Path
 
-#: Flags of the Linux kernel for instructions that add products of bytes in 32 bits.
+#: Flags of the Linux kernel for instructions that add up products of bytes in 32 bits.
 _DOT_PRODUCTS = {
     'avx512_vnni': 'AVX-512 VNNI',
     'avx_vnni': 'AVX-VNNI',
@@ -19,11 +19,11 @@ def cpu_kind(cpuinfo: Path = Path('/proc/cpuinfo')) -> str:
     """Describe the CPU's instructions for 8-bit products.
 
     Args:
-        cpuinfo: The Linux kernel's description of the CPU.
+        cpuinfo: Path of the Linux kernel's description of the CPU.
 
     Returns:
-        Text such as 'x86_64 with AVX-512 VNNI' or 'x86_64 without VNNI'; the architecture alone
-        where the kernel says nothing.
+        Text such as 'x86_64 with AVX-512 VNNI' or 'x86_64 without VNNI'; only the architecture
+        if the kernel gives no description.
 
     """
     machine = platform.machine()
@@ -31,7 +31,7 @@ def cpu_kind(cpuinfo: Path = Path('/proc/cpuinfo')) -> str:
         lines = cpuinfo.read_text(encoding='utf-8', errors='replace').splitlines()
     except OSError:
         return machine
-    # x86 calls them flags, Arm calls them features.
+    # The kernel calls them flags on x86 and Features on Arm.
     listed = [line.split(':', 1)[1] for line in lines if line.startswith(('flags', 'Features'))]
     if not listed:
         return machine

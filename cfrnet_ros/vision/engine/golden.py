@@ -1,8 +1,8 @@
-"""Golden crops: inputs of a model, and what its FP32 file makes of them where it is right.
+"""Golden crops: inputs of a model, and the correct output of its FP32 file for them.
 
-They lie beside the model as one picture without loss: from left to right the input, then a panel
-for each number of cycles that the card names. Every panel is a square of the model's size, in which
-four small faces stand side by side, so that one run of the network restores all four.
+They are stored beside the model as one lossless picture: from left to right the input, then a panel
+for each number of cycles that the card lists. Every panel is a square of the model's size and holds
+four small faces side by side, so that one run of the network restores all four.
 """
 
 from __future__ import annotations
@@ -23,19 +23,19 @@ from cfrnet_ros.vision.types import MAX_CYCLES
 #: Ending of the picture's name, after the name of the network.
 SUFFIX = '.golden.png'
 
-#: Description that states everything, shown in error messages.
+#: Complete description in a card, shown in error messages.
 EXAMPLE = '{"file": "restorer.golden.png", "sha256": "...", "cycles": [1, 3], "limit_db": 42.0}'
 
 
 @dataclass(frozen=True)
 class GoldenCrops:
-    """What an engine is compared with.
+    """Golden crops of a model: input, expected outputs and limit.
 
     Attributes:
-        crop: (N, N, 3) uint8 BGR input, N being the model's size.
-        expected: (N, N, 3) uint8 BGR output of the FP32 file, by number of cycles.
+        crop: (N, N, 3) uint8 BGR input, where N is the model's size.
+        expected: (N, N, 3) uint8 BGR outputs of the FP32 file, by number of cycles.
         limit_db: Smallest PSNR in dB between an engine's output and the expected one at which the
-            engine is believed.
+            engine is trusted.
 
     """
 
@@ -45,17 +45,17 @@ class GoldenCrops:
 
 
 def load_golden(card: ModelCard) -> GoldenCrops | None:
-    """Load the golden crops that a card names.
+    """Load the golden crops that a card describes.
 
     Args:
         card: Card of the model, at the model's own size.
 
     Returns:
-        The crops, or None where the card names none.
+        Golden crops, or None if the card describes none.
 
     Raises:
-        ModelError: The card's description is incomplete, or the picture is missing, has another
-            digest than the card says, or does not have as many panels as the card names.
+        ModelError: The card's description is incomplete, or the picture is missing, has a digest
+            other than the card's, or does not have as many panels as the card requires.
 
     """
     if not card.golden:
@@ -90,7 +90,7 @@ def load_golden(card: ModelCard) -> GoldenCrops | None:
 
 
 def _described(stated: Mapping[str, Any], where: str) -> tuple[list[int], float]:
-    """Return the numbers of cycles and the limit that a card states, after checking it."""
+    """Check a card's description; return its numbers of cycles and its limit."""
     types: dict[str, Any] = {'file': str, 'sha256': str, 'cycles': list, 'limit_db': (int, float)}
     if any(not isinstance(stated.get(key), kind) for key, kind in types.items()):
         raise ModelError(f'{where}: the card must describe them like {EXAMPLE}, not {stated}')

@@ -1,4 +1,4 @@
-"""The model card: what a restorer's file cannot be guessed from, kept beside the weights."""
+"""Model card: facts about a restorer that its file does not contain, kept beside the weights."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ import onnxruntime as ort
 from numpy.typing import NDArray
 
 from cfrnet_ros.vision.errors import ModelError
-from cfrnet_ros.vision.restoration.align import FFHQ_TEMPLATE
+from cfrnet_ros.vision.preprocessing.align import FFHQ_TEMPLATE
 
 #: Prefix of the card's keys among the metadata of an ONNX file.
 METADATA_PREFIX = 'cfrnet.'
 
-#: A card that states everything that matters, shown in error messages.
+#: Card with every fact that matters, shown in error messages.
 EXAMPLE = (
     '{"size": 512, "dtype": "float32", "value_range": [-1, 1], "layout": "NCHW", '
     '"colour": "RGB", "iterative": false}'
@@ -46,29 +46,30 @@ _KNOWN = {
 
 @dataclass(frozen=True)
 class ModelCard:
-    """What the rest of the program must know about a restorer.
+    """Facts about a restorer that the rest of the program needs.
 
     Attributes:
-        name: what people call the model.
-        file: path of the ONNX file.
-        size: side N of the square input and output, in pixels.
-        dtype: 'float32' or 'uint8', of input and output.
-        value_range: values that stand for black and white.
-        layout: 'NCHW' or 'NHWC'; the batch is 1.
-        colour: 'RGB' or 'BGR', order of the channels.
-        template: (5, 2) float64, where the landmarks lie in an aligned crop, as
-            fractions of its side (see `align.similarity_transform`).
-        iterative: whether the output may be fed back as the next input.
-        expose: whether the model was trained on faces that `exposure.expose_face` had
-            brightened, and is to be fed such ones; false if the card does not say.
-        precision: 'fp32' or 'int8', for information.
-        licence: of the weights, or '' when not stated.
-        sha256: hexadecimal digest of the ONNX file.
-        golden: Description of the golden crops, see `golden.load_golden`; empty if the card has
-            none.
-        training: of which run the weights are, free form.
-        extra: everything else that the card holds.
-        assumed: what neither card nor file states and was assumed; to be logged.
+        name: Name of the model, for messages.
+        file: Path of the ONNX file.
+        size: Side N of the square input and output, in pixels.
+        dtype: Data type of input and output, 'float32' or 'uint8'.
+        value_range: Values of black and of white.
+        layout: Memory layout, 'NCHW' or 'NHWC'; the batch is 1.
+        colour: Order of the channels, 'RGB' or 'BGR'.
+        template: (5, 2) float64 positions of the landmarks in an aligned crop, as fractions
+            of its side; the target of `align.similarity_transform`.
+        iterative: Whether the output may be fed back as the next input.
+        expose: Whether the model was trained on faces that `exposure.expose_face` had
+            brightened, and expects such faces; False if the card does not state it.
+        precision: Precision of the weights, 'fp32' or 'int8', for information.
+        licence: Licence of the weights, or '' if the card does not state it.
+        sha256: Hexadecimal digest of the ONNX file.
+        golden: Description of the golden crops that `golden.load_golden` reads; empty if the
+            card has none.
+        training: Description of the training run of the weights, in free form.
+        extra: Other entries of the card.
+        assumed: Facts that neither card nor file states and that were assumed; the node logs
+            them.
 
     """
 
@@ -92,37 +93,38 @@ class ModelCard:
 
     @property
     def channels_first(self) -> bool:
-        """Whether an image is (3, N, N) to the model, else (N, N, 3)."""
+        """Whether the model's image has the shape (3, N, N); otherwise it has (N, N, 3)."""
         return self.layout == 'NCHW'
 
     @property
     def channel_axis(self) -> int:
-        """Of one image, without the batch."""
+        """Index of the channel axis in one image, without the batch."""
         return 0 if self.channels_first else 2
 
 
 def card_path(model: str | Path) -> Path:
-    """Path of the card of a model: the same name, ending in `.json`."""
+    """Return the path of a model's card: the same name, with the ending `.json`."""
     return Path(model).with_suffix('.json')
 
 
 def load_card(model: str | Path) -> ModelCard:
     """Describe a restorer from its card, its metadata and its inputs and outputs.
 
-    The JSON file beside the model wins over metadata in the ONNX file (keys prefixed
-    `cfrnet.`, values in JSON), and that over what the graph shows. What is left is
-    assumed (range 0..1, RGB, FFHQ landmarks, one application) and listed in `assumed`.
+    The JSON file beside the model takes precedence over metadata in the ONNX file (keys with
+    the prefix `cfrnet.`, values in JSON), and the metadata over what the graph shows.
+    Missing facts are assumed (range 0..1, RGB, FFHQ landmarks, one application) and listed in
+    `assumed`.
 
     Args:
-        model: path of the ONNX file.
+        model: Path of the ONNX file.
 
     Returns:
-        The card.
+        Card of the model.
 
     Raises:
-        ModelError: a file is missing or unreadable, the digest in the card is not
-            that of the file, the card contradicts the graph or itself, or the model
-            is not one square three-channel image in and one out.
+        ModelError: A file is missing or unreadable, the digest in the card is not that of the
+            file, the card contradicts the graph or itself, or the model does not have one
+            square three-channel image as its input and one as its output.
 
     """
     path = Path(model)
@@ -147,7 +149,7 @@ def load_card(model: str | Path) -> ModelCard:
     values = {**graph, **values}
     if 'size' not in values or 'layout' not in values:
         raise ModelError(
-            f"'{path}' leaves the size of its image open; state it in {card_path(path)}, "
+            f"'{path}' does not fix the size of its image; state it in {card_path(path)}, "
             f'for example {EXAMPLE}'
         )
     assumed = _fill_in(values)
@@ -177,7 +179,7 @@ def _read_json(path: Path) -> dict[str, Any]:
 
 
 def _inspect(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Read what the ONNX file itself shows: facts of its graph, and its metadata."""
+    """Return what the ONNX file itself shows: facts of its graph, and its metadata."""
     settings = ort.SessionOptions()
     settings.log_severity_level = 4
     settings.intra_op_num_threads = 1
@@ -198,7 +200,8 @@ def _inspect(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
         )
     if inputs[0].type not in _DTYPES:
         raise ModelError(
-            f"'{path}' takes {inputs[0].type}; only float32 and uint8 are supported, export it so"
+            f"'{path}' has an input of {inputs[0].type}; only float32 and uint8 are supported:"
+            f' export the model with one of them'
         )
     graph: dict[str, Any] = {'dtype': _DTYPES[inputs[0].type]}
     shape = inputs[0].shape
@@ -224,15 +227,15 @@ def _inspect(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
             try:
                 metadata[key[len(METADATA_PREFIX) :]] = json.loads(text)
             except ValueError:
-                # Plain words need no quotes there.
+                # Plain words need no quotes in the metadata.
                 metadata[key[len(METADATA_PREFIX) :]] = text
-    # A file cannot hold its own digest.
+    # A file cannot contain its own digest.
     metadata.pop('sha256', None)
     return graph, metadata
 
 
 def _fill_in(values: dict[str, Any]) -> tuple[str, ...]:
-    """Complete the values with assumptions, in place; return those in words."""
+    """Add assumed values for missing ones, in place; return the assumptions in words."""
     assumed = []
     if 'value_range' not in values:
         values['value_range'] = [0, 255] if values.get('dtype') == 'uint8' else [0, 1]

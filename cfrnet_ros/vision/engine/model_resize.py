@@ -1,4 +1,4 @@
-"""A restorer of one size, run at another: rewriting the shapes of a fully convolutional file."""
+"""Runs a restorer at another size than its own, by rewriting the shapes in its file."""
 
 from __future__ import annotations
 
@@ -14,34 +14,35 @@ except ImportError:  # the restorer then works at the file's own size
 
 from cfrnet_ros.vision.errors import ModelError
 
-#: Operators whose constants may hold sizes: where one has them, other sizes do not fit.
+#: Operators whose constants may hold sizes; a file with such constants works at one size only.
 _SIZED = ('Reshape', 'Expand', 'Slice', 'Gemm', 'MatMul', 'ConstantOfShape', 'Flatten')
 
 
 def resized_model(model: str | Path, size: int, layout: str) -> bytes:
-    """Give a restorer another input and output size.
+    """Return a restorer with another input and output size.
 
-    Convolutions, activations and upsampling by a factor work at any size; the file says one
-    only because accelerators want static shapes. A copy beside each other of 256 and 512
-    would be the same weights twice.
+    Convolutions, activations and upsampling by a factor work at any size; the file fixes one
+    only because accelerators want static shapes. Two copies for 256 and 512 pixels would store
+    the same weights twice.
 
     Args:
-        model: path of the ONNX file, one image in and one of the same size out.
-        size: wanted side of the square image in pixels.
-        layout: 'NCHW' or 'NHWC'.
+        model: Path of the ONNX file, whose input is one image and whose output is one of the same
+            size.
+        size: Wanted side of the square image in pixels.
+        layout: Memory layout, 'NCHW' or 'NHWC'.
 
     Returns:
-        The ONNX file's bytes, with static shapes of that size.
+        Bytes of the ONNX file, with static shapes of that size.
 
     Raises:
-        ModelError: the Python package onnx is not installed, the file cannot be read, or
-            it holds an operator or a constant that is made for one size.
+        ModelError: The Python package onnx is not installed, the file cannot be read, or it has
+            an operator or a constant that works at one size only.
 
     """
     remedy = "set crop_size to 0 for the model's own size, or export the model at that size"
     if onnx is None:
         raise ModelError(
-            f"'{model}' is of another size than {size}, and adapting it needs the Python package"
+            f"'{model}' has another size than {size}, and adapting it needs the Python package"
             f' onnx: pip install onnx, or {remedy}'
         )
     try:
@@ -50,12 +51,13 @@ def resized_model(model: str | Path, size: int, layout: str) -> bytes:
         raise ModelError(f"'{model}' cannot be read as ONNX: {error}; {remedy}") from error
     graph = proto.graph
     for node in graph.node:
-        # The fourth input of Resize is a size in pixels, the third a factor.
+        # The fourth input of Resize is a size in pixels, the third is a factor.
         by_pixels = node.op_type == 'Resize' and len(node.input) > 3 and node.input[3]
         if node.op_type in _SIZED or by_pixels:
             raise ModelError(
-                f"'{model}' cannot be run at {size} pixels: its operator {node.op_type} is made for"
-                f' one size; {remedy}'
+                f"'{model}' cannot be run at {size} pixels: its operator {node.op_type} works at"
+                f' one'
+                f' size only; {remedy}'
             )
     sides = (2, 3) if layout == 'NCHW' else (1, 2)
     constants = {item.name for item in graph.initializer}
@@ -63,15 +65,17 @@ def resized_model(model: str | Path, size: int, layout: str) -> bytes:
     for value in [*images, *graph.output]:
         dims = value.type.tensor_type.shape.dim
         if len(dims) != 4:
-            raise ModelError(f"'{model}' is not one image in and one image out; {remedy}")
+            raise ModelError(
+                f"'{model}' does not have one image as input and one as output; {remedy}"
+            )
         own = dims[sides[0]].dim_value
         for axis in sides:
             dims[axis].dim_value = size
     for name in _added(graph) & constants:
         if not _repeat(graph, name, size, own):
             raise ModelError(
-                f"'{model}' cannot be run at {size} pixels: its constant {name} is made for one"
-                f' size; {remedy}'
+                f"'{model}' cannot be run at {size} pixels: its constant {name} fits one size"
+                f' only; {remedy}'
             )
     # Shapes that were inferred for the old size would contradict the new one.
     del graph.value_info[:]
@@ -79,7 +83,7 @@ def resized_model(model: str | Path, size: int, layout: str) -> bytes:
 
 
 def _added(graph: Any) -> set[str]:
-    """Names of what additions add, and of what is dequantised for them."""
+    """Return the names of the inputs of additions, and of the constants dequantised for them."""
     added = {name for node in graph.node if node.op_type == 'Add' for name in node.input}
     stored = {
         node.input[0]
@@ -90,16 +94,16 @@ def _added(graph: Any) -> set[str]:
 
 
 def _repeat(graph: Any, name: str, size: int, own: int) -> bool:
-    """Bring a constant to another size if it is the same in every 2x2, as the plain CNN's masks.
+    """Adapt a constant to another size if it repeats in every 2x2, as the plain CNN's masks do.
 
     Args:
-        graph: changed in place.
-        name: of the constant; ONNX's convolutions and enlargements have the channels first.
-        size: wanted side of the image in pixels.
-        own: side of the image for which the constant was made.
+        graph: ONNX graph, changed in place.
+        name: Name of the constant; in ONNX's convolutions and resizes the channels come first.
+        size: Wanted side of the image in pixels.
+        own: Side in pixels of the image for which the constant was made.
 
     Returns:
-        Whether it fits now.
+        Whether the constant fits the wanted size now.
 
     """
     stored = next(item for item in graph.initializer if item.name == name)

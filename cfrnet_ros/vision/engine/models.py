@@ -1,58 +1,54 @@
-"""The models that are shipped with the package, and how a parameter names one."""
+"""Finds the models that are shipped with the package by the values of the parameter `model`."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from cfrnet_ros.vision.engine.providers import NAMES
 from cfrnet_ros.vision.errors import ModelError
 
-#: Where the shipped ONNX files and their cards are.
+#: Folder of the shipped ONNX files and their cards.
 MODEL_DIR = Path(__file__).resolve().parents[2] / 'models'
 
-#: What names the networks that ship in the precision that suits the provider, and what
-#: their files' names begin with.
+#: Parameter values that stand for a shipped network in the precision that suits the provider,
+#: and the beginnings of the names of its files.
 FAMILIES = {'auto': 'cfrnet_256', 'plain': 'cfrnet_plain_256'}
 
-_PRECISIONS = ('fp32', 'int8')
-
-#: Providers that run float faster than, or as fast as, quantised operators with
-#: explicit scales, or that cannot take those at all.
-_FLOAT_PROVIDERS = ('tensorrt', 'cuda', 'coreml')
+#: Precisions in which the networks ship.
+PRECISIONS = ('fp32', 'int8')
 
 
 def shipped_models() -> dict[str, Path]:
-    """List the restorers that came with the package.
+    """List the restorers that are shipped with the package.
 
     Returns:
-        Name (the file's stem, for instance 'cfrnet_256_int8') to path, sorted by name.
+        Paths by name (the file's stem, for instance 'cfrnet_256_int8'), sorted by name.
 
     """
     return {path.stem: path for path in sorted(MODEL_DIR.glob('*.onnx'))}
 
 
-def resolve_model(name_or_path: str, provider: str = 'cpu') -> Path:
-    """Find the file that a `model` parameter means.
+def resolve_model(name_or_path: str, preferred: str = 'int8') -> Path:
+    """Find the file that a value of the parameter `model` stands for.
 
     Args:
-        name_or_path: 'auto' (INT8 where the provider gains from it, else FP32), 'fp32' or
-            'int8', of the main network; 'plain', 'plain_fp32' or 'plain_int8', the same of
-            the network without skip connections; the name of a shipped model; or the path
-            of any ONNX file (`~` allowed).
-        provider: short name of the provider that is to run it (see `providers.NAMES`).
+        name_or_path: 'auto' (the preferred precision), 'fp32' or 'int8' for the main network;
+            'plain', 'plain_fp32' or 'plain_int8' for the network without skip connections; the
+            name of a shipped model; or the path of any ONNX file (`~` is allowed).
+        preferred: Precision that suits the provider that will run the model, one of `PRECISIONS`;
+            see `provider_records.Provider.precision`.
 
     Returns:
         Path of an existing file.
 
     Raises:
-        ModelError: there is no such model; the message lists those there are.
+        ModelError: The model does not exist; the message lists those that do.
 
     """
-    if provider not in NAMES:
-        raise ValueError(f"unknown provider '{provider}'; known are: {', '.join(NAMES)}")
+    if preferred not in PRECISIONS:
+        raise ValueError(f"preferred must be one of {', '.join(PRECISIONS)}, not '{preferred}'")
     shipped = shipped_models()
     wanted = name_or_path.strip()
-    for name in (wanted, *_stems(wanted, provider)):
+    for name in (wanted, *_stems(wanted, preferred)):
         if name in shipped:
             return shipped[name]
     path = Path(wanted).expanduser()
@@ -60,36 +56,36 @@ def resolve_model(name_or_path: str, provider: str = 'cpu') -> Path:
         return path
     raise ModelError(
         f"there is no model '{name_or_path}'; give auto, fp32, int8, plain, plain_fp32, "
-        'plain_int8, the path of an ONNX file, or one of the shipped: '
+        'plain_int8, the path of an ONNX file, or one of the shipped models: '
         f'{", ".join(shipped) or "none (the installation is incomplete)"}'
     )
 
 
 def alternatives(model: Path) -> tuple[Path, ...]:
-    """List the files with the same network in another precision.
+    """List the files of the same network in other precisions.
 
     Args:
         model: Path of a model; only a shipped one has alternatives.
 
     Returns:
-        Paths of shipped models, in the order in which they are to be tried.
+        Paths of shipped models, in the order in which to try them.
 
     """
     shipped = shipped_models()
     if shipped.get(model.stem) != model:
         return ()
     stem = model.stem.rpartition('_')[0]
-    names = (f'{stem}_{precision}' for precision in _PRECISIONS)
+    names = (f'{stem}_{precision}' for precision in PRECISIONS)
     return tuple(shipped[name] for name in names if name in shipped and name != model.stem)
 
 
-def _stems(wanted: str, provider: str) -> list[str]:
-    """Names of the shipped files that a short name can mean, the preferred one first."""
-    preferred = _PRECISIONS if provider in _FLOAT_PROVIDERS else _PRECISIONS[::-1]
+def _stems(wanted: str, preferred: str) -> list[str]:
+    """Return the names of the files that a short name can stand for, the preferred one first."""
+    ordered = sorted(PRECISIONS, key=lambda precision: precision != preferred)
     for family, stem in FAMILIES.items():
         if wanted == family:
-            return [f'{stem}_{precision}' for precision in preferred]
-        for precision in _PRECISIONS:
+            return [f'{stem}_{precision}' for precision in ordered]
+        for precision in PRECISIONS:
             if wanted == (precision if family == 'auto' else f'{family}_{precision}'):
                 return [f'{stem}_{precision}']
     return []

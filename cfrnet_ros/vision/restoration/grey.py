@@ -1,7 +1,7 @@
-"""Faces without colour, of infrared and other grey cameras, come out without colour.
+"""Keeps the faces of infrared and other grey cameras without colour.
 
-A network that has seen many faces knows what colour lips and irises are, and begins to paint them
-where nothing was recorded: by the third cycle an infrared face had blue eyes.
+A network that has been trained on many faces knows the colours of lips and irises and begins to add
+them where none were recorded: by the third cycle an infrared face had blue eyes.
 """
 
 from __future__ import annotations
@@ -10,16 +10,16 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-#: Levels of 255 that the channels of a grey picture may differ by: rounding, and what coding
-#: its empty chroma adds.
+#: Levels of 255 by which the channels of a grey picture may differ, because of rounding and of
+#: the coding of its empty chroma.
 GREY_LEVELS = 2
 
 
 def is_grey(crop: NDArray[np.uint8]) -> bool:
-    """Tell whether a picture has no colour.
+    """Return whether a picture has no colour.
 
     Args:
-        crop: (H, W, 3) uint8.
+        crop: (H, W, 3) uint8 picture.
 
     """
     blue, green, red = cv2.split(crop)
@@ -33,8 +33,8 @@ def take_colour_away(image: NDArray[np.generic], axis: int) -> None:
     """Replace the channels of an image by their mean, in place.
 
     Args:
-        image: with three channels along the axis; integers are rounded.
-        axis: of the channels.
+        image: Image with three channels along the axis; integers are rounded.
+        axis: Index of the channel axis.
 
     """
     planes = np.moveaxis(image, axis, 0)

@@ -1,4 +1,4 @@
-"""The restorer: one ONNX session, applied k times to its own output."""
+"""The restorer: one ONNX session that is applied k times to its own output."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ from numpy.typing import NDArray
 
 from cfrnet_ros.vision.engine.model_card import ModelCard, load_card
 from cfrnet_ros.vision.engine.model_resize import resized_model
-from cfrnet_ros.vision.engine.providers import EngineSession, ProviderChoice, create_session
+from cfrnet_ros.vision.engine.providers import ProviderChoice
+from cfrnet_ros.vision.engine.sessions import EngineSession, create_session
 from cfrnet_ros.vision.errors import ModelError
-from cfrnet_ros.vision.restoration.exposure import expose_face
+from cfrnet_ros.vision.preprocessing.exposure import expose_face
 from cfrnet_ros.vision.restoration.grey import is_grey, take_colour_away
 from cfrnet_ros.vision.types import MAX_CYCLES, Restoration
 
@@ -27,7 +28,7 @@ class Cycle:
     """One application of the network.
 
     Attributes:
-        number: Place of the cycle in its sequence, from 1.
+        number: Number of the cycle in its sequence, from 1.
         milliseconds: Duration of the application.
         residual: Mean absolute change of the image as a fraction of the value range, 0..1.
         crop: Function that returns a copy of the cycle's output, (N, N, 3) uint8 BGR. It may be
@@ -47,8 +48,8 @@ class Restorer:
     The class is not thread-safe: every call reuses its buffers.
 
     Attributes:
-        card: what the model takes and gives.
-        engine: the session, with the provider asked for and the one in use.
+        card: Card of the model, with the format of its input and output.
+        engine: Session, with the requested and the used provider.
         resized: Whether the model runs at another size than its file's.
 
     """
@@ -63,16 +64,16 @@ class Restorer:
         """Load a model.
 
         Args:
-            model: path of an ONNX file, see `models.resolve_model`.
-            choice: execution providers, see `providers.choose_providers`.
-            threads: CPU threads, 0 for ONNX Runtime's own choice.
-            size: side of the crops in pixels, where the model's own (0) is not wanted;
-                see `model_resize.resized_model`.
+            model: Path of an ONNX file, as `models.resolve_model` returns it.
+            choice: Execution providers, as `providers.choose_providers` returns them.
+            threads: Number of CPU threads, 0 for ONNX Runtime's own choice.
+            size: Side of the crops in pixels, 0 for the model's own; another size is reached by
+                `model_resize.resized_model`.
 
         Raises:
-            ModelError: the file or its card is missing, damaged or not a restorer, or it
+            ModelError: The file or its card is missing, damaged or not a restorer, or the model
                 cannot be run at that size.
-            ProviderError: no provider of the choice could run it.
+            ProviderError: No provider of the choice could run the model.
 
         """
         self.card = load_card(model)
@@ -85,9 +86,9 @@ class Restorer:
         size = self.card.size
         self._shape = (1, 3, size, size) if self.card.channels_first else (1, size, size, 3)
         self._dtype = np.dtype(self.card.dtype)
-        # A model of bytes takes the camera's pixels as they are: no arithmetic is needed.
+        # A model of bytes takes the camera's pixels unchanged: no arithmetic is needed.
         self._bytes = self._dtype == np.uint8 and self.card.value_range == (0.0, 255.0)
-        # The network reads one and writes the other, then they change places.
+        # The network reads one buffer and writes the other, then they are exchanged.
         self._buffers = [np.zeros(self._shape, self._dtype) for _ in range(2)]
         self._scratch = np.empty((size, size), np.float32)
         self._input = self.engine.session.get_inputs()[0].name
@@ -95,11 +96,11 @@ class Restorer:
         self._binding = self.engine.session.io_binding()
 
     def warm_up(self) -> None:
-        """Run once, so that the first frame does not pay for kernels and memory.
+        """Run the model once, so that the first frame does not wait for kernels and memory.
 
         Raises:
-            ModelError: the model does not run, or gives something else than an image of
-                the size that it takes.
+            ModelError: The model does not run, or its output is not an image of the size of its
+                input.
 
         """
         size = self.card.size
@@ -109,19 +110,19 @@ class Restorer:
         """Restore one aligned crop.
 
         Args:
-            crop: (N, N, 3) uint8 BGR, N being the card's size.
-            cycles: applications, 1..8; a model that is not iterative is applied once.
-            tolerance: stop after a cycle whose residual is below this, 0..1; 0 for never.
+            crop: (N, N, 3) uint8 BGR crop, where N is the card's size.
+            cycles: Largest number of cycles, 1..8; a model that is not iterative is applied once.
+            tolerance: Residual, 0..1, below which no further cycle is applied; 0 for no such limit.
 
         Returns:
-            The restored crop, the cycles used, and of each its time and residual. Where
-            the card asks for it (`expose`) an underexposed crop is brightened first; the
-            first residual counts from there. Of a crop without colour every cycle's output
-            has none.
+            Restored crop, with the number of cycles and the time and residual of each. If the
+            card demands it (`expose`), an underexposed crop is brightened first, and the first
+            residual is relative to the brightened crop. A crop without colour stays without
+            colour in every cycle.
 
         Raises:
-            ValueError: the crop or the number of cycles is not as above.
-            ModelError: the model failed, or gave NaN or infinite values.
+            ValueError: The crop or the number of cycles is not as described above.
+            ModelError: The model failed, or its output has NaN or infinite values.
 
         """
         if not 1 <= cycles <= MAX_CYCLES:
@@ -132,28 +133,28 @@ class Restorer:
         for cycle in self.cycles(crop):
             times.append(cycle.milliseconds)
             residuals.append(cycle.residual)
-            # Below the tolerance further cycles would change less still.
+            # After a residual below the tolerance, further cycles would change even less.
             if cycle.number == used or cycle.residual < tolerance:
                 break
         return Restoration(cycle.crop(), len(times), tuple(times), tuple(residuals))
 
     def cycles(self, crop: NDArray[np.uint8]) -> Iterator[Cycle]:
-        """Apply the network to one aligned crop again and again, without end.
+        """Apply the network to one aligned crop repeatedly, without end.
 
-        A cycle is computed when it is asked for. What is fed back is the network's own output, not
-        the rounded picture of it. Where the card asks for it (`expose`), an underexposed crop is
-        brightened first; the first residual counts from there. A crop without colour has outputs
-        without colour.
+        A cycle is computed when it is requested. The network's own output is fed back, not the
+        picture that is rounded from it. If the card demands it (`expose`), an underexposed crop is
+        brightened first, and the first residual is relative to the brightened crop. A crop without
+        colour stays without colour in every cycle.
 
         Args:
-            crop: (N, N, 3) uint8 BGR, N being the card's size.
+            crop: (N, N, 3) uint8 BGR crop, where N is the card's size.
 
         Yields:
-            The cycles, in order.
+            Cycles in order.
 
         Raises:
             ValueError: The crop has another shape or dtype.
-            ModelError: The model failed, or gave NaN or infinite values.
+            ModelError: The model failed, or its output has NaN or infinite values.
 
         """
         size = self.card.size
@@ -162,8 +163,8 @@ class Restorer:
                 f'the crop must be ({size}, {size}, 3) uint8, got {crop.shape} {crop.dtype}'
             )
         source, target = self._buffers
-        # An underexposed face uses a few of the 256 levels: stretched before the network
-        # sees it, it is one noisy face among others, also for 8-bit activations.
+        # An underexposed face uses a few of the 256 levels. Brightened before it reaches the
+        # network, it is an ordinary noisy face, also for 8-bit activations.
         self._write_input(expose_face(crop) if self.card.expose else crop, source)
         grey = is_grey(crop)
         for number in itertools.count(1):
@@ -175,14 +176,14 @@ class Restorer:
             milliseconds = (time.perf_counter() - start) * 1e3
             if not np.isfinite(residual):
                 raise ModelError(
-                    f"'{self.card.file}' gave NaN or infinite values in cycle {number} on "
+                    f"'{self.card.file}' returned NaN or infinite values in cycle {number} on "
                     f'{self.engine.used}; use another provider or precision, or fewer cycles'
                 )
             yield Cycle(number, milliseconds, residual, partial(self._read_output, target))
             source, target = target, source
 
     def _find_output(self) -> str:
-        """Name of the first output that can be an image like the input."""
+        """Return the name of the first output that can be an image like the input."""
         outputs = self.engine.session.get_outputs()
         wanted = 'tensor(float)' if self.card.dtype == 'float32' else 'tensor(uint8)'
         for output in outputs:
@@ -195,14 +196,14 @@ class Restorer:
                 return str(output.name)
         found = ', '.join(f'{output.name} {output.type} {output.shape}' for output in outputs)
         raise ModelError(
-            f"'{self.card.file}' gives no image of the shape that it takes "
+            f"'{self.card.file}' has no output of the shape of its input "
             f'({self.card.dtype} {self._shape}), but: {found}; name a restorer that keeps the size'
         )
 
     def _run(self, source: NDArray[np.generic], target: NDArray[np.generic]) -> None:
         binding = self._binding
         try:
-            # Bound anew each time: a device provider copies the input when it is bound.
+            # Bound again each time, because a device provider copies the input when it is bound.
             # On the CPU binding copies nothing.
             binding.bind_input(
                 self._input, 'cpu', 0, self._dtype.type, self._shape, source.ctypes.data
@@ -218,7 +219,7 @@ class Restorer:
             ) from error
 
     def _residual(self, source: NDArray[np.generic], target: NDArray[np.generic]) -> float:
-        """Mean absolute change as a fraction of the value range; not finite if target is not."""
+        """Return the mean absolute change, 0..1 of the value range; not finite if target is not."""
         low, high = self.card.value_range
         flat = [np.asarray(part, self._dtype).reshape(-1) for part in (target, source)]
         # Bytes are subtracted and summed as integers.
@@ -226,7 +227,7 @@ class Restorer:
         return float(total) / source.size / abs(high - low)
 
     def _channels(self, buffer: NDArray[np.generic]) -> list[NDArray[np.generic]]:
-        """Three (N, N) views of a buffer, in the order blue, green, red."""
+        """Return three (N, N) views of a buffer, in the order blue, green, red."""
         image = buffer[0]
         planes = [image[i] if self.card.channels_first else image[..., i] for i in range(3)]
         return planes[::-1] if self.card.colour == 'RGB' else planes
@@ -261,7 +262,7 @@ class Restorer:
     def _copy_bytes(
         self, source: NDArray[np.generic], target: NDArray[np.generic], *, to_model: bool
     ) -> None:
-        """Copy an image once between BGR pixels and what the model of bytes has."""
+        """Copy an image once between BGR pixels and the layout of a model of bytes."""
         if self.card.channels_first:
             axes = (2, 0, 1) if to_model else (1, 2, 0)
             channels = 2 if to_model else 0

@@ -1,4 +1,4 @@
-"""Restorations of faces that have not changed, used again."""
+"""Reuses the restorations of faces that have not changed."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-#: Cells across and down that two crops are compared in. At eight pixels a cell of a
-#: 256-pixel crop the camera's noise is mostly averaged out while an eyelid still covers
-#: several; the mean over the whole crop would not notice a blink.
+#: Number of cells across and down in which two crops are compared. At eight pixels per cell of a
+#: 256-pixel crop the camera's noise is mostly averaged out, while an eyelid still covers several
+#: cells; the mean over the whole crop would not notice a blink.
 CELLS = 32
 
 T = TypeVar('T')
@@ -26,10 +26,10 @@ class _Entry(Generic[T]):
 
 
 class RestorationCache(Generic[T]):
-    """Keeps for each track the latest result and the crop that it was made of.
+    """Keeps for each track the latest result and the crop from which it was made.
 
-    A crop is always compared with that crop and not with the frame before, so that slow
-    changes do not creep through. Not thread-safe.
+    A new crop is always compared with that crop and not with the previous frame, so that slow
+    changes do not go unnoticed. Not thread-safe.
     """
 
     def __init__(self) -> None:
@@ -41,24 +41,24 @@ class RestorationCache(Generic[T]):
         self._entries.clear()
 
     def keep(self, track_ids: Iterable[int]) -> None:
-        """Forget all tracks but these."""
+        """Forget all tracks except the given ones."""
         wanted = set(track_ids)
         self._entries = {i: entry for i, entry in self._entries.items() if i in wanted}
 
     def find(
         self, track_id: int, crop: NDArray[np.uint8], key: Hashable, tolerance: float
     ) -> T | None:
-        """Look for the result of a crop that looks like this one.
+        """Return the stored result of a crop that looks like this one.
 
         Args:
-            track_id: whose crop it is; below 0 for an untracked face, which has none.
-            crop: (N, N, 3) uint8.
-            key: everything else that the result depends on; must be equal.
-            tolerance: largest mean absolute difference, in grey values (0..255), that any
-                of the crop's 32 x 32 cells may show; 0 finds nothing.
+            track_id: Id of the crop's track; an untracked face, below 0, has no stored result.
+            crop: (N, N, 3) uint8 crop.
+            key: Key of everything else on which the result depends; it must be equal.
+            tolerance: Largest mean absolute difference, in grey values (0..255), that any of the
+                crop's 32 x 32 cells may have; 0 finds nothing.
 
         Returns:
-            The result as it was stored, or None.
+            Result as it was stored, or None.
 
         """
         entry = self._entries.get(track_id)
@@ -67,17 +67,17 @@ class RestorationCache(Generic[T]):
         return entry.result if crop_change(entry.small, _shrink(crop)) <= tolerance else None
 
     def store(self, track_id: int, crop: NDArray[np.uint8], key: Hashable, result: T) -> None:
-        """Keep a result in place of the track's earlier one; see `find` for the arguments."""
+        """Store a result in place of the track's earlier one, with the arguments of `find`."""
         if track_id >= 0:
             self._entries[track_id] = _Entry(key, _shrink(crop), result)
 
 
 def crop_change(one: NDArray[np.int16], other: NDArray[np.int16]) -> float:
-    """Tell how much the cell that changed most has changed.
+    """Return the change of the cell that changed most.
 
     Args:
-        one: (32, 32, 3) int16 means of a crop's cells.
-        other: the same of another.
+        one: (32, 32, 3) int16 means of the cells of a crop.
+        other: (32, 32, 3) int16 means of the cells of another crop.
 
     Returns:
         Mean absolute difference over the channels, 0..255.

@@ -1,7 +1,7 @@
-"""The self-test of a restorer: does the engine in use give what the FP32 reference gives?
+"""Self-test of a restorer: compares the output of the engine in use with the FP32 reference.
 
-A provider may load a model and compute something else: saturated sums, a misread zero point, half
-precision where it does not suffice. Only restored pixels tell.
+A provider may load a model and yet compute something else: saturated sums, a misread zero point,
+half precision where it does not suffice. Only restored pixels show it.
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ EQUAL_DB = 99.0
 
 @dataclass(frozen=True)
 class SelfTest:
-    """What a self-test found.
+    """Result of a self-test.
 
     Attributes:
-        verdict: `PASSED`, `FAILED` or `SKIPPED`.
-        reason: Reason of a test that failed or was skipped; empty for one that passed.
+        verdict: Verdict, one of `PASSED`, `FAILED` and `SKIPPED`.
+        reason: Reason why a test failed or was skipped; empty for a test that passed.
         decibels: PSNR in dB between the engine's output and the reference, by number of cycles;
-            `EQUAL_DB` for equal ones.
+            `EQUAL_DB` if both are equal.
         worst_levels: Largest difference of a byte between the two, 0..255.
-        cycle_ms: Shortest duration of a cycle in milliseconds; NaN where none ran.
-        limit_db: Smallest PSNR in dB that passes; NaN where none is known.
+        cycle_ms: Shortest duration of a cycle in milliseconds; NaN if none ran.
+        limit_db: Smallest PSNR in dB that passes; NaN if none is known.
 
     """
 
@@ -45,11 +45,11 @@ class SelfTest:
 
     @property
     def failed(self) -> bool:
-        """Whether the engine does not give what the reference gives."""
+        """Whether the engine's output differs from that of the reference."""
         return self.verdict == FAILED
 
     def __str__(self) -> str:
-        """Return the finding as one line."""
+        """Return the result as one line."""
         if self.verdict == SKIPPED:
             return f'skipped: {self.reason}'
         if not self.decibels:
@@ -62,14 +62,14 @@ class SelfTest:
 
 
 def run_self_test(restorer: Restorer) -> SelfTest:
-    """Restore the golden crops of a restorer's card and compare.
+    """Restore the golden crops of a restorer's card and compare the result with the reference.
 
     Args:
-        restorer: Restorer, at the size at which it is going to be used.
+        restorer: Restorer, at the size at which it will be used.
 
     Returns:
-        The finding. A model without golden crops and one that runs at another size than its own
-        are skipped; an engine that raises an error has failed.
+        Result of the test. The test is skipped for a model without golden crops and for one that
+        runs at another size than its own; it fails for an engine that raises an error.
 
     Raises:
         ModelError: The golden crops are missing or damaged.
@@ -99,7 +99,7 @@ def run_self_test(restorer: Restorer) -> SelfTest:
     passed = np.isfinite(nearest) and nearest >= golden.limit_db
     return SelfTest(
         PASSED if passed else FAILED,
-        '' if passed else 'its faces are not those of the FP32 reference',
+        '' if passed else 'its faces differ from those of the FP32 reference',
         tuple(decibels),
         worst,
         min(times),

@@ -1,7 +1,7 @@
-"""Restored crops that change from frame to frame no more than the camera's picture does.
+"""Limits the change of restored crops from frame to frame to that of the camera's picture.
 
-A restorer sharpens what it is given, also what is different by chance in each frame: without a
-filter, restored videos of a clean camera flicker more than the camera's own.
+A restorer also sharpens what differs by chance in each frame: without a filter, restored videos of
+a clean camera flicker more than the camera's own.
 """
 
 from __future__ import annotations
@@ -13,21 +13,21 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-#: Side of the windows that changes are measured in, as a share of the crop: an eyelid fills one.
+#: Side of the windows in which changes are measured, as a share of the crop: an eyelid fills one.
 WINDOW = 0.06
 
-#: At least this share of a new frame is shown at once. Without a floor, a slow steady turn of
-#: the head, small in each frame, would be followed ever later.
+#: Least share of a new frame that is shown at once. Without this floor, the picture would lag
+#: more and more behind a slow steady turn of the head, which is small in each frame.
 FLOOR = 0.5
 
-#: Changes of the blurred picture, in grey values (RMS within a window), from which on nothing
-#: is held back, and up to which it may be: a blink is above, sensor noise below.
+#: Changes of the blurred picture, in grey values (RMS within a window): below the first the filter
+#: acts fully, above the second it does not act. A blink is above, sensor noise below.
 MOTION_FROM, MOTION_FULL = 6.0, 14.0
 
-#: A change this small is nothing to compare with, in grey values.
+#: Grey values that are added to the camera's change; smaller changes cannot be compared.
 _LEAST = 0.25
 
-#: Frames further apart than this belong to different moments, in seconds.
+#: Longest time in seconds between two frames that are compared.
 MAX_GAP_S = 0.5
 
 _MEAN = np.full((1, 3), 1 / 3, np.float32)
@@ -42,14 +42,14 @@ class _Memory:
 
 
 class TemporalSmoother:
-    """Holds back what changes in the restored crops of a track but not in its input.
+    """Suppresses changes of a track's restored crops that its input does not have.
 
-    In each place the change that is shown is at most a share of the camera's own change there,
-    at least half of the restorer's, and all of it where something moved. Not thread-safe.
+    In each place, the change that is shown is at most a share of the camera's own change there,
+    but at least half of the restorer's, and all of it where something moved. Not thread-safe.
     """
 
     def __init__(self) -> None:
-        """Start without a memory."""
+        """Start without any tracks."""
         self._memory: dict[int, _Memory] = {}
 
     def reset(self) -> None:
@@ -57,7 +57,7 @@ class TemporalSmoother:
         self._memory.clear()
 
     def keep(self, track_ids: Iterable[int]) -> None:
-        """Forget all tracks but these."""
+        """Forget all tracks except the given ones."""
         wanted = set(track_ids)
         self._memory = {i: entry for i, entry in self._memory.items() if i in wanted}
 
@@ -70,19 +70,19 @@ class TemporalSmoother:
         key: Hashable,
         time_s: float,
     ) -> NDArray[np.uint8]:
-        """Return what is to be shown of a restored crop, and remember it.
+        """Return a restored crop with suppressed flicker, and remember it for the next frame.
 
         Args:
-            track_id: whose crop it is; below 0 for an untracked face, which has no past.
+            track_id: Id of the crop's track; an untracked face, below 0, is not filtered.
             seen: (N, N, 3) uint8 crop before restoration.
-            restored: (N, N, 3) uint8 crop after it.
-            smoothing: 0 for none, up to 1: the change that is shown is to be at most
-                1 - smoothing of the camera's.
-            key: everything else that the crop depends on; another key has no past.
-            time_s: of the frame, in seconds of any clock.
+            restored: (N, N, 3) uint8 crop after restoration.
+            smoothing: Strength, 0 for none, up to 1: the change that is shown is limited to
+                1 - smoothing of the camera's change.
+            key: Key of everything else on which the crop depends; a new key starts anew.
+            time_s: Time of the frame, in seconds of any clock.
 
         Returns:
-            (N, N, 3) uint8.
+            (N, N, 3) uint8 crop to show.
 
         """
         if smoothing <= 0 or track_id < 0:
@@ -101,12 +101,12 @@ class TemporalSmoother:
 def _share(
     seen: NDArray[np.float32], restored: NDArray[np.float32], limit: float
 ) -> NDArray[np.float32]:
-    """Return (N, N) float32, 0..1: how much of the restored crop's change is to be shown.
+    """Return which share of the restored crop's change is shown, (N, N) float32, 0..1.
 
     Args:
-        seen: (N, N, 3) change of the crop before restoration, grey values.
-        restored: the same of the restored crop.
-        limit: of the change that is shown, as a share of the one that was seen.
+        seen: (N, N, 3) change of the crop before restoration, in grey values.
+        restored: (N, N, 3) change of the restored crop, in grey values.
+        limit: Largest change that is shown, as a share of the seen change.
 
     """
     side = 2 * round(WINDOW * seen.shape[0] / 2) + 1
@@ -115,11 +115,11 @@ def _share(
         energy = change * change
         if energy.ndim == 3:
             energy = np.asarray(cv2.transform(energy, _MEAN), np.float32)
-        # The running sums of a box filter can end a little below zero.
+        # Rounding in the running sums of a box filter can give values slightly below zero.
         return np.sqrt(np.maximum(cv2.blur(energy, (side, side)), 0.0))
 
     share = limit * (rms(seen) + _LEAST) / (rms(restored) + 1e-3)
-    # What is left of the change after a blur moved; noise averages out.
+    # A change that remains after a blur is motion; noise averages out.
     moved = rms(np.asarray(cv2.blur(cv2.transform(seen, _MEAN), (5, 5)), np.float32))
     free = np.clip((moved - MOTION_FROM) / (MOTION_FULL - MOTION_FROM), 0.0, 1.0)
     share = np.clip(share, FLOOR, 1.0)

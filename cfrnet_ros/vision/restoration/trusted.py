@@ -1,4 +1,4 @@
-"""Loading a restorer that passes its self-test, and saying what was tried before it."""
+"""Loads a restorer that passes its self-test, and reports what was tried before it."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from cfrnet_ros.vision.types import FAIL, FALLBACK, OFF, SELF_TEST_MODES, WARN
 
 @dataclass(frozen=True)
 class TrustedRestorer:
-    """A restorer with the finding of its self-test.
+    """A restorer with the result of its self-test.
 
     Attributes:
-        restorer: The restorer, warmed up.
-        test: Finding of its self-test.
-        rejected: Sentences that say which engines were tried before and what was wrong with each,
-            in the order of the trials.
+        restorer: Restorer, warmed up.
+        test: Result of the self-test.
+        rejected: Sentences that say which engines were tried before and why each was rejected, in
+            the order of the trials.
 
     """
 
@@ -34,18 +34,19 @@ def load_trusted(
 ) -> TrustedRestorer:
     """Load the first engine that restores the golden crops as the FP32 reference does.
 
-    With `FALLBACK` the model's other precisions are tried on the same provider, then everything on
-    the next provider.
+    With `FALLBACK`, the model's other precisions are tried on the same provider, then all
+    precisions on the next provider.
 
     Args:
-        model: Name or path, see `models.resolve_model`. Only shipped models have other precisions.
-        choice: Execution providers, see `providers.choose_providers`.
-        threads: CPU threads, 0 for ONNX Runtime's own choice.
+        model: Name or path of a model, as `models.resolve_model` takes it. Only shipped models have
+            other precisions.
+        choice: Execution providers, as `providers.choose_providers` returns them.
+        threads: Number of CPU threads, 0 for ONNX Runtime's own choice.
         size: Side of the crops in pixels, 0 for the model's own.
-        mode: One of `SELF_TEST_MODES`.
+        mode: Reaction to a failed self-test, one of `SELF_TEST_MODES`.
 
     Returns:
-        The restorer. With `WARN` its self-test may have failed.
+        Restorer and result. With `WARN` the self-test may have failed.
 
     Raises:
         ModelError: A file is missing or damaged, or no engine passed its self-test although `mode`
@@ -57,7 +58,7 @@ def load_trusted(
         raise ValueError(f"mode must be one of {', '.join(SELF_TEST_MODES)}, not '{mode}'")
     rejected: list[str] = []
     while choice.remaining:
-        path = resolve_model(model, choice.remaining[0])
+        path = resolve_model(model, choice.remaining[0].precision)
         used = ''
         for candidate in (path, *(alternatives(path) if mode == FALLBACK else ())):
             try:
@@ -67,7 +68,8 @@ def load_trusted(
                     raise
                 break
             if used and restorer.engine.used != used:
-                # It would run on another provider, whose turn comes with all precisions.
+                # The model would run on another provider, which is tried later, with all
+                # precisions.
                 break
             used = restorer.engine.used
             restorer.warm_up()
@@ -83,5 +85,5 @@ def load_trusted(
     raise ModelError(
         f'no engine restores the golden crops of the model as its FP32 reference does: '
         f'{"; ".join(rejected)}. Name another provider or model, or set self_test to warn to use '
-        'what there is'
+        'the model nevertheless'
     )

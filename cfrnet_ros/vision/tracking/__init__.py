@@ -1,1 +1,1 @@
-"""Faces followed from frame to frame, their landmarks steadied, and who is chosen."""
+"""Tracking of faces from frame to frame, steady landmarks, and the choice of faces."""

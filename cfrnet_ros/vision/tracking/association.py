@@ -1,4 +1,4 @@
-"""Which detection is which face: scores of pairs, and the best set of pairs."""
+"""Assigns detections to tracked faces: scores of pairs, and the best set of pairs."""
 
 from __future__ import annotations
 
@@ -8,23 +8,23 @@ import numpy as np
 
 from cfrnet_ros.vision.types import Face
 
-#: Two boxes are of one face only if they overlap by this much (intersection over union)
-#: or their centres are no further apart than this part of their mean side; and if
-#: neither is larger than this many times the other.
+#: Limits for two boxes of one face: they overlap by at least the first value (intersection over
+#: union) or their centres are no further apart than the second (as a part of their mean side),
+#: and neither is larger than the third times the other.
 MIN_OVERLAP, MAX_DISTANCE, MAX_RATIO = 0.2, 0.5, 2.0
 
 
 def affinity(one: Face, other: Face, reach: float = 0.0) -> float:
-    """Tell how well two boxes fit one face.
+    """Return how well two boxes fit one face.
 
     Args:
-        one: where a face is expected.
-        other: where one was found.
-        reach: how much further apart they may be than `MAX_DISTANCE`, in mean sides, for
-            a face that was not seen for a while.
+        one: Face at the position where it is expected.
+        other: Face that was detected.
+        reach: Distance by which they may be further apart than `MAX_DISTANCE`, in mean sides,
+            for a face that was not seen for a while.
 
     Returns:
-        0 for not at all, up to 2.
+        Score, from 0 for no match up to 2.
 
     """
     area, other_area = one.area, other.area
@@ -41,7 +41,7 @@ def affinity(one: Face, other: Face, reach: float = 0.0) -> float:
 
 
 def overlap(one: Face, other: Face) -> float:
-    """Intersection over union of two boxes, 0..1."""
+    """Return the intersection over union of two boxes, 0..1."""
     width = min(one.box[2], other.box[2]) - max(one.box[0], other.box[0])
     height = min(one.box[3], other.box[3]) - max(one.box[1], other.box[1])
     shared = float(max(0.0, width) * max(0.0, height))
@@ -50,16 +50,17 @@ def overlap(one: Face, other: Face) -> float:
 
 
 def best_pairs(scores: Mapping[tuple[int, int], float]) -> dict[int, int]:
-    """Pair rows with columns.
+    """Pair rows with columns so that the sum of their scores is large.
 
-    The best pair first, and so on; then pairs change partners wherever that raises their
-    sum. With the handful of faces in a frame this finds what the Hungarian method would.
+    The best pair is taken first, and so on; then pairs exchange partners wherever that
+    increases their sum. For the handful of faces in a frame the result is that of the
+    Hungarian method.
 
     Args:
-        scores: of the possible pairs (row, column), above 0.
+        scores: Scores above 0 of the possible pairs (row, column).
 
     Returns:
-        Column by row; each column at most once.
+        Column by row; each column occurs at most once.
 
     """
     match: dict[int, int] = {}

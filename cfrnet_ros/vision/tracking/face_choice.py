@@ -1,4 +1,4 @@
-"""Which of the faces in a frame are passed on."""
+"""Chooses the faces of a frame that are passed on."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from cfrnet_ros.vision.types import Face
 
-#: How faces are ordered before `max_faces` of them are taken.
+#: Orders of the faces, of which the first `max_faces` are taken.
 LARGEST, DRIVER = 'largest', 'driver'
 CHOICES = (LARGEST, DRIVER)
 
@@ -20,13 +20,13 @@ def check_region(region: Sequence[float]) -> Region:
     """Check a region of interest.
 
     Args:
-        region: left, top, right, bottom as fractions (0..1) of the frame.
+        region: Left, top, right and bottom as fractions (0..1) of the frame.
 
     Returns:
-        The same as a tuple of floats.
+        Region as a tuple of floats.
 
     Raises:
-        ValueError: not four finite numbers from 0 to 1, or empty.
+        ValueError: The region is not four finite numbers from 0 to 1, or it is empty.
 
     """
     values = tuple(float(value) for value in region)
@@ -38,7 +38,7 @@ def check_region(region: Sequence[float]) -> Region:
         )
     if not all(0 <= value <= 1 for value in values):
         raise ValueError(
-            f'roi must lie from 0 to 1 (fractions of the frame, not pixels); got {text}'
+            f'roi must be from 0 to 1 (fractions of the frame, not pixels); got {text}'
         )
     left, top, right, bottom = values
     if left >= right or top >= bottom:
@@ -54,28 +54,28 @@ def choose_faces(
     choice: str = LARGEST,
     region: Region = WHOLE_FRAME,
 ) -> list[Face]:
-    """Pick the faces to pass on.
+    """Choose the faces to pass on.
 
-    Only those whose box's centre lies inside the region are taken: somebody beside the
+    Only faces whose box has its centre inside the region are taken: a passenger beside the
     driver must not become the driver when the driver is out of sight.
 
     Args:
-        faces: all faces of the frame.
-        width: of the frame, in pixels.
-        height: of the frame, in pixels.
-        most: how many at most, 0 or above.
-        choice: 'largest' takes the largest first, 'driver' those nearest to the region's
-            centre.
-        region: see `check_region`.
+        faces: All faces of the frame.
+        width: Width of the frame in pixels.
+        height: Height of the frame in pixels.
+        most: Largest number of faces returned, 0 or above.
+        choice: Order of the faces: 'largest' takes the largest first, 'driver' those nearest to
+            the region's centre.
+        region: Region of interest, as `check_region` returns it.
 
     Returns:
-        At most `most` faces, the most wanted first.
+        Faces in the chosen order, at most `most` of them.
 
     """
     left, top, right, bottom = region
     ranked: list[tuple[float, int]] = []
     for index, face in enumerate(faces):
-        # A face cut by the frame's border may have its centre beyond it.
+        # A face that is cut by the frame's border may have its centre beyond the border.
         x = min(1.0, max(0.0, float(face.box[0] + face.box[2]) / 2 / max(1, width)))
         y = min(1.0, max(0.0, float(face.box[1] + face.box[3]) / 2 / max(1, height)))
         if left <= x <= right and top <= y <= bottom:

@@ -1,4 +1,4 @@
-"""Steady landmarks: a one-euro filter for each tracked face."""
+"""Steadies the landmarks of each tracked face with a one-euro filter."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from cfrnet_ros.vision.types import Face
 #: Cut-off frequency of the speed, in Hz: the value of the paper.
 SPEED_CUTOFF_HZ = 1.0
 
-#: A pause longer than this in seconds says nothing about where a face is now.
+#: Longest pause in seconds after which the previous position of a face is still used.
 MAX_GAP_S = 0.5
 
 
@@ -28,13 +28,13 @@ class _State:
 class LandmarkFilter:
     """Filters the landmarks of each track with one cut-off for all five points.
 
-    Casiez, Roussel, Vogel, "1 Euro filter: a simple speed-based low-pass filter for noisy
-    input in interactive systems", CHI 2012: the cut-off rises with the speed, so that a
-    still face stands still and a moving one is not held back. Two things differ from the
-    paper. Speed is measured in face widths a second, so that one setting fits every
-    resolution and distance. And the speed that sets the cut-off is one for the face, of
-    the points' mean and of their spread, so that the five points keep their shape and the
-    detector's noise, which moves them apart, is not taken for motion.
+    Source: Casiez, Roussel, Vogel, "1 Euro filter: a simple speed-based low-pass filter for
+    noisy input in interactive systems", CHI 2012. The cut-off rises with the speed, so that a
+    still face stays still and a moving one does not lag. Two things differ from the paper.
+    The speed is measured in face widths per second, so that one setting fits every resolution
+    and distance. And one speed sets the cut-off of the whole face, that of the points' mean
+    and of their spread, so that the five points keep their shape and the detector's noise,
+    which moves them apart, is not taken for motion.
 
     Not thread-safe.
     """
@@ -44,30 +44,30 @@ class LandmarkFilter:
         self._states: dict[int, _State] = {}
 
     def reset(self) -> None:
-        """Forget all faces, for a new scene or another time."""
+        """Forget all faces, before a new scene or a jump in time."""
         self._states.clear()
 
     def keep(self, track_ids: Iterable[int]) -> None:
-        """Forget all faces but these."""
+        """Forget all faces except the given ones."""
         wanted = set(track_ids)
         self._states = {i: state for i, state in self._states.items() if i in wanted}
 
     def apply(
         self, face: Face, time_s: float, min_cutoff_hz: float, beta: float
     ) -> NDArray[np.float32]:
-        """Filter the landmarks of a face of the next frame.
+        """Filter the landmarks of a face in the next frame.
 
-        Time that stands still, runs back or jumps by more than `MAX_GAP_S` starts the
-        filter anew at the landmarks given, as does a track that was not seen before.
+        The filter starts anew at the given landmarks for a track that was not seen before, and
+        when the time does not advance or advances by more than `MAX_GAP_S`.
 
         Args:
-            face: a tracked face; one without a track id is not filtered.
-            time_s: when the frame was taken, in seconds of any clock.
-            min_cutoff_hz: cut-off for a face at rest, above 0; lower is steadier.
-            beta: Hz that the cut-off rises by per face width a second; higher lags less.
+            face: Tracked face; a face without a track id is not filtered.
+            time_s: Time at which the frame was taken, in seconds of any clock.
+            min_cutoff_hz: Cut-off frequency for a face at rest, above 0; lower values are steadier.
+            beta: Increase of the cut-off in Hz per face width per second; higher values lag less.
 
         Returns:
-            (5, 2) float32 in pixels of the frame.
+            (5, 2) float32 landmarks in pixels of the frame.
 
         """
         points = np.asarray(face.landmarks, np.float64)
@@ -80,7 +80,7 @@ class LandmarkFilter:
             return np.asarray(face.landmarks, np.float32)
         unit = max(face.width, 1.0)
         change = points - state.points
-        # Translation, and growth of the spread: turning in the plane moves the mean, too.
+        # Translation, and growth of the spread: an in-plane rotation moves the mean, too.
         spreads = [float(np.linalg.norm(p - p.mean(axis=0))) for p in (points, state.points)]
         motion = np.append(change.mean(axis=0), (spreads[0] - spreads[1]) / math.sqrt(5))
         speed = state.speed + _share(SPEED_CUTOFF_HZ, passed) * (
@@ -93,5 +93,5 @@ class LandmarkFilter:
 
 
 def _share(cutoff_hz: float, passed_s: float) -> float:
-    """Smoothing factor of a first-order low-pass: 1 takes the new value as it is."""
+    """Return the smoothing factor of a first-order low-pass: 1 takes the new value unchanged."""
     return 1.0 / (1.0 + 1.0 / (2 * math.pi * cutoff_hz * passed_s))

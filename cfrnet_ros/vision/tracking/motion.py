@@ -1,4 +1,4 @@
-"""Carrying one face from a frame to the next by optical flow."""
+"""Follows one face from a frame to the next by optical flow."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from cfrnet_ros.vision.restoration.align import warp_crop
+from cfrnet_ros.vision.preprocessing.align import warp_crop
 from cfrnet_ros.vision.types import Face
 
-#: Side of the grid of points that is followed inside a face's box.
+#: Points per side of the grid that is followed inside a face's box.
 GRID = 7
 
-#: Share of the points that must survive, and how far (as a fraction of the box's mean
-#: side, but at least half a pixel) a point may land from itself when it is followed
-#: forward and back (Kalal, Mikolajczyk, Matas, "Forward-backward error", ICPR 2010).
+#: Share of the points that must remain, and the largest distance (as a fraction of the box's
+#: mean side, but at least half a pixel) of a point from its start after it was followed forward
+#: and back (Kalal, Mikolajczyk, Matas, "Forward-backward error", ICPR 2010).
 MIN_SHARE, ROUND_TRIP = 0.4, 0.02
 
-#: Largest change of size between two frames that is believed.
+#: Largest plausible change of size between two frames.
 MAX_SCALE = 1.3
 
-#: Lowest correlation of the face's thumbnails before and after.
+#: Lowest correlation between the thumbnails of the face before and after.
 MIN_CORRELATION = 0.5
 
 _THUMB = 16
@@ -31,22 +31,22 @@ _THUMB = 16
 def carry_face(before: NDArray[np.uint8], after: NDArray[np.uint8], face: Face) -> Face | None:
     """Find a face of one frame in the next.
 
-    A grid of points in the face is followed with pyramidal Lucas-Kanade flow, forward
-    and back; a similarity transform is fitted to those that come back to their start;
-    and the face it leads to must look like the one before.
+    A grid of points in the face is followed with pyramidal Lucas-Kanade flow, forward and
+    back; a similarity transform is fitted to those that return to their start; and the face
+    at the new position must look like the previous one.
 
     Args:
-        before: (H, W) uint8 grey frame that the face was found in.
+        before: (H, W) uint8 grey frame in which the face was found.
         after: (H, W) uint8 grey frame of the same size.
-        face: the face in `before`.
+        face: Face in `before`.
 
     Returns:
-        The face in `after` with the same score and track id, or None when it is lost.
+        The face in `after` with the same score and track id, or None if it is lost.
 
     """
     span = (face.width + face.height) / 2
     height, width = before.shape
-    # Only the surroundings, as far as a face may move, are made into pyramids.
+    # Pyramids are built of the surroundings only, as far as a face may move.
     reach = 0.6 * span + 16
     x0, y0 = max(0, int(face.box[0] - reach)), max(0, int(face.box[1] - reach))
     x1, y1 = min(width, int(face.box[2] + reach)), min(height, int(face.box[3] + reach))
@@ -70,7 +70,7 @@ def carry_face(before: NDArray[np.uint8], after: NDArray[np.uint8], face: Face) 
     offset = matrix[:, 2] / scale + origin - linear @ origin
     points = np.vstack([face.landmarks, face.box.reshape(2, 2)]).astype(np.float64)
     moved = points @ linear.T + offset
-    # The box stays upright: its centre moves, its size scales.
+    # The box stays upright: its centre moves and its size scales.
     centre = np.asarray(face.box, np.float64).reshape(2, 2).mean(axis=0) @ linear.T + offset
     growth = float(np.hypot(linear[0, 0], linear[1, 0]))
     half = np.array([face.width, face.height]) * growth / 2
@@ -87,8 +87,8 @@ def carry_face(before: NDArray[np.uint8], after: NDArray[np.uint8], face: Face) 
 def _grid(
     face: Face, width: int, height: int, origin: tuple[int, int], scale: float
 ) -> NDArray[np.float32]:
-    """Points in the inner part of the box that lie in the frame, in scaled surroundings."""
-    # The outer fifth of the box is background and hair.
+    """Return points of the box's inner part, in pixels of the scaled surroundings."""
+    # The outer fifth of the box shows background and hair.
     steps = np.linspace(0.2, 0.8, GRID)
     xs = face.box[0] + steps * face.width
     ys = face.box[1] + steps * face.height
@@ -101,7 +101,7 @@ def _grid(
 def _fit_flow(
     first: NDArray[np.uint8], second: NDArray[np.uint8], points: NDArray[np.float32], span: float
 ) -> NDArray[np.float64] | None:
-    """Follow points and fit a (2, 3) similarity transform, None where that fails."""
+    """Follow points and fit a (2, 3) similarity transform; returns None if that fails."""
     if len(points) < 6:
         return None
     window = int(np.clip(span / 5, 9, 21)) | 1
@@ -129,10 +129,10 @@ def _fit_flow(
 def _robust_similarity(
     source: NDArray[np.float64], target: NDArray[np.float64], tolerance: float
 ) -> NDArray[np.float64] | None:
-    """Fit least squares, three times, each time to the points that the fit before explains.
+    """Fit by least squares three times, each time to the points that the previous fit explains.
 
-    Deterministic, unlike RANSAC, so that a still face stays still. The first fit is a
-    translation by the median, which a third of outliers cannot move far.
+    Unlike RANSAC the fit is deterministic, so that a still face stays still. The first fit is
+    a translation by the median, which a third of outliers cannot move far.
     """
     residual = np.linalg.norm(target - source - np.median(target - source, axis=0), axis=1)
     kept = residual <= max(3 * tolerance, 2 * float(np.median(residual)))
@@ -162,10 +162,10 @@ def _alike(
     linear: NDArray[np.float64],
     offset: NDArray[np.float64],
 ) -> bool:
-    """Compare thumbnails of the face by normalised cross-correlation."""
+    """Return whether thumbnails of the face agree, by normalised cross-correlation."""
     box = np.asarray(face.box, dtype=np.float64)
     size = np.array([face.width, face.height]) / (2 * _THUMB)
-    # Averaging over 2x2 thumbnail pixels takes out noise that bilinear sampling keeps.
+    # Averaging over 2x2 thumbnail pixels removes noise that bilinear sampling keeps.
     to_thumb = np.array([[1 / size[0], 0, -box[0] / size[0]], [0, 1 / size[1], -box[1] / size[1]]])
     inverse = np.linalg.inv(linear)
     moved = np.hstack(
@@ -183,7 +183,7 @@ def _alike(
         )
         thumbs.append(thumb - thumb.mean())
     norms = float(np.linalg.norm(thumbs[0]) * np.linalg.norm(thumbs[1]))
-    # Flat thumbnails (a lens covered, a black frame) resemble nothing.
+    # Thumbnails without contrast (a covered lens, a black frame) never agree.
     return norms > _THUMB * _THUMB and float((thumbs[0] * thumbs[1]).sum()) / norms > (
         MIN_CORRELATION
     )

@@ -1,4 +1,4 @@
-"""Keeping faces apart over frames: track ids, and motion between detections."""
+"""Tracks faces over frames: track ids, and motion between detections."""
 
 from __future__ import annotations
 
@@ -13,35 +13,34 @@ from cfrnet_ros.vision.tracking.association import affinity, best_pairs, overlap
 from cfrnet_ros.vision.tracking.motion import carry_face
 from cfrnet_ros.vision.types import Face
 
-#: Detections in a row that may miss a face which optical flow still follows: detectors
-#: flicker in the dark.
+#: Largest number of consecutive detections that may miss a face which optical flow still follows:
+#: detections are unreliable in the dark.
 MAX_MISSES = 2
 
-#: Weight of the looks' resemblance (-1..1) beside the boxes' affinity (0..2).
+#: Weight of the looks' resemblance (-1..1) relative to the boxes' affinity (0..2).
 LOOKS = 1.0
 
-#: A face that was lost is known again only if it looks at least this much like before, or
-#: the lower number while another face still hides part of it; and if it is no further from
-#: where it was heading than this many of its sides a second. On portraits and webcam
-#: faces the resemblance with oneself is above 0.6, half hidden above 0.2, and with others
-#: below 0.5.
+#: Limits for recognising a lost face: the least resemblance of its looks, the same while another
+#: face still hides part of it, and the largest distance per second from the place where it was
+#: heading, in sides of its box. On portraits and webcam faces the resemblance with oneself is
+#: above 0.6, half hidden above 0.2, and with others below 0.5.
 MIN_RESEMBLANCE, MIN_HIDDEN_RESEMBLANCE, REACH_PER_S = 0.5, 0.25, 3.0
 
-#: Longest time in seconds that a lost face is expected to go on as it went.
+#: Longest time in seconds for which a lost face is expected to continue its motion.
 MAX_COAST_S = 0.4
 
-#: Boxes that overlap more than this hide something of each other: nothing is learned.
+#: Overlap above which two boxes hide part of each other, so that their looks are not learned.
 HIDING = 0.05
 
-#: Time between frames in seconds where nobody tells it.
+#: Time in seconds between frames that have no time of their own.
 DEFAULT_PERIOD_S = 1 / 30
 
 
 @dataclass
 class _Track:
     face: Face
-    #: The detection that confirmed it last, and when: optical flow may have gone astray
-    #: with somebody who passed in front.
+    #: Latest detection of the face, and its time: optical flow may meanwhile have followed
+    #: another person who passed in front.
     seen: Face
     seen_s: float
     velocity: NDArray[np.float64] = field(default_factory=lambda: np.zeros(2))
@@ -54,35 +53,35 @@ class FaceTracker:
 
     Between detections faces are followed by optical flow. Detections are matched with the
     tracks by place, motion and look together, so that two people whose faces cross keep
-    their ids; and a face that was lost gets its id back if it returns soon, near to where
-    it was heading, and looks as before. Not thread-safe.
+    their ids. A face that was lost gets its id back if it returns soon, close to where it was
+    heading, and looks as before. Not thread-safe.
 
     Attributes:
-        lost: how many faces the most recent update dropped.
-        memory_s: for how many seconds a lost face is remembered; 0 forgets at once,
+        lost: Number of faces that the most recent update dropped.
+        memory_s: Time in seconds for which a lost face is remembered; 0 forgets it at once,
             except between optical flow and a detection in one and the same frame.
 
     """
 
     def __init__(self, memory_s: float = 2.0) -> None:
-        """Start without faces, with id 0 next."""
+        """Start without faces; the first id is 0."""
         self.lost = 0
         self.memory_s = memory_s
         self._next_id = 0
         self._tracks: list[_Track] = []
         self._lost: list[_Track] = []
-        # Dropped by optical flow in the last update: the next detection may find them.
+        # Dropped by optical flow in the last update; the next detection may find them.
         self._missing: list[_Track] = []
         self._gray: NDArray[np.uint8] | None = None
         self._now_s = 0.0
 
     @property
     def active(self) -> int:
-        """Number of faces tracked now."""
+        """Number of faces that are tracked now."""
         return len(self._tracks)
 
     def reset(self) -> None:
-        """Forget all faces, for a new scene; ids go on where they were."""
+        """Forget all faces, for a new scene; the numbering of ids continues."""
         self.lost = 0
         self._tracks, self._lost, self._missing, self._gray = [], [], [], None
 
@@ -92,22 +91,21 @@ class FaceTracker:
         detections: Sequence[Face] | None,
         now_s: float | None = None,
     ) -> list[Face]:
-        """Take the next frame.
+        """Track the faces into the next frame.
 
         Args:
             gray: (H, W) uint8 frame.
-            detections: faces found in this frame, [] where the detector found none, or
-                None where it did not run and faces are to be followed by optical flow.
-            now_s: when the frame was taken, in seconds of any clock; None takes the
+            detections: Faces found in this frame: [] if the detector found none, None if it did not
+                run and faces are to be followed by optical flow.
+            now_s: Time at which the frame was taken, in seconds of any clock; None takes the
                 frames to be 1/30 s apart.
 
         Returns:
-            The faces in this frame with their track ids, largest first. A face that a
-            detection missed is still among them while optical flow follows it, for
-            `MAX_MISSES` detections.
+            Faces in this frame with their track ids, largest first. A face that detections miss is
+            included for up to `MAX_MISSES` detections, as long as optical flow follows it.
 
         Raises:
-            ValueError: the frame is not (H, W) uint8.
+            ValueError: The frame is not (H, W) uint8.
 
         """
         if gray.ndim != 2 or gray.dtype != np.uint8:
@@ -115,7 +113,7 @@ class FaceTracker:
         self._now_s = self._now_s + DEFAULT_PERIOD_S if now_s is None else now_s
         before = self._gray
         if before is not None and before.shape != gray.shape:
-            # Another camera or another mode: positions mean nothing any more.
+            # Another camera or another mode: earlier positions have no meaning.
             self.lost = len(self._tracks)
             self._tracks, self._lost, self._missing, before = [], [], [], None
         else:
@@ -148,7 +146,7 @@ class FaceTracker:
         detections: Sequence[Face],
     ) -> None:
         now = self._now_s
-        # Time that ran back says nothing about how long ago a face was seen.
+        # After a jump back in time, the time since a face was seen is unknown.
         self._lost = [t for t in self._lost if 0 <= now - t.seen_s <= self.memory_s]
         followed = len(self._tracks)
         recent = followed + len(self._missing)
@@ -172,7 +170,7 @@ class FaceTracker:
         for i, track in enumerate(candidates):
             if i in match:
                 j = match[i]
-                # Of a face that is partly hidden nothing is learned.
+                # The look of a partly hidden face is not learned.
                 self._confirm(track, detections[j], None if hidden[j] else looks[j])
                 kept.append(track)
             elif i < followed:
@@ -200,7 +198,7 @@ class FaceTracker:
     def _score(
         self, track: _Track, face: Face, look: Look | None, least: float, *, recently: bool
     ) -> float:
-        """How well a detection continues a track; 0 or below for not at all."""
+        """Return how well a detection continues a track; 0 or below for not at all."""
         alike = resemblance(track.look, look)
         passed = max(0.0, self._now_s - track.seen_s)
         if recently:
@@ -215,7 +213,7 @@ class FaceTracker:
         return near + LOOKS * alike if near > 0 else 0.0
 
     def _confirm(self, track: _Track, detection: Face, look: Look | None) -> None:
-        """Let a detection continue a track."""
+        """Continue a track with a detection."""
         face = replace(detection, track_id=track.face.track_id)
         passed = self._now_s - track.seen_s
         if passed > 0:

@@ -1,1 +1,1 @@
-"""Pictures and geometry of restored faces: in the frame, as a camera of its own, for debugging."""
+"""Views of restored faces: blended into the frame, as a camera of their own, for debugging."""

@@ -1,4 +1,4 @@
-"""Putting restored faces back into the frame so that nobody sees where they begin."""
+"""Blends restored faces into the frame without visible borders."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from numpy.typing import NDArray
 from cfrnet_ros.vision.types import RestoredFace
 from cfrnet_ros.vision.views.grain import grain_of, grain_share
 
-#: Part of the crop's side at its edge that is never used: there the restorer saw the
-#: least of the surroundings, and a crop at the frame's border shows mirrored pixels.
+#: Part of the crop's side that is never used at each edge: the restorer saw the least of the
+#: surroundings there, and a crop at the frame's border shows mirrored pixels.
 EDGE = 0.03
 
 #: Part of the crop's side over which the restored face fades into the frame.
 FEATHER = 0.16
 
-#: Side of the thumbnails from which light and contrast are compared. At this size (32
-#: crop pixels a cell) noise and blur are averaged out, and only light is left.
+#: Side of the thumbnails from which light and contrast are compared. At this size (32 crop pixels
+#: per cell) noise and blur are averaged out, and only light remains.
 _LIGHT = 8
 
-#: Contrast of the restored face is brought to that of the frame within these limits.
+#: Limits of the factor that brings the contrast of the restored face to that of the frame.
 MIN_CONTRAST, MAX_CONTRAST = 0.2, 1.5
 
 #: Largest mean difference between colour channels of a crop that counts as grey.
@@ -31,19 +31,19 @@ _GREY = 1.0
 
 
 def blend_faces(frame: NDArray[np.uint8], faces: Sequence[RestoredFace]) -> NDArray[np.uint8]:
-    """Blend restored faces into a copy of the frame that they were cut from.
+    """Blend restored faces into a copy of the frame from which they were cut.
 
-    Smaller faces are laid down first, so that where faces overlap the nearer one wins.
+    Smaller faces are drawn first, so that the nearer face is visible where faces overlap.
 
     Args:
-        frame: (H, W, 3) uint8 BGR.
-        faces: faces of this very frame; those that were not restored are left alone.
+        frame: (H, W, 3) uint8 BGR frame.
+        faces: Faces of this frame; those that were not restored are left unchanged.
 
     Returns:
-        (H, W, 3) uint8 BGR, a new array.
+        (H, W, 3) uint8 BGR frame, a new array.
 
     Raises:
-        ValueError: the frame has another shape or type.
+        ValueError: The frame has another shape or type.
 
     """
     if frame.ndim != 3 or frame.shape[2] != 3 or frame.dtype != np.uint8:
@@ -69,7 +69,7 @@ def _blend(result: NDArray[np.uint8], frame: NDArray[np.uint8], face: RestoredFa
     x1, y1 = min(width, int(high[0])), min(height, int(high[1]))
     if x1 <= x0 or y1 <= y0:
         return
-    # Frame pixels of the region to crop pixels.
+    # From frame pixels of the region to crop pixels.
     into = face.affine.astype(np.float64).copy()
     into[:, 2] += into[:, :2] @ np.array([x0, y0])
     region = (x1 - x0, y1 - y0)
@@ -83,12 +83,12 @@ def _blend(result: NDArray[np.uint8], frame: NDArray[np.uint8], face: RestoredFa
     )
     alpha = cv2.merge([mask, mask, mask])
     under = result[y0:y1, x0:x1]
-    # under + alpha * (patch - under), in 16 bit with 8 bits of fraction to stay fast.
+    # under + alpha * (patch - under), in 16 bits with 8 bits of fraction for speed.
     change = cv2.subtract(patch, under, dtype=cv2.CV_16S)
     share = min(1.0, 1.0 / scale - 1.0)
     if share > 0.05:
-        # The frame is finer than the crop: what the crop could not carry is given back,
-        # or a near face would come out softer than it went in.
+        # The frame is finer than the crop: detail that the crop cannot hold is added back,
+        # because a near face would otherwise become softer than it was.
         detail = cv2.subtract(original, _sample(face.aligned, into, region), dtype=cv2.CV_16S)
         change = cv2.scaleAdd(detail, share, change)
     change = cv2.multiply(change, alpha, scale=1.0 / 255.0, dtype=cv2.CV_16S)
@@ -104,7 +104,7 @@ def _blend(result: NDArray[np.uint8], frame: NDArray[np.uint8], face: RestoredFa
 def _sample(
     crop: NDArray[np.uint8], into: NDArray[np.float64], region: tuple[int, int]
 ) -> NDArray[np.uint8]:
-    """Look at a crop through a (2, 3) matrix from region pixels to crop pixels."""
+    """Sample a crop through a (2, 3) matrix from region pixels to crop pixels."""
     scale = float(np.hypot(into[0, 0], into[1, 0]))
     matrix = into
     size = crop.shape[0]
@@ -129,15 +129,15 @@ def _sample(
 
 @lru_cache(maxsize=8)
 def feather_mask(size: int) -> NDArray[np.uint8]:
-    """How much of the restored crop is shown where.
+    """Return the weight of the restored crop at each of its pixels.
 
-    A rounded square: 255 inside, 0 along the edge, with a smooth rise between.
+    The mask is a rounded square: 255 inside, 0 along the edge, with a smooth rise between.
 
     Args:
-        size: side of the crop in pixels.
+        size: Side of the crop in pixels.
 
     Returns:
-        (size, size) uint8, read-only.
+        (size, size) uint8 mask, read-only.
 
     """
     # Distance from the edge, measured on a superellipse so that corners are round too.
@@ -152,15 +152,15 @@ def feather_mask(size: int) -> NDArray[np.uint8]:
 def match_light(restored: NDArray[np.uint8], aligned: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Give a restored crop the light, contrast and colour of the crop before restoration.
 
-    The restorer may brighten a dark face or colour an infrared one; in its frame such a
-    face would glow. Only slow changes over the crop are matched, so restored detail stays.
+    The restorer may brighten a dark face or colour an infrared one; such a face would stand out
+    in its frame. Only slow changes over the crop are matched, so restored detail remains.
 
     Args:
-        restored: (N, N, 3) uint8 BGR.
-        aligned: (N, N, 3) uint8 BGR, the crop before restoration.
+        restored: (N, N, 3) uint8 BGR crop after restoration.
+        aligned: (N, N, 3) uint8 BGR crop before restoration.
 
     Returns:
-        (N, N, 3) uint8 BGR.
+        (N, N, 3) uint8 BGR crop, a new array.
 
     """
     shape = (_LIGHT, _LIGHT)

@@ -1,4 +1,4 @@
-"""The camera that would have taken a crop: intrinsics of an affinely mapped image."""
+"""Computes the camera of a crop: the intrinsics of an affinely mapped image."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-#: Where the tangential coefficients p1, p2 stand in a distortion vector, by ROS's name of
-#: the model. `equidistant` has none.
+#: Indices of the tangential coefficients p1, p2 in a distortion vector, by ROS's name of the
+#: model. `equidistant` has none.
 _TANGENTIAL = {'plumb_bob': (2, 3), 'rational_polynomial': (2, 3)}
 
 
@@ -17,10 +17,10 @@ class CropCamera:
     """A pinhole camera with distortion, in the terms of sensor_msgs/CameraInfo.
 
     Attributes:
-        k: (3, 3) float64.
-        d: float64 distortion coefficients, as many as the source camera has.
+        k: (3, 3) float64 intrinsic matrix.
+        d: Float64 distortion coefficients, as many as the source camera has.
         r: (3, 3) float64 rotation from the source camera's frame to the crop camera's.
-        p: (3, 4) float64.
+        p: (3, 4) float64 projection matrix.
 
     """
 
@@ -35,9 +35,9 @@ def crop_camera(
 ) -> CropCamera:
     """Derive the crop's camera from that of its frame.
 
-    The crop's camera stands where the frame's does, turned about the optical axis by the
-    angle t by which the crop turns the picture. With A the affine matrix, Z the rotation by
-    t and x a point in the frame of the source camera:
+    The crop's camera has the position of the frame's camera and is turned about the optical
+    axis by the angle t by which the crop turns the picture. With A the affine matrix, Z the
+    rotation by t and x a point in the frame of the source camera:
 
     - k = A K Z^-1, d = the distortion turned by t: a raw pixel of the crop is
       k distort(Z x, d), exactly A times that of the frame. Radial distortion turns with the
@@ -45,19 +45,19 @@ def crop_camera(
     - r = Z R and p = A P Z^-1: a rectified pixel of the crop is p (r x), exactly A times
       that of the frame, P (R x).
 
-    k and p have no skew where the source's fx and fy are equal, else one of the order of
-    their difference, which stands in the matrices.
+    k and p have no skew if the source's fx and fy are equal; otherwise the matrices contain a
+    skew of the order of their difference.
 
     Args:
-        k: (3, 3) or 9 intrinsics of the frame.
-        d: its distortion coefficients.
-        r: (3, 3) or 9, its rectification.
-        p: (3, 4) or 12, its projection.
+        k: (3, 3) intrinsic matrix of the frame's camera, or its 9 values.
+        d: Distortion coefficients of the frame's camera.
+        r: (3, 3) rectification matrix of the frame's camera, or its 9 values.
+        p: (3, 4) projection matrix of the frame's camera, or its 12 values.
         model: ROS's name of the distortion model.
         affine: (2, 3) matrix from frame pixels to crop pixels, a similarity.
 
     Returns:
-        The crop's camera.
+        Camera of the crop.
 
     """
     matrix = np.vstack([np.asarray(affine, np.float64), [0.0, 0.0, 1.0]])
@@ -72,7 +72,7 @@ def crop_camera(
         along = turn[:2, :2] @ coefficients[[second, first]]
         coefficients[[second, first]] = along
     if model == 'rational_polynomial' and len(coefficients) >= 12:
-        # Thin prism: (s1, s3) and (s2, s4) are vectors as well.
+        # Thin prism coefficients: (s1, s3) and (s2, s4) are vectors as well.
         for pair in ([8, 10], [9, 11]):
             coefficients[pair] = turn[:2, :2] @ coefficients[pair]
     return CropCamera(

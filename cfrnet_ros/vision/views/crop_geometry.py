@@ -1,8 +1,8 @@
-"""From a crop's pixels to the frame's and back.
+"""Maps points between the pixels of a crop and those of its frame.
 
 A crop is cut out of its frame by a (2, 3) affine matrix from frame pixels to crop pixels, as
-`align.align_face` gives it. Pixels are counted in OpenCV's way: (0, 0) is the centre of the
-first one.
+`align.align_face` returns it. Coordinates follow OpenCV's convention: (0, 0) is the centre of the
+first pixel.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ def frame_to_crop(points: ArrayLike, affine: ArrayLike) -> NDArray[np.float64]:
         (..., 2) float64 x, y in pixels of the crop.
 
     Raises:
-        ValueError: wrong shapes.
+        ValueError: The shapes are wrong.
 
     """
     given, matrix = np.asarray(points, np.float64), np.asarray(affine, np.float64)
@@ -35,34 +35,34 @@ def frame_to_crop(points: ArrayLike, affine: ArrayLike) -> NDArray[np.float64]:
 
 
 def crop_to_frame(points: ArrayLike, affine: ArrayLike) -> NDArray[np.float64]:
-    """Map points of a crop, for instance landmarks found there, back into its frame.
+    """Map points of a crop, for instance landmarks found in it, back into its frame.
 
     Args:
         points: (..., 2) x, y in pixels of the crop.
-        affine: (2, 3) matrix from frame pixels to crop pixels, the same that cut the crop.
+        affine: (2, 3) matrix from frame pixels to crop pixels, with which the crop was cut.
 
     Returns:
         (..., 2) float64 x, y in pixels of the frame.
 
     Raises:
-        ValueError: wrong shapes, or a matrix that cannot be inverted.
+        ValueError: The shapes are wrong, or the matrix cannot be inverted.
 
     """
     matrix = np.asarray(affine, np.float64)
     if matrix.shape == (2, 3) and abs(float(np.linalg.det(matrix[:, :2]))) < 1e-12:
-        raise ValueError('the affine matrix maps everything onto a line: it has no inverse')
+        raise ValueError('the affine matrix maps all points onto a line, so it has no inverse')
     if matrix.shape == (2, 3):
         matrix = np.asarray(cv2.invertAffineTransform(matrix), np.float64)
     return frame_to_crop(points, matrix)
 
 
 def corners_in_frame(affine: ArrayLike, width: int, height: int) -> NDArray[np.float64]:
-    """Tell where the corners of a crop lie in its frame.
+    """Return the positions of a crop's corners in its frame.
 
     Args:
         affine: (2, 3) matrix from frame pixels to crop pixels.
-        width: of the crop, in pixels.
-        height: of the crop, in pixels.
+        width: Width of the crop in pixels.
+        height: Height of the crop in pixels.
 
     Returns:
         (4, 2) float64 x, y in pixels of the frame of the centres of the crop's corner
@@ -73,25 +73,25 @@ def corners_in_frame(affine: ArrayLike, width: int, height: int) -> NDArray[np.f
 
 
 def affine_from_corners(corners: ArrayLike, width: int, height: int) -> NDArray[np.float64]:
-    """Get the matrix back from `corners_in_frame`, as `~/face/outline` carries them.
+    """Recover the affine matrix from `corners_in_frame`, as `~/face/outline` carries them.
 
     Args:
-        corners: (4, 2) as `corners_in_frame` gives them.
-        width: of the crop, in pixels, above 1.
-        height: of the crop, in pixels, above 1.
+        corners: (4, 2) corners, as `corners_in_frame` returns them.
+        width: Width of the crop in pixels, above 1.
+        height: Height of the crop in pixels, above 1.
 
     Returns:
         (2, 3) float64 matrix from frame pixels to crop pixels.
 
     Raises:
-        ValueError: another shape, or corners that span no area.
+        ValueError: The corners have another shape, or they span no area.
 
     """
     given = np.asarray(corners, np.float64)
     if given.shape != (4, 2) or not np.isfinite(given).all():
         raise ValueError(f'corners must be (4, 2) finite numbers, got {given.shape}')
     known = np.hstack([given, np.ones((4, 1))])
-    # Of all four, by least squares: they travel as 32-bit numbers.
+    # Least squares over all four, because they are transmitted as 32-bit numbers.
     solution, _, rank, _ = np.linalg.lstsq(known, _corners(width, height), rcond=None)
     if rank < 3:
         raise ValueError('the corners span no area, so there is no crop between them')

@@ -1,4 +1,4 @@
-"""A picture for people: what was found, and each face before and after."""
+"""Draws a frame with the faces found in it, and each face before and after restoration."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from cfrnet_ros.vision.types import RestoredFace
 _GREEN, _RED, _YELLOW = (80, 220, 80), (80, 80, 255), (0, 220, 255)
 _WHITE, _BLACK = (255, 255, 255), (0, 0, 0)
 
-#: Height of one inset as a part of the frame's height, and the faces that get one.
+#: Height of one inset as a part of the frame's height, and largest number of insets.
 INSET, MAX_INSETS = 0.3, 3
 
-#: Room for a face's label in pixels.
+#: Width reserved for a face's label, in pixels.
 _LABEL = 110
 
 
@@ -26,16 +26,16 @@ def draw_debug(
     """Draw boxes, landmarks, before/after insets and lines of text on a copy of a frame.
 
     Args:
-        frame: (H, W, 3) uint8 BGR.
-        faces: faces of this frame; the first three get an inset at the right edge, the
+        frame: (H, W, 3) uint8 BGR frame.
+        faces: Faces of this frame; the first three get an inset at the right edge, with the
             crop before restoration on the left and after it on the right.
-        info: lines for the upper left corner, ASCII; cycles and latency for instance.
+        info: Lines of ASCII text for the upper left corner, for instance cycles and latency.
 
     Returns:
-        (H, W, 3) uint8 BGR, a new array.
+        (H, W, 3) uint8 BGR frame, a new array.
 
     Raises:
-        ValueError: the frame has another shape or type.
+        ValueError: The frame has another shape or type.
 
     """
     if frame.ndim != 3 or frame.shape[2] != 3 or frame.dtype != np.uint8:
@@ -84,7 +84,7 @@ def _draw_insets(
 def _free_corner(
     canvas: NDArray[np.uint8], faces: Sequence[RestoredFace], width: int, height: int
 ) -> tuple[int, int]:
-    """Left and top of the corner where a panel hides least of the faces."""
+    """Return left and top of the corner in which a panel hides the least of the faces."""
     bottom, right = canvas.shape[0] - height, canvas.shape[1] - width - 4
     corners = [(right, 4), (right, bottom), (4, bottom)]
 
@@ -92,7 +92,7 @@ def _free_corner(
         area = 0.0
         for item in faces:
             x0, y0, x1, y1 = (float(value) for value in item.face.box)
-            # The label stands above the box and may be wider.
+            # The label is above the box and may be wider than it.
             x1, y0 = max(x1, x0 + _LABEL), y0 - 16
             across = min(x1, corner[0] + width) - max(x0, corner[0])
             down = min(y1, corner[1] + height) - max(y0, corner[1])
@@ -105,7 +105,7 @@ def _free_corner(
 def _text(
     canvas: NDArray[np.uint8], text: str, at: tuple[int, int], scale: float, thickness: int
 ) -> None:
-    """White on a black ground, readable on anything."""
+    """Draw white text on a black background, readable on any picture."""
     x, y = at
     (width, height), below = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, scale, thickness)
     cv2.rectangle(canvas, (x - 2, y - height - 2), (x + width + 1, y + below), _BLACK, -1)

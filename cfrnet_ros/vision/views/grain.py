@@ -1,4 +1,4 @@
-"""The camera's own grain, kept where a restored face fades into its frame."""
+"""Keeps the camera's own grain where a restored face fades into its frame."""
 
 from __future__ import annotations
 
@@ -6,28 +6,28 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from cfrnet_ros.vision.restoration.exposure import noise_level
+from cfrnet_ros.vision.preprocessing.exposure import noise_level
 
-#: Noise (standard deviation, grey values) from which a frame has grain to speak of.
+#: Noise (standard deviation in grey values) from which a frame counts as grainy.
 LEAST_NOISE = 1.0
 
-#: Grain is what differs from a blur of this sigma in pixels, up to this many standard
-#: deviations: more than that is an edge, which the restored face has itself.
+#: Grain is the difference from a blur of this sigma in pixels, up to this many standard
+#: deviations: a larger difference is an edge, which the restored face has itself.
 SIGMA, REACH = 1.2, 2.0
 
 
 def grain_of(bgr: NDArray[np.uint8]) -> NDArray[np.int16] | None:
-    """Take the grain out of a part of a frame.
+    """Extract the grain of a part of a frame.
 
-    Made grain would have another spectrum than the camera's, which its demosaicing and
-    compression have shaped, and would flicker in a still picture; this is the frame's own,
-    so that it is there in the same pixels, and the same for the same frame.
+    Synthetic grain would have another spectrum than the camera's, which is shaped by demosaicing
+    and compression, and it would flicker in a still picture. The frame's own grain is in the
+    same pixels as before, and equal for equal frames.
 
     Args:
-        bgr: (H, W, 3) uint8.
+        bgr: (H, W, 3) uint8 part of the frame.
 
     Returns:
-        (H, W, 3) int16 to add to a smooth picture, or None for a picture without grain.
+        (H, W, 3) int16 grain to add to a smooth picture, or None for a picture without grain.
 
     """
     gray = np.asarray(cv2.cvtColor(bgr, cv2.COLOR_BGR2GRAY)).astype(np.uint8, copy=False)
@@ -40,17 +40,17 @@ def grain_of(bgr: NDArray[np.uint8]) -> NDArray[np.int16] | None:
 
 
 def grain_share(mask: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Tell how much grain has to be added where a restored face is blended in.
+    """Return the share of the grain that must be added where a restored face is blended in.
 
     With a the mask's share of the restored face, blending leaves (1 - a) of the frame's
-    grain. Adding a (1 - a^2) of it makes that 1 - a^3: all of it around the face, most of
-    it where the face fades in, and none in its middle, where it was taken out on purpose.
+    grain. Adding a (1 - a^2) of it results in 1 - a^3: all of the grain around the face, most of
+    it where the face fades in, and none in its middle, where it was removed on purpose.
 
     Args:
-        mask: (H, W) uint8, 255 where only the restored face is shown.
+        mask: (H, W) uint8 mask, 255 where only the restored face is shown.
 
     Returns:
-        (H, W) uint8, 255 for all of the grain.
+        (H, W) uint8 share, 255 for all of the grain.
 
     """
     return np.asarray(cv2.LUT(mask, _TABLE)).astype(np.uint8, copy=False)

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 @pytest.fixture(scope='session')
 def bgr() -> NDArray[np.uint8]:
-    """(16, 24, 3), four flat quarters, so that it survives chroma subsampling."""
+    """(16, 24, 3) uint8 BGR image of four flat quarters, which chroma subsampling preserves."""
     image = np.zeros((16, 24, 3), np.uint8)
     image[:8, :12] = (200, 30, 40)
     image[:8, 12:] = (20, 190, 60)

@@ -32,22 +32,24 @@ def compressed(data: bytes, text: str) -> CompressedImage:
 
 
 @pytest.mark.parametrize(('extension', 'tolerance'), [('.png', 0), ('.jpg', 8)])
-def test_compressed_images(bgr: NDArray[np.uint8], extension: str, tolerance: int) -> None:
+def test_jpeg_and_png_are_decoded_for_any_declared_format(
+    bgr: NDArray[np.uint8], extension: str, tolerance: int
+) -> None:
     data = encode(bgr, extension)
     for text in ('jpeg', 'png', f'bgr8; {extension[1:]} compressed bgr8', ''):
         decoded = decoder().decode(compressed(data, text))
         assert decoded.shape == bgr.shape
-        # Away from the edges between the quarters, where JPEG rings.
+        # Compared away from the edges between the quarters, where JPEG causes ringing.
         assert np.abs(decoded[1:7, 1:7].astype(int) - bgr[1:7, 1:7]).max() <= tolerance
 
 
-def test_compressed_rgb_is_swapped_back(bgr: NDArray[np.uint8]) -> None:
+def test_compressed_rgb_is_converted_to_bgr(bgr: NDArray[np.uint8]) -> None:
     swapped = encode(np.ascontiguousarray(bgr[:, :, ::-1]), '.png')
     decoded = decoder().decode(compressed(swapped, 'rgb8; png compressed rgb8'))
     assert np.array_equal(decoded, bgr)
 
 
-def test_compressed_grey_and_sixteen_bits() -> None:
+def test_png_with_grey_or_16_bit_samples_is_decoded() -> None:
     grey = np.tile(np.arange(0, 240, 10, dtype=np.uint8), (HEIGHT, 1))
     decoded = decoder().decode(compressed(encode(grey, '.png'), 'mono8; png compressed mono8'))
     assert np.array_equal(decoded, np.dstack([grey] * 3))
@@ -72,7 +74,7 @@ def test_truncated_compressed_images_are_rejected(
         assert raised.value.cause == 'corrupt'
 
 
-def test_new_compressed_format_is_one_entry(
+def test_new_compressed_format_needs_only_an_entry_in_formats(
     bgr: NDArray[np.uint8], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def bmp_size(data: memoryview) -> tuple[int, int]:
@@ -80,7 +82,7 @@ def test_new_compressed_format_is_one_entry(
         return width, height
 
     msg = compressed(encode(bgr, '.bmp'), 'bmp')
-    with pytest.raises(ImageError, match="'bmp' is not known; jpeg and png are"):
+    with pytest.raises(ImageError, match="'bmp' is not supported; jpeg and png are"):
         decoder().decode(msg)
     bmp = CompressedFormat('bmp', 'bmp', b'BM', lambda data: len(data) > 54, bmp_size)
     monkeypatch.setattr(compressed_formats, 'FORMATS', (*compressed_formats.FORMATS, bmp))
@@ -138,7 +140,7 @@ def test_a_progressive_jpeg_with_restart_markers_is_whole(portrait: NDArray[np.u
     assert decoder().decode(compressed(data.tobytes(), 'jpeg')).shape == portrait.shape
 
 
-def test_huge_compressed_image_is_refused_by_its_header() -> None:
+def test_too_large_compressed_image_is_rejected_by_its_header() -> None:
     data = encode(np.zeros((2000, 2000, 3), np.uint8), '.png')
     with pytest.raises(ImageError) as raised:
         ImageDecoder(max_image_px=100_000).check(compressed(data, 'png'))

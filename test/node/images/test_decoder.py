@@ -31,7 +31,7 @@ def make(
 
 
 def pad(rows: NDArray[np.generic], padding: int) -> tuple[bytes, int]:
-    """Rows with garbage behind each, and the step."""
+    """Append garbage to each row; return the data and the step."""
     raw = np.ascontiguousarray(rows).view(np.uint8).reshape(len(rows), -1)
     garbage = np.full((len(rows), padding), 77, np.uint8)
     return np.hstack([raw, garbage]).tobytes(), raw.shape[1] + padding
@@ -52,7 +52,7 @@ def decoder() -> ImageDecoder:
         ('rgba8', (2, 1, 0, 3)),
     ],
 )
-def test_colour_encodings_give_the_same_picture(
+def test_colour_encodings_are_decoded_to_bgr(
     bgr: NDArray[np.uint8], encoding: str, order: tuple[int, ...], padding: int
 ) -> None:
     with_alpha = np.dstack([bgr, np.full(bgr.shape[:2], 255, np.uint8)])
@@ -62,14 +62,14 @@ def test_colour_encodings_give_the_same_picture(
 
 @pytest.mark.parametrize('padding', [0, 7])
 @pytest.mark.parametrize('encoding', ['mono8', '8UC1', 'GREY', 'Y8'])
-def test_grey_is_repeated_in_all_channels(encoding: str, padding: int) -> None:
+def test_grey_encodings_are_decoded_to_three_equal_channels(encoding: str, padding: int) -> None:
     grey = np.arange(WIDTH * HEIGHT, dtype=np.uint16).reshape(HEIGHT, WIDTH).astype(np.uint8)
     data, step = pad(grey, padding)
     assert np.array_equal(decoder().decode(make(encoding, data, step)), np.dstack([grey] * 3))
 
 
 @pytest.mark.parametrize('padding', [0, 7])
-def test_new_encoding_is_one_entry(
+def test_new_encoding_needs_only_an_entry_in_encodings(
     bgr: NDArray[np.uint8], padding: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(ENCODINGS, 'hsv8', Encoding('u1', 3, cv2.COLOR_HSV2BGR_FULL))
@@ -152,7 +152,7 @@ def test_a_step_that_counts_whole_pixels_is_understood(
         ('yuyv422', True),
     ],
 )
-def test_both_orders_of_yuv422(
+def test_yuv422_is_decoded_in_both_sample_orders(
     bgr: NDArray[np.uint8], encoding: str, luma_first: bool, padding: int
 ) -> None:
     luma, u, v = yuv_of(bgr)
@@ -165,7 +165,7 @@ def test_both_orders_of_yuv422(
 
 @pytest.mark.parametrize('padding', [0, 3])
 @pytest.mark.parametrize('pattern', ['rggb', 'bggr', 'gbrg', 'grbg'])
-def test_bayer_patterns_give_the_right_colours(
+def test_bayer_patterns_are_decoded_to_bgr(
     bgr: NDArray[np.uint8], pattern: str, padding: int
 ) -> None:
     mosaic = np.zeros((HEIGHT, WIDTH), np.uint8)
@@ -174,7 +174,7 @@ def test_bayer_patterns_give_the_right_colours(
         mosaic[row::2, column::2] = bgr[row::2, column::2, 'bgr'.index(colour)]
     data, step = pad(mosaic, padding)
     decoded = decoder().decode(make(f'bayer_{pattern}8', data, step))
-    # Away from the edges between the quarters, where interpolation mixes.
+    # Compared away from the edges between the quarters, where interpolation mixes the colours.
     for rows in (slice(2, 6), slice(10, 14)):
         for columns in (slice(2, 10), slice(14, 22)):
             assert np.abs(decoded[rows, columns].astype(int) - bgr[rows, columns]).max() <= 1
@@ -207,7 +207,7 @@ def test_bayer_of_more_than_eight_bits_keeps_its_colours(
 @pytest.mark.parametrize('padding', [0, 5])
 @pytest.mark.parametrize('encoding', ['mono16', '16UC1', 'mono12', 'Y12', 'Y16 '])
 @pytest.mark.parametrize('big_endian', [False, True])
-def test_infrared_of_twelve_bits_becomes_visible_whatever_the_byte_order(
+def test_12_bit_infrared_is_scaled_to_8_bits_in_both_byte_orders(
     big_endian: bool, encoding: str, padding: int
 ) -> None:
     ramp = np.linspace(0, 4095, WIDTH * HEIGHT).reshape(HEIGHT, WIDTH)
@@ -218,7 +218,7 @@ def test_infrared_of_twelve_bits_becomes_visible_whatever_the_byte_order(
     assert np.abs(decoded[:, :, 0] - ramp / 4095 * 255).max() < 6
 
 
-def test_sixteen_bit_brightness_does_not_jump_with_a_reflection() -> None:
+def test_16_bit_brightness_is_steady_under_a_reflection() -> None:
     scene = np.tile(np.linspace(0, 1000, WIDTH), (HEIGHT, 1)).astype('<u2')
     dazzled = scene.copy()
     dazzled[:4, :8] = 60000
@@ -227,20 +227,20 @@ def test_sixteen_bit_brightness_does_not_jump_with_a_reflection() -> None:
     during = steady.decode(make('mono16', dazzled.tobytes(), 2 * WIDTH)).astype(int)
     alone = decoder().decode(make('mono16', dazzled.tobytes(), 2 * WIDTH)).astype(int)
     rest = (slice(4, None), slice(None))
-    # Stretched on its own, the dazzled frame is black apart from the reflection.
+    # Scaled by its own extremes, the dazzled frame is black except for the reflection.
     assert alone[rest].max() < 10
     assert during[rest].max() > 4 * alone[rest].max()
     assert before[rest].max() > 240
 
 
-def test_covered_infrared_lens_stays_dark() -> None:
+def test_16_bit_noise_of_a_covered_lens_stays_dark() -> None:
     noise = np.random.default_rng(0).integers(98, 103, (HEIGHT, WIDTH)).astype('<u2')
     decoded = decoder().decode(make('mono16', noise.tobytes(), 2 * WIDTH))
     assert decoded.max() < 32
 
 
 @pytest.mark.parametrize('big_endian', [False, True])
-def test_float_images_from_zero_to_one(big_endian: bool) -> None:
+def test_float_images_are_scaled_from_zero_to_one(big_endian: bool) -> None:
     ramp = np.linspace(-0.2, 1.2, WIDTH * HEIGHT).reshape(HEIGHT, WIDTH)
     samples = ramp.astype('>f4' if big_endian else '<f4')
     data, step = pad(samples, 4)
@@ -249,7 +249,7 @@ def test_float_images_from_zero_to_one(big_endian: bool) -> None:
 
 
 @pytest.mark.parametrize('value', [np.nan, np.inf, -np.inf])
-def test_floats_that_are_no_numbers_are_rejected(value: float) -> None:
+def test_nan_and_infinite_floats_are_rejected(value: float) -> None:
     samples = np.full((HEIGHT, WIDTH), 0.5, '<f4')
     samples[3, 4] = value
     with pytest.raises(ImageError) as raised:
@@ -289,7 +289,7 @@ GOOD = bytes(3 * WIDTH * HEIGHT)
         ),
     ],
 )
-def test_bad_images_are_rejected_with_their_cause(msg: Image, cause: str) -> None:
+def test_invalid_images_are_rejected_with_their_cause(msg: Image, cause: str) -> None:
     with pytest.raises(ImageError) as raised:
         decoder().decode(msg)
     assert raised.value.cause == cause
@@ -297,17 +297,17 @@ def test_bad_images_are_rejected_with_their_cause(msg: Image, cause: str) -> Non
     assert str(raised.value)
 
 
-def test_image_message_holds_the_array(bgr: NDArray[np.uint8]) -> None:
+def test_image_message_contains_the_array(bgr: NDArray[np.uint8]) -> None:
     header = Image().header
     header.frame_id = 'camera'
-    # A view with gaps in memory, as a slice of a larger frame is.
+    # A slice of a larger frame is not contiguous in memory.
     msg = to_image_msg(bgr[:, 2:20], header)
     assert (msg.header, msg.encoding) == (header, 'bgr8')
     assert (msg.height, msg.width, msg.step) == (HEIGHT, 18, 54)
     assert np.array_equal(decoder().decode(msg), bgr[:, 2:20])
 
 
-def test_decoded_message_memory_cannot_be_drawn_into(bgr: NDArray[np.uint8]) -> None:
+def test_decoded_view_of_the_message_is_read_only(bgr: NDArray[np.uint8]) -> None:
     decoded = decoder().decode(to_image_msg(bgr, Image().header))
     with pytest.raises(ValueError, match='read-only'):
         decoded[0, 0] = 0

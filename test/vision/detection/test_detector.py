@@ -1,4 +1,4 @@
-"""Faces are found with five landmarks, in good frames and in those of a bad camera."""
+"""Faces are found with five landmarks, in good frames and in frames of a bad camera."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from cfrnet_ros.vision.detection.yunet_graph import YuNetGraph
 from cfrnet_ros.vision.engine.providers import ProviderChoice
 from cfrnet_ros.vision.errors import ModelError
 
-#: Landmarks of the astronaut, by eye, in pixels of the 512x512 photograph.
+#: Landmarks of the astronaut, placed by eye, in pixels of the 512x512 photograph.
 LANDMARKS = np.array([[204, 101], [247, 102], [223, 127], [204, 141], [243, 142]], np.float32)
 
 
-#: The 8-bit YuNet is no finer than this, as a fraction of the distance of the eyes.
+#: Accuracy of the 8-bit YuNet, as a fraction of the distance of the eyes.
 TOLERANCE = 0.16
 
 
 def landmark_error(found: NDArray[np.float32], expected: NDArray[np.float32]) -> float:
-    """Mean distance as a fraction of the distance between the eyes."""
+    """Return the mean distance as a fraction of the distance between the eyes."""
     eyes = float(np.linalg.norm(expected[0] - expected[1]))
     return float(np.linalg.norm(found - expected, axis=1).mean()) / eyes
 
@@ -51,7 +51,7 @@ def test_a_mirrored_face_keeps_the_image_order(detector: YuNetDetector, portrait
 
 @pytest.mark.parametrize('angle', [-30, -15, 15, 30])
 @pytest.mark.parametrize('scale', [0.6, 1.0, 2.5])
-def test_rotated_and_scaled(
+def test_rotated_and_scaled_faces_are_found(
     detector: YuNetDetector, portrait: Frame, angle: float, scale: float
 ) -> None:
     side = round(512 * scale)
@@ -91,7 +91,7 @@ def test_dark_noisy_and_infrared_frames(
     assert landmark_error(faces[0].landmarks, LANDMARKS) < 0.25
 
 
-def test_nothing_is_found_where_nothing_is(detector: YuNetDetector) -> None:
+def test_no_face_is_found_in_frames_without_one(detector: YuNetDetector) -> None:
     noise = np.random.default_rng(0).integers(0, 256, (480, 640, 3), dtype=np.uint8)
     for frame in (np.zeros_like(noise), np.full_like(noise, 255), noise, noise // 16):
         assert detector.detect(frame) == []
@@ -100,7 +100,7 @@ def test_nothing_is_found_where_nothing_is(detector: YuNetDetector) -> None:
 @pytest.mark.parametrize(
     'shape', [(1, 1), (7, 31), (31, 7), (1, 2000), (2000, 1), (3, 4000), (33, 33), (1080, 1920)]
 )
-def test_any_shape_of_frame(
+def test_frames_of_any_shape_are_accepted(
     detector: YuNetDetector, portrait: Frame, shape: tuple[int, int]
 ) -> None:
     frame = resized(portrait, shape[1], shape[0])
@@ -108,7 +108,7 @@ def test_any_shape_of_frame(
         assert np.isfinite(face.box).all()
 
 
-def test_the_threshold_counts(detector: YuNetDetector, portrait: Frame) -> None:
+def test_the_threshold_removes_low_scores(detector: YuNetDetector, portrait: Frame) -> None:
     assert detector.detect(portrait, 0.99) == []
     assert len(detector.detect(portrait, 0.5)) == 1
 
@@ -134,7 +134,7 @@ def test_sessions_are_kept_and_bounded(cpu: ProviderChoice, portrait: Frame) -> 
         np.zeros((10, 10, 3), np.float32),
     ],
 )
-def test_what_is_no_frame_is_refused(detector: YuNetDetector, frame: Frame) -> None:
+def test_invalid_frames_are_refused(detector: YuNetDetector, frame: Frame) -> None:
     with pytest.raises(ValueError, match=r'\(H, W, 3\) uint8'):
         detector.detect(frame)
 
@@ -142,7 +142,7 @@ def test_what_is_no_frame_is_refused(detector: YuNetDetector, frame: Frame) -> N
 def test_same_faces_without_onnx(
     cpu: ProviderChoice, portrait: Frame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # Where the onnx package is missing a file is used at the size it was made for.
+    # Without the package onnx a file is used at its own size.
     path = tmp_path / 'yunet.onnx'
     path.write_bytes(YuNetGraph(default_model()).fitted(640, 640))
     monkeypatch.setattr(detector_module, 'CAN_FIT', False)
@@ -162,15 +162,15 @@ def test_a_file_by_path_gives_the_same(
     assert np.allclose(face.landmarks, detector.detect(portrait)[0].landmarks, atol=0.01)
 
 
-def test_agrees_with_opencv(cpu: ProviderChoice, portrait: Frame, tmp_path: Path) -> None:
-    # OpenCV's own YuNet code, on the same weights: expanded, since it reads no blocks.
+def test_detections_agree_with_opencv(cpu: ProviderChoice, portrait: Frame, tmp_path: Path) -> None:
+    # OpenCV's own YuNet code, with the same weights, expanded because it cannot read blocks.
     path = tmp_path / 'yunet.onnx'
     path.write_bytes(YuNetGraph(default_model()).fitted(512, 512))
     try:
         reference = cv2.FaceDetectorYN.create(str(path), '', (512, 512), 0.6)
         row = np.asarray(reference.detect(portrait)[1], np.float32)[0]
     except cv2.error as error:
-        # OpenCV 4.6 knows only the YuNet of 2022.
+        # OpenCV 4.6 supports only the YuNet of 2022.
         pytest.skip(f'this OpenCV cannot run the file: {error}')
     face = YuNetDetector(None, cpu, 512, threads=1, refinements=0).detect(portrait)[0]
     assert np.allclose(face.landmarks.ravel(), row[4:14], atol=0.6)

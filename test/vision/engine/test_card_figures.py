@@ -1,4 +1,4 @@
-"""The figures in the cards, and the page made of them, are those of the evaluation."""
+"""The figures in the cards, and on the page generated from them, are those of the evaluation."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from onnx_models import scale_model
 
 from cfrnet_ros.vision.engine.models import MODEL_DIR, shipped_models
 from training.export.card import data_sources, metrics_of, write_metrics
-from training.export.page import read_cards, render_page
+from training.export.cards_page import read_cards, render_page
 
 RESULTS = Path(__file__).resolve().parents[3] / 'docs' / 'results.json'
 
@@ -40,7 +40,7 @@ def test_shipped_cards_hold_the_figures_measured_on_their_files(name: str) -> No
     assert {'general', 'car', 'mosaic'} <= set(card['metrics']['sets'])
 
 
-def test_the_models_page_is_made_of_the_cards() -> None:
+def test_the_models_page_is_generated_from_the_cards() -> None:
     assert (MODEL_DIR / 'README.md').read_text() == render_page(read_cards(MODEL_DIR))
 
 

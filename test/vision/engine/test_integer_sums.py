@@ -1,9 +1,9 @@
 """INT8 files give the same sums on every CPU.
 
 x86-64 CPUs with AVX2 and no VNNI multiply unsigned by signed bytes and add the products of each
-pair in 16 bits (the instruction vpmaddubsw), limiting what is larger. ONNX Runtime orders the
-products of a convolution by row and column of the kernel, then by input channel. These tests add up
-in NumPy what that kernel adds up, whatever the machine that they run on.
+pair in 16 bits (the instruction vpmaddubsw), with saturation. ONNX Runtime orders the
+products of a convolution by row and column of the kernel, then by input channel. These tests
+compute the sums of that kernel in NumPy, on any machine.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ from cfrnet_ros.vision.engine.golden import load_golden
 from cfrnet_ros.vision.engine.model_card import load_card
 from cfrnet_ros.vision.engine.models import resolve_model
 
-#: Range of what the pairs are added in.
+#: Range of the 16-bit sums of two products.
 LOWEST, HIGHEST = -(2**15), 2**15 - 1
 
 
 def convolutions(path: Path, crop: NDArray[np.uint8]) -> Iterator[tuple[str, int, int]]:
-    """Yield of each quantised convolution its name and the extremes of its sums of pairs."""
+    """Yield the name of each quantised convolution and the extremes of its sums of pairs."""
     model = onnx.load(str(path))
     graph = model.graph
     constants = {t.name: numpy_helper.to_array(t) for t in graph.initializer}
@@ -43,7 +43,7 @@ def convolutions(path: Path, crop: NDArray[np.uint8]) -> Iterator[tuple[str, int
         if levels[0] not in (v.name for v in graph.output):
             graph.output.append(onnx.ValueInfoProto(name=levels[0]))
     options = ort.SessionOptions()
-    # Fused operators would not show their operands.
+    # Fused operators would hide their operands.
     options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
     session = ort.InferenceSession(
         model.SerializeToString(), options, providers=['CPUExecutionProvider']
@@ -72,7 +72,7 @@ def extremes(
     windows = sliding_window_view(padded, (height, width, 1))[::stride, ::stride, ..., 0]
     # (pixels, row, column, channel), as the kernel orders them.
     rows = windows.transpose(0, 1, 3, 4, 2).reshape(-1, height * width * padded.shape[2])
-    # Every seventh pixel: neighbours are much alike.
+    # Every seventh pixel, because neighbouring pixels are similar.
     levels_of = rows[::7].astype(np.int32)
     taps = weights.transpose(2, 3, 1, 0).reshape(rows.shape[1], -1).astype(np.int32)
     lowest, highest = 0, 0
@@ -100,7 +100,7 @@ def test_sums_of_product_pairs_fit_into_16_bits_on_the_golden_crops(name: str) -
 
 
 @pytest.mark.parametrize('name', ['int8', 'plain_int8'])
-def test_no_input_whatever_can_overflow_16_bits(name: str) -> None:
+def test_no_input_can_overflow_16_bits(name: str) -> None:
     graph = onnx.load(str(resolve_model(name))).graph
     constants = {t.name: numpy_helper.to_array(t) for t in graph.initializer}
     weights = [
@@ -109,7 +109,7 @@ def test_no_input_whatever_can_overflow_16_bits(name: str) -> None:
     assert len(weights) >= 15
     largest = max(int(np.abs(values.astype(np.int32)).max()) for values in weights)
     assert 2 * 255 * largest <= HIGHEST
-    # All 7 bits are used.
+    # The weights use all 7 bits.
     assert largest >= 60
 
 

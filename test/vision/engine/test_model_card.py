@@ -1,4 +1,4 @@
-"""Everything that depends on the weights is read with the weights."""
+"""The model card, which states every fact that depends on the weights."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from cfrnet_ros.vision.engine import models
 from cfrnet_ros.vision.engine.model_card import load_card
 from cfrnet_ros.vision.engine.models import resolve_model, shipped_models
 from cfrnet_ros.vision.errors import ModelError
-from cfrnet_ros.vision.restoration.align import FFHQ_TEMPLATE
+from cfrnet_ros.vision.preprocessing.align import FFHQ_TEMPLATE
 
 
 def identity(path: Path, shape: list[int | str], **kwargs: Any) -> Path:
@@ -102,7 +102,7 @@ def test_unreadable_card_is_refused(tmp_path: Path) -> None:
 
 def test_open_size_must_be_stated(tmp_path: Path) -> None:
     path = identity(tmp_path / 'm.onnx', ['b', 3, 'h', 'w'])
-    with pytest.raises(ModelError, match=r'leaves the size .*"size": 512'):
+    with pytest.raises(ModelError, match=r'does not fix the size .*"size": 512'):
         load_card(path)
     path.with_suffix('.json').write_text(json.dumps({'size': 96}))
     assert load_card(path).size == 96
@@ -133,19 +133,18 @@ def test_shipped_models_have_true_cards() -> None:
 
 
 def test_models_are_found_by_precision_name_and_path(tmp_path: Path) -> None:
-    assert resolve_model('auto', 'cpu').stem.endswith('_int8')
-    assert resolve_model('auto', 'qnn').stem.endswith('_int8')
-    assert resolve_model('auto', 'cuda').stem.endswith('_fp32')
-    assert resolve_model('fp32', 'cpu').stem.endswith('_fp32')
+    assert resolve_model('auto').stem.endswith('_int8')
+    assert resolve_model('auto', 'fp32').stem.endswith('_fp32')
+    assert resolve_model('fp32').stem.endswith('_fp32')
     for name, path in shipped_models().items():
-        assert resolve_model(name, 'cpu') == path
+        assert resolve_model(name) == path
     own = scale_model(tmp_path / 'own.onnx', 0.5)
-    assert resolve_model(str(own), 'cpu') == own
+    assert resolve_model(str(own)) == own
 
 
 @pytest.fixture
 def two_networks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Return a models' folder with the plain network beside the main one."""
+    """Return a folder of models with the plain network beside the main one."""
     for name in ('cfrnet_256', 'cfrnet_plain_256', 'another_256'):
         for precision in ('fp32', 'int8'):
             (tmp_path / f'{name}_{precision}.onnx').touch()
@@ -154,33 +153,38 @@ def two_networks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.mark.parametrize(
-    ('name', 'provider', 'stem'),
+    ('name', 'preferred', 'stem'),
     [
-        ('auto', 'cpu', 'cfrnet_256_int8'),
-        ('auto', 'tensorrt', 'cfrnet_256_fp32'),
-        ('fp32', 'cpu', 'cfrnet_256_fp32'),
-        ('int8', 'cuda', 'cfrnet_256_int8'),
-        ('plain', 'qnn', 'cfrnet_plain_256_int8'),
-        ('plain', 'coreml', 'cfrnet_plain_256_fp32'),
-        ('plain_fp32', 'cpu', 'cfrnet_plain_256_fp32'),
-        (' plain_int8 ', 'cuda', 'cfrnet_plain_256_int8'),
-        ('another_256_int8', 'cpu', 'another_256_int8'),
+        ('auto', 'int8', 'cfrnet_256_int8'),
+        ('auto', 'fp32', 'cfrnet_256_fp32'),
+        ('fp32', 'int8', 'cfrnet_256_fp32'),
+        ('int8', 'fp32', 'cfrnet_256_int8'),
+        ('plain', 'int8', 'cfrnet_plain_256_int8'),
+        ('plain', 'fp32', 'cfrnet_plain_256_fp32'),
+        ('plain_fp32', 'int8', 'cfrnet_plain_256_fp32'),
+        (' plain_int8 ', 'fp32', 'cfrnet_plain_256_int8'),
+        ('another_256_int8', 'int8', 'another_256_int8'),
     ],
 )
 def test_the_main_network_is_taken_unless_the_plain_one_is_named(
-    two_networks: Path, name: str, provider: str, stem: str
+    two_networks: Path, name: str, preferred: str, stem: str
 ) -> None:
-    assert resolve_model(name, provider) == two_networks / f'{stem}.onnx'
+    assert resolve_model(name, preferred) == two_networks / f'{stem}.onnx'
 
 
-def test_the_other_precision_stands_in_for_auto_alone(two_networks: Path) -> None:
+def test_only_auto_falls_back_to_the_other_precision(two_networks: Path) -> None:
     (two_networks / 'cfrnet_plain_256_int8.onnx').unlink()
-    assert resolve_model('plain', 'cpu').stem == 'cfrnet_plain_256_fp32'
+    assert resolve_model('plain').stem == 'cfrnet_plain_256_fp32'
     with pytest.raises(ModelError, match=r"no model 'plain_int8'.*plain_fp32.*cfrnet_256_int8"):
-        resolve_model('plain_int8', 'cpu')
+        resolve_model('plain_int8')
 
 
 @pytest.mark.parametrize('name', ['', 'int4', '_int8', 'auto_int8', '/nowhere/model.onnx'])
 def test_unknown_model_is_refused_and_the_shipped_are_listed(name: str) -> None:
     with pytest.raises(ModelError, match=r'cfrnet_.*_int8'):
-        resolve_model(name, 'cpu')
+        resolve_model(name)
+
+
+def test_a_precision_that_does_not_exist_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"one of fp32, int8, not 'cpu'"):
+        resolve_model('auto', 'cpu')

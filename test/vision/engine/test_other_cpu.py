@@ -1,4 +1,4 @@
-"""An INT8 file gives the same bytes on a CPU without VNNI, emulated where there is none."""
+"""An INT8 file gives the same bytes on an emulated CPU without VNNI."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ QEMU = shutil.which('qemu-x86_64')
 #: Intel's Haswell of 2013 has AVX2 and neither AVX-512 nor VNNI.
 CPU = 'Haswell'
 
-#: What runs on the emulated CPU. Wheels of ROS 2 restart Python, which would leave the emulation;
-#: without `site` they are not asked.
+#: Program that runs on the emulated CPU. The wheels of ROS 2 restart Python when `site` is loaded,
+#: which would leave the emulation.
 SCRIPT = """
 import sys
 import numpy as np

@@ -1,4 +1,4 @@
-"""Measurements of a face, and which faces are not worth restoring."""
+"""Measurements of a face, and the decision which faces are restored."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import pytest
 from pictures import Frame, blurred, dimmed, rotation, warped
 
 from cfrnet_ros.vision.detection.detector import YuNetDetector
+from cfrnet_ros.vision.preprocessing.align import align_face
 from cfrnet_ros.vision.quality.face_quality import (
     COVERED,
     LOW_SCORE,
@@ -21,7 +22,6 @@ from cfrnet_ros.vision.quality.face_quality import (
     sharpness_of,
     yaw_of,
 )
-from cfrnet_ros.vision.restoration.align import align_face
 from cfrnet_ros.vision.settings import PipelineSettings
 from cfrnet_ros.vision.types import Face, FaceQuality
 
@@ -59,7 +59,7 @@ def test_brightness_is_that_of_the_face(face: Face, portrait: Frame) -> None:
 
 
 def test_yaw_follows_a_head_that_turns_and_not_one_that_tilts() -> None:
-    # Eyes, nose and mouth of a head whose nose stands out half a distance of the eyes.
+    # Eyes, nose and mouth of a head whose nose stands out by half the distance of the eyes.
     points = np.array([[-50, -40, 0], [50, -40, 0], [0, 10, 50], [-35, 55, 0], [35, 55, 0]], float)
     for yaw in (-50, -20, 0, 20, 50):
         turn = np.radians(yaw)
@@ -104,7 +104,7 @@ def test_each_limit_refuses_for_its_own_reason(change: dict[str, float], reason:
     assert QualityGate().judge(0, replace(GOOD, **change), STRICT) == reason
 
 
-def test_limits_that_are_off_refuse_nothing() -> None:
+def test_disabled_limits_refuse_nothing() -> None:
     off = PipelineSettings(
         min_face_px=4, min_brightness=0, max_yaw_deg=180, min_score_restore=0, min_symmetry=-1
     )
@@ -117,7 +117,7 @@ def test_a_face_at_the_limit_does_not_flicker() -> None:
     reasons = [
         gate.judge(0, replace(GOOD, brightness=20 + 0.5 * (-1) ** i), STRICT) for i in range(10)
     ]
-    # Refused once, it must be clearly brighter again.
+    # A refused face must become clearly brighter to be restored again.
     assert reasons == ['', *[TOO_DARK] * 9]
     assert gate.judge(0, replace(GOOD, brightness=23), STRICT) == ''
     # A score cannot be ten percent above 0.97.

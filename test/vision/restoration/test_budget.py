@@ -1,4 +1,4 @@
-"""Cycles that fit a latency budget, steadily."""
+"""The number of cycles fits a latency budget and does not flicker."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def play(
     rest_ms: float = 5.0,
     after_ms: float = 5.0,
 ) -> list[int]:
-    """Run frames that take exactly this; return the cycles allowed in each."""
+    """Run frames of the given durations; return the cycles allowed in each."""
     allowed = []
     for index in range(frames):
         detect = detect_ms if index % interval == 0 else None
@@ -34,15 +34,15 @@ def play(
 
 
 def test_the_largest_number_that_fits_is_found_and_kept() -> None:
-    # 100 - 20 - 5 - 5 leaves 70 ms: three cycles of 20, and no fourth.
+    # 100 - 20 - 5 - 5 leaves 70 ms: enough for three cycles of 20 ms.
     allowed = play(CycleBudget(), 60, 20.0)
     assert allowed[0] == 1
     assert set(allowed[15:]) == {3}
-    # Steady although only every third frame has the detector in it.
+    # The number is steady although the detector runs in every third frame only.
     assert allowed == sorted(allowed)
 
 
-def test_no_more_than_asked_for_and_never_less_than_one() -> None:
+def test_allowed_cycles_are_between_one_and_the_request() -> None:
     assert max(play(CycleBudget(), 60, 1.0, asked=2)) == 2
     assert set(play(CycleBudget(), 60, 500.0)) == {1}
 
@@ -66,7 +66,7 @@ def test_a_load_spike_is_answered_fast_and_recovered_from() -> None:
     assert set(spike[4:]) == {1}
     after = play(budget, 60, 19.0)
     assert after[-1] == 3
-    # It does not come back by oscillating.
+    # The number does not oscillate on its way back.
     assert after == sorted(after)
 
 
@@ -80,7 +80,7 @@ def test_one_preempted_frame_changes_nothing() -> None:
 
 
 def test_a_machine_at_the_limit_does_not_flicker() -> None:
-    # A fourth cycle fits by a hair in every other frame.
+    # A fourth cycle just fits in every other frame.
     budget = CycleBudget()
     allowed = []
     for index in range(200):
@@ -93,7 +93,7 @@ def test_a_machine_at_the_limit_does_not_flicker() -> None:
     assert changes == 0
 
 
-def test_a_frame_that_is_late_already_gives_up_cycles_for_itself() -> None:
+def test_a_late_frame_gets_fewer_cycles() -> None:
     budget = CycleBudget()
     play(budget, 60, 20.0)
     assert budget.allow(4, 1, 100.0, spent_ms=30.0) == 3

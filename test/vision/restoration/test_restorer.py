@@ -1,4 +1,4 @@
-"""One session, applied k times to its own output."""
+"""The restorer applies one session k times to its own output."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def test_output_is_fed_back_k_times(tmp_path: Path, cpu: ProviderChoice, cycles:
     expected = np.rint(crop.astype(np.float64) * 0.5**cycles)
     assert np.abs(result.crop.astype(float) - expected).max() <= 1
     assert result.cycles == len(result.cycle_ms) == len(result.residuals) == cycles
-    # The k-th application halves what the (k-1)-th left of the mean.
+    # The k-th application halves the mean that the (k-1)-th left.
     mean = crop.mean() / 255
     assert result.residuals == pytest.approx([mean * 0.5 ** (k + 1) for k in range(cycles)])
     assert all(ms > 0 for ms in result.cycle_ms)
@@ -89,7 +89,7 @@ def test_bytes_of_any_layout_and_colour_order(
     rolled = crop[..., [1, 2, 0]] if colour == 'BGR' else crop[..., [2, 0, 1]]
     result = restorer.restore(crop, 1)
     assert np.array_equal(result.crop, rolled)
-    # Exact: the mean of whole numbers.
+    # The value is exact, because it is the mean of whole numbers.
     assert result.residuals[0] * 255 * crop.size == pytest.approx(
         np.abs(rolled.astype(int) - crop).sum(), abs=1e-3
     )
@@ -130,7 +130,7 @@ def test_nan_is_an_error_not_a_picture(tmp_path: Path, cpu: ProviderChoice) -> N
     one_dark_pixel[5, 7] = 0
     with pytest.raises(ModelError, match='cycle 1'):
         restorer.restore(one_dark_pixel, 1)
-    # And the next crop is restored as if nothing had been.
+    # The next crop is restored normally.
     assert restorer.restore(bright, 1).residuals[0] < 1
 
 
@@ -170,7 +170,7 @@ def test_a_detector_is_not_a_restorer(cpu: ProviderChoice) -> None:
 def test_shipped_restorer_keeps_a_good_face(
     precision: str, cpu: ProviderChoice, portrait: Frame
 ) -> None:
-    restorer = Restorer(resolve_model(precision, 'cpu'), cpu)
+    restorer = Restorer(resolve_model(precision), cpu)
     restorer.warm_up()
     crop = np.ascontiguousarray(portrait[:256, 96:352])
     result = restorer.restore(crop, 2)

@@ -1,4 +1,4 @@
-"""Restorations are used again for crops that did not change, and for no others."""
+"""Restorations are reused only for crops that did not change."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import pytest
 from pictures import Frame
 
 from cfrnet_ros.vision.detection.detector import YuNetDetector
-from cfrnet_ros.vision.restoration.align import align_face
+from cfrnet_ros.vision.preprocessing.align import align_face
 from cfrnet_ros.vision.restoration.reuse import RestorationCache
 
 
@@ -35,7 +35,7 @@ def test_a_closed_eye_is_a_change_although_the_mean_hardly_moves(crop: Frame) ->
     cache: RestorationCache[str] = RestorationCache()
     cache.store(0, crop, 'k', 'restored')
     closed = crop.copy()
-    # Skin from above the eye over the eye.
+    # Covers the eye with skin from above it.
     closed[108:124, 72:112] = crop[84:100, 72:112]
     assert np.abs(closed.astype(int) - crop).mean() < 1.0
     assert cache.find(0, closed, 'k', 4.0) is None
@@ -46,12 +46,12 @@ def test_another_track_or_another_key_finds_nothing(crop: Frame) -> None:
     cache.store(1, crop, ('settings', 2), 'restored')
     assert cache.find(2, crop, ('settings', 2), 4.0) is None
     assert cache.find(1, crop, ('settings', 3), 4.0) is None
-    # An untracked face has nothing that it could be known by.
+    # An untracked face has no id by which a result could be stored.
     cache.store(-1, crop, ('settings', 2), 'restored')
     assert cache.find(-1, crop, ('settings', 2), 4.0) is None
 
 
-def test_a_slow_change_does_not_creep_through(crop: Frame) -> None:
+def test_slow_changes_are_noticed(crop: Frame) -> None:
     cache: RestorationCache[str] = RestorationCache()
     cache.store(0, crop, 'k', 'restored')
     found = [cache.find(0, np.maximum(crop, 30) - i, 'k', 40.0) is not None for i in range(30)]  # type: ignore[arg-type]
@@ -63,7 +63,7 @@ def test_a_slow_change_does_not_creep_through(crop: Frame) -> None:
     assert fade == [True] * 5 + [False] * 5
 
 
-def test_what_is_gone_is_forgotten(crop: Frame) -> None:
+def test_absent_tracks_are_forgotten(crop: Frame) -> None:
     cache: RestorationCache[str] = RestorationCache()
     for track_id in (0, 1):
         cache.store(track_id, crop, 'k', str(track_id))

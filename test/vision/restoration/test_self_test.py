@@ -1,4 +1,4 @@
-"""An engine is believed after it has restored the golden crops, not because it loaded."""
+"""An engine is trusted if it restores the golden crops correctly, not because it loads."""
 
 from __future__ import annotations
 
@@ -18,6 +18,8 @@ from onnx_models import scale_model
 
 from cfrnet_ros.vision.engine import models
 from cfrnet_ros.vision.engine.models import MODEL_DIR, resolve_model
+from cfrnet_ros.vision.engine.provider_records import CPU as CPU_RECORD
+from cfrnet_ros.vision.engine.provider_records import Provider
 from cfrnet_ros.vision.engine.providers import ProviderChoice, choose_providers
 from cfrnet_ros.vision.errors import ModelError
 from cfrnet_ros.vision.restoration.restorer import Restorer
@@ -29,7 +31,7 @@ SHIPPED = ('fp32', 'int8', 'plain_fp32', 'plain_int8')
 
 @pytest.fixture
 def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Copy of the shipped models that may be damaged."""
+    """Return a folder with a copy of the shipped models, which tests may damage."""
     folder = tmp_path / 'models'
     shutil.copytree(MODEL_DIR, folder)
     monkeypatch.setattr(models, 'MODEL_DIR', folder)
@@ -37,7 +39,7 @@ def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def damage(model: Path) -> None:
-    """Exchange two thirds of a convolution's weights, as a faulty compiler would; sign it anew."""
+    """Exchange two thirds of a convolution's weights like a faulty compiler; update the digest."""
     proto = onnx.load(str(model))
     weights = max(proto.graph.initializer, key=lambda tensor: int(np.prod(tensor.dims)))
     values = numpy_helper.to_array(weights).copy()
@@ -50,7 +52,7 @@ def damage(model: Path) -> None:
 
 
 def golden_model(folder: Path, **changes: Any) -> Path:
-    """Model that halves its input, with true golden crops, of which parts are changed."""
+    """Write a model that halves its input, with golden crops of which parts can be changed."""
     crop = np.random.default_rng(3).integers(60, 255, (64, 64, 3), np.uint8)
     sheet = np.hstack(
         [crop, np.rint(crop / 2).astype(np.uint8), np.rint(crop / 8).astype(np.uint8)]
@@ -72,13 +74,13 @@ def test_shipped_models_pass_their_self_test_on_this_cpu(name: str) -> None:
     assert test.verdict == 'passed', test
     assert [k for k, _ in test.decibels] == [1, 3]
     assert test.cycle_ms > 0
-    # FP32 gives the same bytes but for the order of its sums.
+    # FP32 gives the same bytes except for differences in the order of its sums.
     assert all(value > (60 if name.endswith('fp32') else 46) for _, value in test.decibels)
 
 
 @pytest.mark.parametrize('name', SHIPPED)
 def test_golden_crops_are_restored_faces_of_several_cameras(name: str) -> None:
-    """The reference differs from the input: an engine that does nothing must not pass."""
+    """The reference differs from the input, so an engine that does nothing does not pass."""
     restorer = Restorer(resolve_model(name), choose_providers('cpu'), 1)
     path = restorer.card.file.parent / restorer.card.golden['file']
     sheet = cv2.imread(str(path))
@@ -115,14 +117,14 @@ def test_fail_refuses_a_failed_engine(installed: Path) -> None:
         load_trusted('auto', choose_providers('cpu'), threads=1, mode='fail')
 
 
-def test_off_tests_nothing(installed: Path) -> None:
+def test_off_skips_the_self_test(installed: Path) -> None:
     damage(installed / 'cfrnet_256_int8.onnx')
     loaded = load_trusted('auto', choose_providers('cpu'), threads=1, mode='off')
     assert loaded.restorer.card.precision == 'int8'
     assert str(loaded.test) == 'skipped: self_test is off'
 
 
-def test_without_a_good_precision_nothing_is_used(installed: Path) -> None:
+def test_without_a_good_precision_loading_fails(installed: Path) -> None:
     for precision in ('int8', 'fp32'):
         damage(installed / f'cfrnet_256_{precision}.onnx')
     with pytest.raises(
@@ -132,7 +134,7 @@ def test_without_a_good_precision_nothing_is_used(installed: Path) -> None:
 
 
 class Garbage(Restorer):
-    """Restorer whose first provider returns noise, as a faulty driver does."""
+    """Restorer whose first provider returns noise, like a faulty driver."""
 
     def _run(self, source: NDArray[np.generic], target: NDArray[np.generic]) -> None:
         super()._run(source, target)
@@ -140,10 +142,10 @@ class Garbage(Restorer):
             target[...] = np.random.default_rng(0).integers(0, 255, target.shape)
 
 
-def test_a_provider_that_returns_garbage_gives_way_to_the_next(
+def test_a_provider_that_returns_garbage_is_replaced_by_the_next(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """The provider is real, its output is overwritten behind it."""
+    """The provider is real, but its output is overwritten."""
     pretend_openvino(monkeypatch)
     monkeypatch.setattr('cfrnet_ros.vision.restoration.trusted.Restorer', Garbage)
     choice = choose_providers('openvino,cpu', available=['OpenVINOExecutionProvider', *CPU])
@@ -151,7 +153,7 @@ def test_a_provider_that_returns_garbage_gives_way_to_the_next(
     assert loaded.restorer.engine.used == 'cpu'
     assert loaded.restorer.engine.fell_back
     assert 'openvino does not restore as the reference does' in loaded.restorer.engine.reason
-    # Both precisions had their turn before the next provider.
+    # Both precisions were tried before the next provider.
     assert [text.split(' failed')[0] for text in loaded.rejected] == [
         'CFRNet 256 INT8 on openvino',
         'CFRNet 256 FP32 on openvino',
@@ -174,10 +176,10 @@ CPU = ('CPUExecutionProvider',)
 
 
 def pretend_openvino(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let the CPU answer to OpenVINO's name: its package is not among the tests' requirements."""
-    from cfrnet_ros.vision.engine import providers
+    """Give the CPU the name of OpenVINO, whose package the tests do not require."""
+    from cfrnet_ros.vision.engine import sessions
 
-    real = providers._open
+    real = sessions._open
 
     class Renamed:
         def __init__(self, session: Any) -> None:
@@ -191,11 +193,11 @@ def pretend_openvino(monkeypatch: pytest.MonkeyPatch) -> None:
                 raise AttributeError(name)
             return getattr(self._session, name)
 
-    def opened(model: Any, candidate: str, choice: ProviderChoice, threads: int) -> Any:
-        session = real(model, CPU[0], choice, threads)
-        return session if candidate == CPU[0] else Renamed(session)
+    def opened(model: Any, candidate: Provider, choice: ProviderChoice, threads: int) -> Any:
+        session = real(model, CPU_RECORD, choice, threads)
+        return session if candidate == CPU_RECORD else Renamed(session)
 
-    monkeypatch.setattr(providers, '_open', opened)
+    monkeypatch.setattr(sessions, '_open', opened)
 
 
 def test_an_engine_that_raises_has_failed(tmp_path: Path, cpu: ProviderChoice) -> None:
@@ -217,7 +219,7 @@ def test_a_model_without_golden_crops_is_used_untested(tmp_path: Path, cpu: Prov
     assert not loaded.rejected
 
 
-def test_golden_crops_of_a_model_of_ones_own(tmp_path: Path, cpu: ProviderChoice) -> None:
+def test_golden_crops_of_a_custom_model(tmp_path: Path, cpu: ProviderChoice) -> None:
     loaded = load_trusted(str(golden_model(tmp_path)), cpu)
     assert loaded.test.verdict == 'passed'
     assert loaded.test.worst_levels <= 1
@@ -246,7 +248,7 @@ def test_wrong_golden_crops_name_the_cause(
         load_trusted(str(golden_model(tmp_path, **changes)), cpu)
 
 
-def test_golden_crops_that_are_no_object(tmp_path: Path, cpu: ProviderChoice) -> None:
+def test_golden_crops_that_are_not_an_object(tmp_path: Path, cpu: ProviderChoice) -> None:
     path = scale_model(tmp_path / 'm.onnx', 0.5, golden='half.png')
     with pytest.raises(ModelError, match='must describe them like'):
         load_trusted(str(path), cpu)

@@ -1,4 +1,4 @@
-"""Restored crops flicker less than the camera's, and follow what moves."""
+"""Restored crops flicker less than the camera's, and follow motion."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pictures import Frame
 from cfrnet_ros.vision.detection.detector import YuNetDetector
 from cfrnet_ros.vision.engine.providers import ProviderChoice
 from cfrnet_ros.vision.pipeline import FacePipeline, PipelineSettings
-from cfrnet_ros.vision.restoration.align import align_face
+from cfrnet_ros.vision.preprocessing.align import align_face
 from cfrnet_ros.vision.restoration.restorer import Restorer
 from cfrnet_ros.vision.restoration.temporal import FLOOR, MAX_GAP_S, TemporalSmoother
 from cfrnet_ros.vision.stages import Stage
@@ -31,7 +31,7 @@ def to_bytes(picture: np.ndarray) -> Frame:
 
 
 def sharpened(crop: Frame) -> Frame:
-    """What a restorer does to the differences between frames."""
+    """Amplify the differences between frames, as a restorer does."""
     return to_bytes(128 + 1.4 * (crop.astype(float) - 128))
 
 
@@ -70,7 +70,7 @@ def test_a_still_face_flickers_less_than_the_camera_and_is_no_further_from_the_t
 
 def test_a_blink_is_shown_in_the_frame_in_which_it_happens(crop: Frame) -> None:
     closed = crop.copy()
-    # Skin from above the eye over the eye.
+    # Covers the eye with skin from above it.
     closed[108:124, 72:112] = crop[84:100, 72:112]
     shown = play([crop, crop, closed], 0.9)[-1]
     eye = np.s_[110:122, 78:106]
@@ -81,7 +81,7 @@ def test_a_blink_is_shown_in_the_frame_in_which_it_happens(crop: Frame) -> None:
 
 
 def test_a_slow_turn_is_followed_within_two_frames(crop: Frame) -> None:
-    """Each step is too small to count as motion; together they must not fall behind."""
+    """Each step is too small to count as motion, but the result must not lag behind."""
     steps = [to_bytes(crop.astype(float) * 0.6 + 3 * index) for index in range(16)]
     shown = play(steps, 1.0)
     behind = np.abs(shown[-1].astype(float) - sharpened(steps[-1])).mean()
@@ -100,7 +100,7 @@ def test_a_slow_turn_is_followed_within_two_frames(crop: Frame) -> None:
         (7, 0.9, 'key', -1.0),
     ],
 )
-def test_nothing_of_another_face_time_or_setting_is_mixed_in(
+def test_other_tracks_times_and_settings_are_not_mixed_in(
     crop: Frame, track_id: int, smoothing: float, key: str, time_s: float
 ) -> None:
     smoother = TemporalSmoother()
@@ -110,7 +110,7 @@ def test_nothing_of_another_face_time_or_setting_is_mixed_in(
     assert np.array_equal(smoother.apply(track_id, crop, darker, smoothing, key, time_s), darker)
 
 
-def test_what_is_gone_is_forgotten(crop: Frame) -> None:
+def test_absent_tracks_are_forgotten(crop: Frame) -> None:
     darker = to_bytes(crop * 0.97)
     for forget in (lambda s: s.keep([3]), lambda s: s.reset()):
         smoother = TemporalSmoother()
@@ -119,7 +119,7 @@ def test_what_is_gone_is_forgotten(crop: Frame) -> None:
         assert np.array_equal(smoother.apply(7, crop, darker, 0.9, 'key', 0.1), darker)
 
 
-def test_the_pipeline_smooths_where_it_is_told_to(
+def test_temporal_smoothing_is_a_setting_of_the_pipeline(
     tmp_path: Path, detector: YuNetDetector, cpu: ProviderChoice, portrait: Frame
 ) -> None:
     restorer = Restorer(scale_model(tmp_path / 'm.onnx', 0.9, size=96), cpu, threads=1)

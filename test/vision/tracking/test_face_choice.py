@@ -1,4 +1,4 @@
-"""Which faces are passed on."""
+"""The choice of the faces that are passed on."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_the_driver_is_nearest_to_the_regions_centre_however_small() -> None:
     left = (0.0, 0.2, 0.5, 0.8)
     assert ids(choice='driver', region=left, most=1) == [0]
     assert ids(choice='largest', region=left, most=1) == [2]
-    # Nobody else becomes the driver when the seat is empty.
+    # No other person becomes the driver when the seat is empty.
     assert ids(choice='driver', region=(0.9, 0.0, 1.0, 1.0), most=1) == []
 
 

@@ -1,4 +1,4 @@
-"""A still face stands still, a moving one is not held back."""
+"""The landmarks of a still face are steady, those of a moving one do not lag."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def face_at(points: NDArray[Any], scale: float = 1.0, track_id: int = 0) -> Face
 def follow(
     points: NDArray[np.float64], hz: float = 30.0, scale: float = 1.0
 ) -> NDArray[np.float64]:
-    """(T, 5, 2) landmarks, filtered with the defaults."""
+    """Return (T, 5, 2) landmarks, filtered with the default settings."""
     smoother = LandmarkFilter()
     return np.array(
         [
@@ -59,11 +59,11 @@ def test_jitter_of_a_still_face_is_less_than_half(hz: float) -> None:
 
 @pytest.mark.parametrize('speed', [0.3, 1.0, 3.0])
 def test_lag_behind_motion_is_bounded(speed: float) -> None:
-    """Speed in face widths (100 px) a second."""
+    """The speed is in face widths (100 px) per second."""
     shift = np.arange(60)[:, None, None] / 30 * speed * 100 * np.array([1.0, 0.2])
     after = follow(MARKS + shift)
     lag = np.linalg.norm((MARKS + shift - after)[20:], axis=2).max()
-    # Two and a half hundredths of a face's width, at whatever speed.
+    # 2.5 % of the face's width, at any speed.
     assert lag < 2.5
 
 
@@ -91,19 +91,19 @@ def test_the_points_keep_their_shape() -> None:
 
 
 @pytest.mark.parametrize('step', [0.0, -5.0, 10.0])
-def test_time_that_stands_jumps_or_runs_back_starts_anew(step: float) -> None:
+def test_irregular_time_steps_reset_the_filter(step: float) -> None:
     smoother = LandmarkFilter()
     smoother.apply(face_at(MARKS.astype(np.float64)), 50.0, 1.0, 8.0)
     far = face_at(MARKS + 40.0)
     assert np.array_equal(smoother.apply(far, 50.0 + step, 1.0, 8.0), far.landmarks)
-    # And goes on from there.
+    # The filter continues from there.
     near = face_at(MARKS + 41.0)
     filtered = smoother.apply(near, 50.0 + step + 0.03, 1.0, 8.0)
     assert np.all(filtered > far.landmarks)
     assert np.all(filtered < near.landmarks)
 
 
-def test_tracks_do_not_touch_each_other() -> None:
+def test_tracks_are_filtered_independently() -> None:
     smoother = LandmarkFilter()
     one, other = face_at(MARKS.astype(np.float64)), face_at(MARKS + 300.0, track_id=1)
     smoother.apply(one, 1.0, 1.0, 8.0)

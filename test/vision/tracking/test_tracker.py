@@ -1,4 +1,4 @@
-"""Faces keep their ids, and are followed where the detector does not look."""
+"""Faces keep their ids, and are followed in frames without detection."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from cfrnet_ros.vision.types import Face
 
 
 def moving(portrait: Frame, count: int) -> Iterator[tuple[Frame, NDArray[np.float64]]]:
-    """Frames of a head that drifts, turns in the plane and comes nearer, with its motion."""
+    """Yield frames of a head that drifts, turns in the plane and comes nearer, with its motion."""
     for t in range(count):
         matrix = rotation(222, 122, 1.2 * t, 1 + 0.012 * t)
         matrix[:, 2] += np.array([3.0 * t, 2.0 * t])
@@ -46,7 +46,7 @@ def test_ids_stay_with_their_faces(detector: YuNetDetector, two_faces: Frame) ->
     detections = detector.detect(two_faces)
     left, right = tracker.update(gray_of(two_faces), detections)
     assert {left.track_id, right.track_id} == {0, 1}
-    # The order in which the detector names them must not matter.
+    # The order of the detections must not matter.
     again = tracker.update(gray_of(two_faces), detections[::-1])
     assert [face.track_id for face in again] == [left.track_id, right.track_id]
 
@@ -84,14 +84,14 @@ def test_a_face_lost_and_found_at_once_keeps_its_id(
     tracker = FaceTracker()
     detections = detector.detect(two_faces)
     tracker.update(gray_of(two_faces), detections)
-    # Black for one frame: flow loses both, the detector (were it asked) sees them again.
+    # In a black frame optical flow loses both faces; the next detection finds them again.
     assert tracker.update(np.zeros(two_faces.shape[:2], np.uint8), None) == []
     assert tracker.lost == 2
     faces = tracker.update(gray_of(two_faces), detections)
     assert sorted(face.track_id for face in faces) == [0, 1]
 
 
-def test_a_flickering_detector_is_bridged_but_not_for_ever(
+def test_missed_detections_are_bridged_for_a_limited_time(
     detector: YuNetDetector, two_faces: Frame
 ) -> None:
     tracker = FaceTracker()
@@ -103,7 +103,7 @@ def test_a_flickering_detector_is_bridged_but_not_for_ever(
     assert tracker.lost == 2
 
 
-def test_another_frame_size_starts_anew(detector: YuNetDetector, two_faces: Frame) -> None:
+def test_another_frame_size_resets_the_tracks(detector: YuNetDetector, two_faces: Frame) -> None:
     tracker = FaceTracker()
     tracker.update(gray_of(two_faces), detector.detect(two_faces))
     small = resized(two_faces, 320, 240)
@@ -123,7 +123,7 @@ def test_reset_forgets_faces_but_not_ids(detector: YuNetDetector, two_faces: Fra
     assert sorted(face.track_id for face in faces) == [2, 3]
 
 
-def test_faces_at_and_beyond_the_border_do_no_harm(portrait: Frame) -> None:
+def test_faces_at_and_beyond_the_border_are_handled(portrait: Frame) -> None:
     gray = gray_of(portrait)
     marks = np.zeros((5, 2), np.float32)
     boxes = [[-50, -50, 20, 20], [500, 500, 700, 700], [5, 5, 5, 5], [600, 10, 700, 90]]
@@ -150,7 +150,7 @@ def test_crossing_faces_of_equal_size_are_not_exchanged(portrait: Frame) -> None
     assert {float(f.box[0]): f.track_id for f in faces} == {108: ids[100], 152: ids[160]}
 
 
-def test_a_lost_face_is_known_again_for_as_long_as_it_is_remembered(
+def test_a_lost_face_is_recognised_while_it_is_remembered(
     detector: YuNetDetector, two_faces: Frame
 ) -> None:
     detections = detector.detect(two_faces)
@@ -164,7 +164,7 @@ def test_a_lost_face_is_known_again_for_as_long_as_it_is_remembered(
         assert sorted(face.track_id for face in faces) == expected
 
 
-def test_who_takes_the_place_of_a_lost_face_gets_an_id_of_his_own(portrait: Frame) -> None:
+def test_a_person_in_the_place_of_a_lost_face_gets_a_new_id(portrait: Frame) -> None:
     marks = np.array([[100, 100], [140, 100], [120, 125], [105, 145], [135, 145]], np.float32)
     face = Face(np.array([80, 70, 160, 170], np.float32), marks, 0.9)
     rng = np.random.default_rng(1)
@@ -177,11 +177,11 @@ def test_who_takes_the_place_of_a_lost_face_gets_an_id_of_his_own(portrait: Fram
     assert tracker.update(np.zeros((480, 640), np.uint8), [], 1.2) == []
     assert tracker.update(gray_of(scenes[1]), [face], 1.4)[0].track_id == 1
     assert tracker.update(np.zeros((480, 640), np.uint8), [], 1.6) == []
-    # And who comes back gets his own again.
+    # The person who comes back gets the earlier id again.
     assert tracker.update(gray_of(scenes[0]), [face], 1.8)[0].track_id == 0
 
 
-def test_time_that_runs_back_forgets_the_lost(detector: YuNetDetector, two_faces: Frame) -> None:
+def test_time_jumping_back_forgets_lost_faces(detector: YuNetDetector, two_faces: Frame) -> None:
     tracker = FaceTracker()
     detections = detector.detect(two_faces)
     tracker.update(gray_of(two_faces), detections, 50.0)
@@ -190,7 +190,7 @@ def test_time_that_runs_back_forgets_the_lost(detector: YuNetDetector, two_faces
     assert sorted(face.track_id for face in faces) == [2, 3]
 
 
-#: Faces cross faster in another scene, and are covered for longer.
+#: Scenes that are covered by harder ones: faces cross faster or are covered for longer there.
 _REPETITIONS = {'cross, one behind the other', 'lens covered while they cross'}
 
 

@@ -1,4 +1,4 @@
-"""Restored faces go back where they came from, and nobody sees where they begin."""
+"""Restored faces are blended into their place in the frame without visible borders."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from pictures import Frame, blurred, dimmed, gray_bgr, resized, rotation, warped
 
 from cfrnet_ros.vision.detection.detector import YuNetDetector
-from cfrnet_ros.vision.restoration.align import align_face
+from cfrnet_ros.vision.preprocessing.align import align_face
 from cfrnet_ros.vision.types import Face, Restoration, RestoredFace
 from cfrnet_ros.vision.views.compositor import blend_faces, feather_mask, match_light
 from cfrnet_ros.vision.views.debug_view import draw_debug
@@ -37,7 +37,7 @@ def roi(face: Face, frame: Frame) -> tuple[slice, slice]:
 
 @pytest.mark.parametrize('angle', [0, 17, -30])
 @pytest.mark.parametrize('scale', [0.6, 1.0, 1.7, 3.0])
-def test_an_unrestored_crop_leaves_the_frame_as_it_was(
+def test_an_unrestored_crop_leaves_the_frame_unchanged(
     detector: YuNetDetector, portrait: Frame, angle: float, scale: float
 ) -> None:
     turned = warped(portrait, rotation(222, 122, angle, 1), 512, 512)
@@ -48,14 +48,14 @@ def test_an_unrestored_crop_leaves_the_frame_as_it_was(
     area = roi(face, frame)
     assert psnr(out[area], frame[area]) > 38
     assert abs(float(out[area].mean()) - float(frame[area].mean())) < 0.2
-    # No shift: no other position fits better than the same one.
+    # The face is not shifted: no other position fits better.
     a, b = out[area].astype(np.float32), frame[area].astype(np.float32)
     (dx, dy), _ = cv2.phaseCorrelate(a.mean(axis=2), b.mean(axis=2))
     assert abs(dx) < 0.05
     assert abs(dy) < 0.05
 
 
-def test_the_frame_given_is_not_touched_and_the_rest_is_unchanged(
+def test_the_input_frame_and_the_rest_of_the_output_are_unchanged(
     detector: YuNetDetector, portrait: Frame
 ) -> None:
     before = portrait.copy()
@@ -87,7 +87,7 @@ def test_no_seam_when_the_restorer_changes_light_and_colour(
     aligned, _ = align_face(frame, face.landmarks, 256)
     lit = np.clip(aligned * gain + np.array(tint), 0, 255).astype(np.uint8)
     out = blend_faces(frame, [restored(frame, face, lit)])
-    # The restorer changed nothing but the light, so the frame must look as before.
+    # The restorer changed only the light, so the frame must look as before.
     area = roi(face, frame)
     assert psnr(out[area], frame[area]) > 32
     step = (
@@ -101,12 +101,12 @@ def noise_in(picture: Frame, clean: Frame, where: NDArray[np.bool_]) -> float:
     return float((picture.astype(float) - clean)[where].std())
 
 
-def test_grain_goes_on_across_the_border(detector: YuNetDetector, portrait: Frame) -> None:
+def test_grain_continues_across_the_border(detector: YuNetDetector, portrait: Frame) -> None:
     clean = blurred(portrait, 1.5)
     face = detector.detect(clean)[0]
     noise = np.random.default_rng(0).normal(0, 10, clean.shape)
     frame = np.clip(clean + noise, 0, 255).astype(np.uint8)
-    # A perfect restoration: the crop without the noise.
+    # A perfect restoration is the crop without the noise.
     smooth, affine = align_face(clean, face.landmarks, 256)
     item = RestoredFace(
         face, align_face(frame, face.landmarks, 256)[0], affine, Restoration(smooth, 1, (), ())
@@ -117,7 +117,7 @@ def test_grain_goes_on_across_the_border(detector: YuNetDetector, portrait: Fram
             feather_mask(256), affine, (512, 512), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
         )
     )
-    # Clipped noise is no noise.
+    # Pixels whose noise is clipped are excluded.
     fair = (clean.min(axis=2) > 35) & (clean.max(axis=2) < 220)
     around = noise_in(out, clean, fair & (share == 0))
     fading = noise_in(out, clean, fair & (share > 100) & (share < 155))
@@ -180,7 +180,7 @@ def test_overlapping_faces_whatever_their_order(detector: YuNetDetector, portrai
     assert np.array_equal(blend_faces(portrait, items), blend_faces(portrait, items[::-1]))
 
 
-def test_mask_is_whole_inside_and_nothing_at_the_edge() -> None:
+def test_mask_is_255_inside_and_0_at_the_edge() -> None:
     for size in (64, 256, 512):
         mask = feather_mask(size)
         middle = slice(size // 4, 3 * size // 4)
@@ -188,7 +188,7 @@ def test_mask_is_whole_inside_and_nothing_at_the_edge() -> None:
         assert int(max(mask[0].max(), mask[-1].max(), mask[:, 0].max(), mask[:, -1].max())) == 0
         assert np.array_equal(mask, mask.T)
         assert np.array_equal(mask, mask[::-1])
-        # Smooth: no step is larger than the feather allows.
+        # The mask is smooth: no step is larger than the feather allows.
         assert int(np.abs(np.diff(mask.astype(int), axis=1)).max()) < 255 * 12 / size + 2
 
 
@@ -208,7 +208,7 @@ def test_debug_view_shows_face_inset_and_text(detector: YuNetDetector, two_faces
         x, y = np.rint(item.face.landmarks[2]).astype(int)
         assert not np.array_equal(view[y, x], two_faces[y, x])
     assert (view[:60, :120] != two_faces[:60, :120]).any()
-    # Tiny frames and none at all are drawn on too.
+    # Very small frames do not fail either.
     for frame in (np.zeros((1, 1, 3), np.uint8), np.zeros((20, 300, 3), np.uint8)):
         assert draw_debug(frame, items, ['text']).shape == frame.shape
     with pytest.raises(ValueError, match='uint8'):

@@ -1,4 +1,4 @@
-"""Points of a crop find their place in the frame, and its camera projects there too."""
+"""Points of a crop map to the frame and back, and the crop's camera agrees with the mapping."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from pictures import Frame, rotation, warped
 
 from cfrnet_ros.vision.detection.detector import YuNetDetector
+from cfrnet_ros.vision.preprocessing.align import align_face
 from cfrnet_ros.vision.quality.face_quality import yaw_of
-from cfrnet_ros.vision.restoration.align import align_face
 from cfrnet_ros.vision.views.crop_camera import crop_camera
 from cfrnet_ros.vision.views.crop_geometry import (
     affine_from_corners,
@@ -22,7 +22,7 @@ from cfrnet_ros.vision.views.crop_geometry import (
 AFFINE = rotation(300, 200, 25, 1.7) - np.array([[0, 0, 150], [0, 0, 60]])
 
 
-def test_points_go_there_and_back() -> None:
+def test_points_map_to_the_frame_and_back() -> None:
     points = np.random.default_rng(0).uniform(-50, 700, (3, 5, 2))
     there = frame_to_crop(points, AFFINE)
     assert there.shape == points.shape
@@ -31,12 +31,12 @@ def test_points_go_there_and_back() -> None:
 
 
 def test_a_pixel_of_the_crop_shows_what_is_at_its_place_in_the_frame() -> None:
-    # Each pixel's value is its own place.
+    # The value of each pixel is its position.
     ramp = np.stack(np.meshgrid(np.arange(640.0), np.arange(480.0)), axis=-1).astype(np.float32)
     affine = rotation(320, 240, 25, 1.7) - np.array([[0, 0, 190], [0, 0, 110]])
     crop = np.asarray(cv2.warpAffine(ramp, affine, (256, 256)))
     for x, y in ((0, 0), (255, 0), (128, 77), (255, 255)):
-        # OpenCV samples at 32nds of a pixel.
+        # OpenCV's sampling positions are multiples of 1/32 of a pixel.
         assert np.allclose(crop_to_frame((x, y), affine), crop[y, x], atol=1 / 32)
 
 
@@ -48,13 +48,13 @@ def test_landmarks_found_in_a_crop_are_those_of_the_frame(
     crop, affine = align_face(frame, face.landmarks, 256, margin=1.6)
     inside = detector.detect(crop)[0]
     back = crop_to_frame(inside.landmarks, affine)
-    # Detected twice, so as exactly as the detector is.
+    # The accuracy is that of the detector, because the face is detected twice.
     assert np.linalg.norm(back - face.landmarks, axis=1).mean() < 0.05 * face.width
     assert abs(yaw_of(back.astype(np.float32)) - yaw_of(inside.landmarks)) < 1e-3
 
 
 @pytest.mark.parametrize('size', [256, 512])
-def test_corners_in_single_precision_give_the_matrix_back(size: int) -> None:
+def test_corners_in_single_precision_recover_the_matrix(size: int) -> None:
     corners = corners_in_frame(AFFINE, size, size).astype(np.float32)
     affine = affine_from_corners(corners, size, size)
     points = np.random.default_rng(1).uniform(0, size, (100, 2))
@@ -62,7 +62,7 @@ def test_corners_in_single_precision_give_the_matrix_back(size: int) -> None:
     assert np.abs(error).max() < 1e-3
 
 
-def test_what_cannot_be_mapped_is_refused() -> None:
+def test_invalid_points_and_matrices_are_refused() -> None:
     with pytest.raises(ValueError, match=r'\(\.\.\., 2\)'):
         frame_to_crop([1, 2, 3], AFFINE)
     with pytest.raises(ValueError, match=r'\(2, 3\)'):
@@ -78,7 +78,7 @@ def test_what_cannot_be_mapped_is_refused() -> None:
 def project(
     points: NDArray[np.float64], k: NDArray[np.float64], d: NDArray[np.float64], model: str
 ) -> NDArray[np.float64]:
-    """(N, 2) raw pixels, by OpenCV where it knows k's skew, which it does not: so by hand."""
+    """Return (N, 2) raw pixels; k is applied separately because OpenCV ignores its skew."""
     unit = np.eye(3)
     if model == 'equidistant':
         flat, _ = cv2.fisheye.projectPoints(points[:, None], np.zeros(3), np.zeros(3), unit, d)
@@ -101,7 +101,7 @@ def project(
     ],
 )
 @pytest.mark.parametrize('fy', [600.0, 612.0])
-def test_the_crops_camera_sees_what_the_crop_shows(
+def test_crop_camera_projects_to_the_pixels_of_the_crop(
     model: str, coefficients: list[float], fy: float
 ) -> None:
     k = np.array([[600.0, 0, 322], [0, fy, 241], [0, 0, 1]])
@@ -120,5 +120,5 @@ def test_the_crops_camera_sees_what_the_crop_shows(
     pixels = [m[:, :2] / m[:, 2:] for m in rectified]
     assert np.allclose(pixels[1], frame_to_crop(pixels[0], AFFINE), atol=1e-6)
     if fy == 600.0:
-        # No skew, so that tools that know only fx, fy, cx and cy are right too.
+        # Without skew, tools that use only fx, fy, cx and cy are right too.
         assert np.allclose([camera.k[0, 1], camera.k[1, 0], camera.p[0, 1], camera.p[1, 0]], 0)

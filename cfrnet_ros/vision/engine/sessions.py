@@ -1,0 +1,164 @@
+"""Loads models with ONNX Runtime, and reports when the provider is not the first choice."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import onnxruntime as ort
+
+from cfrnet_ros.vision.engine.provider_records import CPU, Provider
+from cfrnet_ros.vision.engine.providers import AUTO, ProviderChoice
+from cfrnet_ros.vision.errors import ModelError, ProviderError
+
+
+@dataclass(frozen=True)
+class EngineSession:
+    """An ONNX Runtime session and the provider that it really uses.
+
+    Attributes:
+        session: Session of ONNX Runtime.
+        requested: Request, as comma separated short names or 'auto'.
+        used: Short name of the provider that runs the model.
+        fell_back: Whether `used` is not the first choice.
+        reason: Reason for the fallback, or the part of the model that runs on the CPU beside
+            `used`; empty if neither applies.
+
+    """
+
+    session: ort.InferenceSession
+    requested: str
+    used: str
+    fell_back: bool
+    reason: str
+
+
+def create_session(
+    model: str | Path | bytes, choice: ProviderChoice, threads: int = 0
+) -> EngineSession:
+    """Load a model on the first provider of a choice that really runs it.
+
+    ONNX Runtime itself falls back to the CPU without a message. This function therefore
+    tries each provider alone, with the CPU for the operators that it lacks, and then asks
+    the session which provider it uses.
+
+    Args:
+        model: Path of an ONNX file, or its bytes.
+        choice: Providers to try, as `providers.choose_providers` returns them.
+        threads: Number of CPU threads for one operator, 0 for ONNX Runtime's own choice.
+
+    Returns:
+        Session, with the requested and the used provider.
+
+    Raises:
+        ModelError: The file is missing, or ONNX Runtime cannot read it as a model.
+        ProviderError: No provider of the choice could be initialised.
+
+    """
+    if threads < 0:
+        raise ValueError(f'threads must be 0 or above, got {threads}')
+    label = _check_readable(model)
+    failures: list[str] = []
+    # A requested provider that is not in this build is not among the candidates, and that
+    # counts as a fallback too.
+    available = [candidate.name for candidate in choice.candidates]
+    for name in choice.requested:
+        if name != AUTO and name not in available:
+            failures.append(f'{name} is not in this build of ONNX Runtime')
+
+    for candidate in choice.candidates:
+        short = candidate.name
+        if short in choice.rejected:
+            failures.append(f'{short} {choice.rejected[short]}')
+            continue
+        try:
+            session = _open(model, candidate, choice, threads)
+        except Exception as error:
+            if type(error).__name__ in _BROKEN_MODEL or candidate == CPU:
+                raise ModelError(
+                    f'ONNX Runtime cannot load {label}: {_first_line(error)}; check that it is a'
+                    f' complete '
+                    f'ONNX file that version {ort.__version__} supports'
+                ) from error
+            cause = _first_line(error)
+            if 'assigned to the default CPU EP' in cause:
+                cause = 'it does not run the whole model, or its libraries or device are missing'
+            failures.append(f'{short} failed: {cause}')
+            continue
+        used = session.get_providers()
+        if not used or used[0] != candidate.onnx_name:
+            failures.append(f'{short} could not be initialised (its libraries or device missing?)')
+            continue
+        placed = _nodes_per_provider(session)
+        if candidate != CPU and placed and not placed.get(candidate.onnx_name):
+            failures.append(f'{short} ran no part of the model')
+            continue
+        wanted = available[0] if choice.requested == (AUTO,) else choice.requested[0]
+        fell_back = short != wanted
+        reason = '; '.join(failures) if fell_back else ''
+        if candidate != CPU and placed.get(CPU.onnx_name):
+            note = f'{placed[CPU.onnx_name]} of {sum(placed.values())} operators run on the CPU'
+            reason = f'{reason}; {note}' if reason else note
+        # Otherwise the CPU would replace a failing device at run time, without a message.
+        session.disable_fallback()
+        return EngineSession(session, ','.join(choice.requested), short, fell_back, reason)
+
+    raise ProviderError(
+        f'no execution provider could run {label}: {"; ".join(failures)}; check the driver and '
+        'libraries of the device, or set strict_provider to false to fall back to the CPU'
+    )
+
+
+_BROKEN_MODEL = ('InvalidProtobuf', 'NoSuchFile', 'NoModel', 'InvalidGraph')
+
+
+def _check_readable(model: str | Path | bytes) -> str:
+    """Return the model's name for messages; raise ModelError if the file does not exist."""
+    if isinstance(model, bytes):
+        return 'the model'
+    path = Path(model)
+    if not path.is_file():
+        raise ModelError(f"there is no model file '{path}'; give the path of an ONNX file")
+    return f"'{path}'"
+
+
+def _open(
+    model: str | Path | bytes, candidate: Provider, choice: ProviderChoice, threads: int
+) -> ort.InferenceSession:
+    settings = ort.SessionOptions()
+    settings.log_severity_level = 3
+    settings.intra_op_num_threads = threads
+    settings.inter_op_num_threads = 1
+    # A waiting thread that spins occupies a core that the camera driver needs.
+    settings.add_session_config_entry('session.intra_op.allow_spinning', '0')
+    settings.add_session_config_entry('session.inter_op.allow_spinning', '0')
+    # Newer versions of ONNX Runtime record the assignment; older ones ignore the entry.
+    settings.add_session_config_entry('session.record_ep_graph_assignment_info', '1')
+    chain: list[Any] = [(candidate.onnx_name, candidate.options(choice.options, threads))]
+    if candidate != CPU:
+        if choice.strict and 'cpu' not in choice.requested:
+            settings.add_session_config_entry('session.disable_cpu_ep_fallback', '1')
+        else:
+            chain.append(CPU.onnx_name)
+    source = model if isinstance(model, bytes) else str(model)
+    return ort.InferenceSession(source, settings, providers=chain, enable_fallback=0)
+
+
+def _nodes_per_provider(session: ort.InferenceSession) -> dict[str, int]:
+    """Count the operators on each provider; empty if ONNX Runtime cannot tell (before 1.24)."""
+    query = getattr(session, 'get_provider_graph_assignment_info', None)
+    if query is None:
+        return {}
+    counts: dict[str, int] = {}
+    try:
+        for part in query():
+            counts[part.ep_name] = counts.get(part.ep_name, 0) + len(part.get_nodes())
+    except (RuntimeError, AttributeError):
+        return {}
+    return counts
+
+
+def _first_line(error: BaseException) -> str:
+    text = str(error).strip() or type(error).__name__
+    return text.splitlines()[0][:300]

@@ -1,0 +1,1 @@
+"""From the picture to what networks look at: aligned crops, exposure, noise."""

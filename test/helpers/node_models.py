@@ -1,0 +1,93 @@
+"""Small ONNX restorers whose output tests can predict."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+import cv2
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+SIZE = 256
+
+
+def _save(nodes: list[onnx.NodeProto], weights: list[onnx.TensorProto], path: Path) -> Path:
+    shape = [1, 3, SIZE, SIZE]
+    graph = helper.make_graph(
+        nodes,
+        'test',
+        [helper.make_tensor_value_info('face', TensorProto.FLOAT, shape)],
+        [helper.make_tensor_value_info('restored', TensorProto.FLOAT, shape)],
+        weights,
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid('', 17)])
+    model.ir_version = 8
+    card = {'cfrnet.value_range': '[0, 1]', 'cfrnet.colour': 'RGB', 'cfrnet.iterative': 'true'}
+    helper.set_model_props(model, card)
+    onnx.checker.check_model(model)
+    onnx.save(model, str(path))
+    return path
+
+
+def halving_model(path: Path) -> Path:
+    """Save a model that halves the contrast around mid-grey, so that k is visible in the output.
+
+    y = 0.5 x + 0.25, so after k applications y_k = 0.5 + (x - 0.5) / 2**k.
+    """
+    weights = [
+        numpy_helper.from_array(np.array(0.5, np.float32), 'half'),
+        numpy_helper.from_array(np.array(0.25, np.float32), 'quarter'),
+    ]
+    nodes = [
+        helper.make_node('Mul', ['face', 'half'], ['scaled']),
+        helper.make_node('Add', ['scaled', 'quarter'], ['restored']),
+    ]
+    return _save(nodes, weights, path)
+
+
+def miscompiled_model(path: Path) -> Path:
+    """Save a halving model with golden crops of another model, so that its self-test fails."""
+    halving_model(path)
+    crop = np.random.default_rng(5).integers(0, 256, (SIZE, SIZE, 3), np.uint8)
+    golden = path.with_suffix('.golden.png')
+    cv2.imwrite(str(golden), np.hstack([crop, 255 - crop, crop // 2]))
+    digest = hashlib.sha256(golden.read_bytes()).hexdigest()
+    stated = {'file': golden.name, 'sha256': digest, 'cycles': [1, 3], 'limit_db': 46.0}
+    path.with_suffix('.json').write_text(json.dumps({'name': 'halving', 'golden': stated}))
+    return path
+
+
+def fragile_model(path: Path) -> Path:
+    """Save a model that gives NaN below 0.3, so that it passes the warm-up and fails on a face."""
+    weights = [numpy_helper.from_array(np.array(0.3, np.float32), 'least')]
+    nodes = [
+        helper.make_node('Sub', ['face', 'least'], ['above']),
+        helper.make_node('Sqrt', ['above'], ['restored']),
+    ]
+    return _save(nodes, weights, path)
+
+
+def slow_model(path: Path, layers: int = 6) -> Path:
+    """Save a model whose output equals its input after seven giga-multiply-adds.
+
+    The result of 48-channel convolutions at full resolution is multiplied by a constant zero,
+    which the optimiser does not eliminate.
+    """
+    rng = np.random.default_rng(0)
+    weights = [numpy_helper.from_array(np.array(0.0, np.float32), 'zero')]
+    nodes = []
+    previous, channels = 'face', 3
+    for index in range(layers + 1):
+        out = 3 if index == layers else 48
+        kernel = (rng.standard_normal((out, channels, 3, 3)) * 0.01).astype(np.float32)
+        weights.append(numpy_helper.from_array(kernel, f'w{index}'))
+        nodes.append(
+            helper.make_node('Conv', [previous, f'w{index}'], [f'c{index}'], pads=[1, 1, 1, 1])
+        )
+        previous, channels = f'c{index}', out
+    nodes.append(helper.make_node('Mul', [previous, 'zero'], ['nothing']))
+    nodes.append(helper.make_node('Add', ['face', 'nothing'], ['restored']))
+    return _save(nodes, weights, path)

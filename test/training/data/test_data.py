@@ -1,0 +1,68 @@
+"""Training faces: augmented, aligned like the node's crops, and never of the people tested on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip('torch', reason='training needs PyTorch: make test-training')
+
+from training.data.crops import aligned, to_tensor  # noqa: E402
+from training.data.training_faces import TrainingFaces  # noqa: E402
+from training.metrics import psnr  # noqa: E402
+
+
+def test_a_draw_shows_the_aligned_face_with_a_small_jitter(faces: Path) -> None:
+    source = TrainingFaces(faces)
+    drawn, maps = source.draw(np.random.default_rng(0), [0, 1, 2, 3, 4, 5], 256)
+    assert drawn.shape == (6, 3, 256, 256)
+    assert maps.shape == (6, 1, 256, 256)
+    assert float(drawn.min()) >= 0.0
+    assert float(drawn.max()) <= 1.0
+    for face, record in zip(drawn, source.records, strict=True):
+        truth = to_tensor(aligned(record))
+        # Compared coarsely: the jitter is a few pixels, half of the draws are mirrored.
+        small = torch.nn.functional.avg_pool2d(torch.stack([face, face.flip(-1)]), 16)
+        likeness = psnr(small, torch.nn.functional.avg_pool2d(truth, 16).expand_as(small))
+        assert float(likeness.max()) > 14.0
+
+
+def test_without_jitter_a_draw_equals_the_node_s_alignment(
+    faces: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = TrainingFaces(faces)
+
+    class Still:
+        """Draws nothing: no angle, no shift, no mirroring, no recolouring, first window."""
+
+        def normal(self, mean: float, _scale: float, size: object = None) -> object:
+            return np.full(np.asarray(size), mean) if size is not None else mean
+
+        def random(self, size: object = None) -> object:
+            # Above one half: not mirrored. Below: not recoloured.
+            return np.zeros(np.asarray(size)) if size is not None else 0.9
+
+        def integers(self, _low: int, _high: int, size: int) -> object:
+            return np.zeros(size, int)
+
+    drawn, _ = source.draw(Still(), [0], 256)  # type: ignore[arg-type]
+    # OpenCV interpolates with 5 bits of a pixel, PyTorch in float.
+    assert float(psnr(drawn, to_tensor(aligned(source.records[0])))) > 40.0
+
+
+def test_a_window_is_a_part_of_the_whole_crop(faces: Path) -> None:
+    source = TrainingFaces(faces)
+    window, components = source.draw(np.random.default_rng(4), [2], 128)
+    assert window.shape == (1, 3, 128, 128)
+    assert components.shape == (1, 1, 128, 128)
+
+
+def test_listed_images_are_left_out(faces: Path, tmp_path: Path) -> None:
+    listed = tmp_path / 'list.txt'
+    listed.write_text('# look like somebody else\ntrain1.png\ntrain4.png\n')
+    names = {r.path.name for r in TrainingFaces(faces, exclude=listed).records}
+    assert names == {'train0.png', 'train2.png', 'train3.png', 'train5.png'}
+    with pytest.raises(FileNotFoundError, match='leave out'):
+        TrainingFaces(faces, exclude=tmp_path / 'absent.txt')

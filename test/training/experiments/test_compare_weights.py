@@ -1,0 +1,59 @@
+"""Weights compared on validation faces: a run, a shipped file, and what lies between them."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+torch = pytest.importorskip('torch', reason='training needs PyTorch: make test-training')
+
+from cfrnet_ros.vision.engine.models import MODEL_DIR  # noqa: E402
+from training.experiments import compare_weights  # noqa: E402
+from training.export.shipped import read_model  # noqa: E402
+from training.run.checkpoint import CHECKPOINT  # noqa: E402
+from training.run.config import RunConfig  # noqa: E402
+
+SHIPPED = MODEL_DIR / 'cfrnet_256_fp32.onnx'
+
+
+def compare(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> None:
+    monkeypatch.setattr(sys, 'argv', ['compare_weights', *(str(a) for a in arguments)])
+    compare_weights.main()
+
+
+def test_weights_are_compared(tmp_path: Path, faces: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    network, _ = read_model(SHIPPED)
+    # The body's end scaled down: a run that has learnt less.
+    weights = network.state_dict()
+    last = list(weights)[-2:]
+    weights = {name: value * (0.0 if name in last else 1.0) for name, value in weights.items()}
+    run = tmp_path / 'run'
+    run.mkdir()
+    config = json.dumps(dataclasses.asdict(RunConfig()))
+    torch.save({'average': weights, 'config': config}, run / CHECKPOINT)
+    out = tmp_path / 'found.json'
+    compare(
+        monkeypatch, SHIPPED, run, '--data', faces, '--set', 'mosaic', '--halfway', '--bands',
+        '--out', out,
+    )  # fmt: skip
+    found = json.loads(out.read_text(encoding='utf-8'))['weights']
+    assert list(found)[:2] == [str(SHIPPED), str(run)]
+    shipped, worse, between, bands = found.values()
+    assert shipped['0'] == worse['0'] == between['0']
+    assert shipped['3']['lpips'] < 0.8 * shipped['0']['lpips']
+    assert worse['1'] != between['1'] != shipped['1']
+    # Nearly all of the picture from k=1, and nearly none of it.
+    narrow, wide = bands['1.0']['lpips'], bands['6.0']['lpips']
+    assert shipped['3']['lpips'] - 0.02 < wide < narrow < shipped['1']['lpips'] + 0.02
+
+
+def test_what_is_no_weights_is_named(
+    tmp_path: Path, faces: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for path, message in ((tmp_path, "there is no '.*checkpoint"), (tmp_path / 'no', 'is missing')):
+        with pytest.raises(SystemExit, match=message):
+            compare(monkeypatch, path, '--data', faces)

@@ -1,9 +1,0 @@
-"""Where things lie in the folder that the parts are put together in.
-
-The packages of the project lie there as in a checkout. The frozen critics lie in packages of
-the names under which `training.perceptual` and `training.identity` look for them.
-"""
-
-from __future__ import annotations
-
-CONFIG, FACES, RUN = 'config.yaml', 'faces', 'run'

@@ -1,0 +1,58 @@
+"""Aligned crops as arrays and as tensors."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from cfrnet_ros.vision.preprocessing.align import DEFAULT_TEMPLATE, similarity_transform, warp_crop
+from cfrnet_ros.vision.preprocessing.exposure import face_exposure_gain
+from training.data.manifest import FaceRecord
+
+#: Side of a crop in pixels.
+SIZE = 256
+
+
+def load_image(path: Path) -> NDArray[np.uint8]:
+    """Read an image as (H, W, 3) uint8 BGR.
+
+    Raises:
+        ValueError: The image cannot be decoded.
+
+    """
+    image = cv2.imread(str(path), cv2.IMREAD_COLOR)
+    if image is None:
+        raise ValueError(f'{path} cannot be decoded as an image')
+    return np.asarray(image, dtype=np.uint8)
+
+
+def to_tensor(bgr: NDArray[np.uint8]) -> Tensor:
+    """Turn (H, W, 3) uint8 BGR into (1, 3, H, W) float32 RGB in 0..1."""
+    return torch.from_numpy(np.ascontiguousarray(bgr[..., ::-1])).permute(2, 0, 1)[None] / 255.0
+
+
+def to_image(rgb: Tensor) -> NDArray[np.uint8]:
+    """Turn (1, 3, H, W) or (3, H, W) RGB in 0..1 into (H, W, 3) uint8 BGR."""
+    array = rgb.detach().float().cpu().reshape(3, *rgb.shape[-2:]).clamp(0, 1)
+    bytes_ = (array * 255.0).round().to(torch.uint8).permute(1, 2, 0).numpy()
+    return np.ascontiguousarray(bytes_[..., ::-1])
+
+
+def expose(face: Tensor) -> Tensor:
+    """Brighten an underexposed (1, 3, H, W) face in 0..1 as the node does before restoring it.
+
+    The gain is measured, not learned from: no gradient flows through it.
+    """
+    gain = face_exposure_gain(to_image(face))
+    return face if gain <= 1.0 else (face * gain).clamp(0.0, 1.0)
+
+
+def aligned(record: FaceRecord, size: int = SIZE) -> NDArray[np.uint8]:
+    """Return a record's face as the restorer's (size, size, 3) uint8 BGR crop."""
+    affine = similarity_transform(record.landmarks, size, DEFAULT_TEMPLATE)
+    return warp_crop(load_image(record.path), affine, size)

@@ -1,0 +1,150 @@
+"""The content of `docs/results.json`, and the files that are made of it."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import onnxruntime as ort
+import torch
+
+from cfrnet_ros.vision.engine.model_card import load_card
+from training.data.manifest import manifest_sha256
+from training.evaluation import plots
+from training.evaluation.cases import CaseSet
+from training.evaluation.figures import figures_to_reach
+from training.evaluation.meters import HIGHEST_PSNR, Meters, Readings
+from training.evaluation.protocol import CLEAN, MAIN, OTHER, OTHER_GENERAL, SEED
+from training.evaluation.records import MeasuredModel, Results
+from training.evaluation.results_page import render_page
+from training.evaluation.schedule import Request, Task
+from training.evaluation.summary import summarise_all
+
+
+def collect(request: Request, results: Mapping[Task, Sequence[Readings]], whole: bool) -> Results:
+    """Return the content of `docs/results.json`.
+
+    Args:
+        request: What was to be measured.
+        results: Readings of each task.
+        whole: Whether everything was to be measured.
+
+    """
+    tables, curves = summarise_all(results, request.main)
+    models: dict[str, MeasuredModel] = {}
+    labels: dict[str, str] = {}
+    for path in request.models:
+        card = load_card(path)
+        labels[path.stem] = card.name
+        models[path.stem] = MeasuredModel(card.name, card.sha256, tables.get(path.stem, {}))
+    without = request.without_ccfp
+    if without is not None:
+        labels[without.stem] = f'{load_card(without).name} without CCFP'
+    people = CaseSet(request.data, CLEAN)
+    return Results(
+        command='python -m training.tools.evaluate',
+        complete=whole,
+        seed=SEED,
+        cycles=request.cycles,
+        people=min(len(people), request.limit or len(people)),
+        manifest_sha256=manifest_sha256(request.data),
+        software={
+            'onnxruntime': ort.__version__,
+            'torch': torch.__version__,
+            'opencv': cv2.__version__,
+            'numpy': np.__version__,
+        },
+        metric_weights_sha256=Meters().weights(),
+        highest_psnr_db=HIGHEST_PSNR,
+        main=request.main,
+        labels=labels,
+        without_ccfp=without.stem if without is not None else '',
+        plans={
+            'main model': MAIN.describe(),
+            'other models, general set': OTHER_GENERAL.describe(),
+            'other models, other sets': OTHER.describe(),
+        },
+        models=models,
+        fixed_point=curves,
+        figures=figures_to_reach(request.main, models, curves),
+    )
+
+
+def keep_curve(result: Results, earlier: Results | None) -> Results:
+    """Return a result with an earlier result's curve of weights trained without CCFP.
+
+    Such weights do not ship: without this, whoever measures what ships would lose the curve. It is
+    kept if it is of the same people, degraded by the same seed, and if the result has none.
+    """
+    if earlier is None or not earlier.without_ccfp or result.without_ccfp:
+        return result
+    made_of = [(r.seed, r.people, r.manifest_sha256) for r in (result, earlier)]
+    if made_of[0] != made_of[1]:
+        return result
+    name = earlier.without_ccfp
+    return replace(
+        result,
+        without_ccfp=name,
+        labels={**result.labels, name: earlier.labels[name]},
+        fixed_point={**result.fixed_point, name: earlier.fixed_point[name]},
+    )
+
+
+def read_earlier(out: Path) -> Results | None:
+    """Return what an earlier run wrote into a folder; None, if none did.
+
+    Raises:
+        ValueError: The file is damaged, or of another version of the evaluation.
+
+    """
+    path = out / 'results.json'
+    if not path.is_file():
+        return None
+    try:
+        return Results.read(json.loads(path.read_text(encoding='utf-8')))
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(
+            f"'{path}' does not hold the results of an evaluation ({error}); move it away, or "
+            'write elsewhere by --out'
+        ) from error
+
+
+def write_faces(results: Mapping[Task, Sequence[Readings]], path: Path) -> None:
+    """Write every figure of every face, in long form, for whoever wants to look closer."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open('w', newline='', encoding='utf-8') as stream:
+        writer = csv.writer(stream)
+        writer.writerow(['kind', 'model', 'set', 'file', 'stage', 'metric', 'value'])
+        for task, faces in results.items():
+            for face in faces:
+                for stage, values in face.values.items():
+                    for metric, value in values.items():
+                        writer.writerow([*task, face.file, stage, metric, f'{value:.6g}'])
+
+
+def write_results(result: Results, out: Path) -> Results:
+    """Write `results.json`, `results.md` and the plots; return what `results.json` says."""
+    out.mkdir(parents=True, exist_ok=True)
+    text = json.dumps(_rounded(result.as_json()), indent=1)
+    (out / 'results.json').write_text(text + '\n', encoding='utf-8')
+    # From what was written, so that page, cards and file cannot differ.
+    stored = Results.read(json.loads(text))
+    plots.quality_by_cycle(stored, out / 'images' / 'quality_by_cycle.png')
+    plots.fixed_point(stored, out / 'images' / 'fixed_point.png')
+    (out / 'results.md').write_text(render_page(stored), encoding='utf-8')
+    return stored
+
+
+def _rounded(value: Any) -> Any:
+    """Round to six significant digits: more would be noise of the machine."""
+    if isinstance(value, Mapping):
+        return {str(key): _rounded(entry) for key, entry in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_rounded(entry) for entry in value]
+    return float(f'{value:.6g}') if isinstance(value, float) else value

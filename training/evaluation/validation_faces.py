@@ -1,0 +1,110 @@
+"""Faces of the split `val`, each degraded once, and how near restored ones come to their truth."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from training.critics.perceptual import Lpips
+from training.data.crops import aligned, expose, to_tensor
+from training.data.manifest import read_manifest
+from training.degradation import SAMPLERS
+from training.metrics import psnr
+
+
+@dataclass(frozen=True)
+class Fidelity:
+    """Distance of one image from its truth.
+
+    Attributes:
+        psnr_db: PSNR in dB.
+        lpips: LPIPS (AlexNet).
+
+    """
+
+    psnr_db: float
+    lpips: float
+
+
+@dataclass(frozen=True)
+class ValidationFace:
+    """One degraded face with its truth.
+
+    Attributes:
+        set_name: Name of the set that the degradation was drawn from.
+        degraded: (1, 3, 256, 256) float32 RGB in 0..1, rounded to eight bits and brightened as
+            the node does where it is underexposed.
+        truth: (1, 3, 256, 256) float32 RGB in 0..1.
+        features: LPIPS features of the truth.
+
+    """
+
+    set_name: str
+    degraded: Tensor
+    truth: Tensor
+    features: list[Tensor]
+
+
+class ValidationFaces:
+    """Validation faces in memory; every face always gets the same degradation.
+
+    Attributes:
+        faces: Faces in the order of their file names.
+
+    """
+
+    def __init__(
+        self,
+        data: Path,
+        device: torch.device,
+        sets: Sequence[str],
+        seed: int,
+        count: int | None = None,
+    ) -> None:
+        """Degrade the faces.
+
+        Args:
+            data: Folder with MANIFEST.tsv.
+            device: Device that the faces lie on and that networks run on.
+            sets: Names in `training.degradation.SAMPLERS`, which the faces take in turn.
+            seed: Seed of the degradations; face i gets (seed, i).
+            count: Largest number of faces; None for all.
+
+        Raises:
+            FileNotFoundError: The manifest, or the weights of LPIPS, are missing.
+            ValueError: The split has no face.
+
+        """
+        self._lpips = Lpips('alex').to(device)
+        self.faces: list[ValidationFace] = []
+        for number, record in enumerate(read_manifest(data, 'val')[:count]):
+            clean = to_tensor(aligned(record))
+            name = sets[number % len(sets)]
+            plan = SAMPLERS[name](np.random.default_rng((seed, number)))
+            degraded = expose(eight_bits(plan(clean))).to(device)
+            truth = plan.truth(clean).to(device)
+            with torch.no_grad():
+                features = self._lpips.features(truth)
+            self.faces.append(ValidationFace(name, degraded, truth, features))
+
+    @torch.no_grad()
+    def fidelity(self, face: ValidationFace, image: Tensor) -> Fidelity:
+        """Measure an image against a face's truth.
+
+        Args:
+            face: One of `faces`.
+            image: (1, 3, 256, 256) RGB in 0..1 on the same device.
+
+        """
+        distance = self._lpips.distance(self._lpips.features(image), face.features)
+        return Fidelity(float(psnr(image, face.truth)), float(distance))
+
+
+def eight_bits(image: Tensor) -> Tensor:
+    """Return an image in 0..1 rounded to the 256 levels of a camera's byte."""
+    return (image.clamp(0.0, 1.0) * 255.0).round() / 255.0

@@ -1,0 +1,1 @@
+"""Comparisons that decided something: ``python -m training.experiments.<command> --help``."""

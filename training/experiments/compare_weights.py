@@ -1,0 +1,180 @@
+"""Compare weights on validation faces.
+
+``python -m training.experiments.compare_weights W W... --data FACES``
+
+Each W is the folder of a run or a shipped FP32 file. What an hour of training gave is told here,
+on the split `val`: the 300 people of `make evaluate` are not for choosing by.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from tqdm import tqdm
+
+from training.data.crops import to_image
+from training.degradation import SAMPLERS
+from training.degradation.blur import convolve, gaussian_kernels
+from training.evaluation.validation_faces import ValidationFaces, eight_bits
+from training.export.shipped import read_model
+from training.metrics.sface import SFace, degrees
+from training.run.checkpoint import load_run
+
+#: Seed of the degradations; another than that of `training.run.validation`, by which runs are
+#: watched.
+SEED = 77
+CYCLES = 4
+#: Standard deviations of the Gaussians, pixels, below which `bands` exchanges cycles.
+BANDS = (1.0, 1.5, 2.0, 3.0, 4.0, 6.0)
+
+
+@dataclass(frozen=True)
+class Figures:
+    """Means over the faces.
+
+    Attributes:
+        psnr_db: PSNR in dB.
+        lpips: LPIPS (AlexNet).
+        sface_degrees: Angle between the SFace embeddings of the image and of the truth.
+
+    """
+
+    psnr_db: float
+    lpips: float
+    sface_degrees: float
+
+
+class Likeness:
+    """Measures restored faces against their truth: PSNR, LPIPS (AlexNet), SFace."""
+
+    def __init__(self, data: Path, name: str) -> None:
+        """Degrade each validation face once.
+
+        Args:
+            data: Folder with MANIFEST.tsv.
+            name: Name of the set, one of `training.degradation.SAMPLERS`.
+
+        """
+        self._validation = ValidationFaces(data, torch.device('cpu'), (name,), SEED)
+        self._sface = SFace(torch.get_num_threads())
+
+    @torch.no_grad()
+    def cycles(self, network: nn.Module) -> dict[str, Figures]:
+        """Return the mean figures of the input, ``0``, and of ``1``.. `CYCLES`, fed back."""
+        pictures = []
+        for face in tqdm(self._validation.faces, unit='face', leave=False):
+            stages = [face.degraded]
+            for _ in range(CYCLES):
+                stages.append(eight_bits(network(stages[-1])))
+            pictures.append({str(k): image for k, image in enumerate(stages)})
+        return self._measure(pictures)
+
+    @torch.no_grad()
+    def bands(self, network: nn.Module) -> dict[str, Figures]:
+        """Return the figures of k=3 with what is coarser than each of `BANDS` taken from k=1.
+
+        Where identity comes back, it had been lost in that band.
+        """
+        pictures = []
+        for face in tqdm(self._validation.faces, unit='face', leave=False):
+            first = network(face.degraded)
+            third = network(network(first))
+            pictures.append(
+                {str(sigma): eight_bits(third + _coarse(first - third, sigma)) for sigma in BANDS}
+            )
+        return self._measure(pictures)
+
+    def _measure(self, pictures: Sequence[Mapping[str, Tensor]]) -> dict[str, Figures]:
+        sums: dict[str, list[tuple[float, float, float]]] = {}
+        for images, face in zip(pictures, self._validation.faces, strict=True):
+            who = self._sface(to_image(face.truth))
+            for name, image in images.items():
+                fidelity = self._validation.fidelity(face, image)
+                angle = degrees(self._sface(to_image(image)), who)
+                sums.setdefault(name, []).append((fidelity.psnr_db, fidelity.lpips, angle))
+        return {
+            name: Figures(*(round(float(v), 4) for v in np.mean(values, axis=0)))
+            for name, values in sums.items()
+        }
+
+
+def _coarse(image: Tensor, sigma: float) -> Tensor:
+    """Return a (1, 3, H, W) image blurred by a Gaussian, mirrored at its borders."""
+    width = torch.tensor([sigma])
+    kernel = gaussian_kernels(width, width, torch.zeros(1), math.ceil(3.0 * sigma))
+    return convolve(image, kernel)
+
+
+def read_weights(path: Path) -> nn.Module:
+    """Return the network of a run's folder (its averaged weights) or of a shipped FP32 file.
+
+    Raises:
+        FileNotFoundError, ValueError: See `load_run` and `read_model`.
+
+    """
+    return load_run(path)[0] if path.is_dir() else read_model(path)[0]
+
+
+def halfway(first: nn.Module, second: nn.Module) -> dict[str, Tensor]:
+    """Return the mean of two networks' weights, by name."""
+    others = second.state_dict()
+    return {name: 0.5 * (value + others[name]) for name, value in first.state_dict().items()}
+
+
+def main() -> None:
+    """Measure, print and write."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('weights', nargs='+', type=Path, help="runs' folders or FP32 files")
+    parser.add_argument('--data', type=Path, required=True, help='folder with MANIFEST.tsv')
+    parser.add_argument('--set', default='car', choices=sorted(SAMPLERS), help='degradation')
+    parser.add_argument(
+        '--halfway', action='store_true', help='the mean of the first and each other, too'
+    )
+    parser.add_argument('--bands', action='store_true', help='see Likeness.bands; of the first')
+    parser.add_argument('--out', type=Path, help='JSON file to write')
+    args = parser.parse_args()
+    try:
+        networks = {str(path): read_weights(path) for path in args.weights}
+    except (FileNotFoundError, ValueError) as error:
+        raise SystemExit(str(error)) from error
+    first, *others = networks.items()
+    likeness = Likeness(args.data, args.set)
+    found: dict[str, dict[str, Figures]] = {}
+    for name, network in networks.items():
+        found[name] = likeness.cycles(network)
+        _print(name, found[name])
+    if args.halfway:
+        for name, network in others:
+            network.load_state_dict(halfway(first[1], network))
+            label = f'{first[0]} and {name}, halfway'
+            found[label] = likeness.cycles(network)
+            _print(label, found[label])
+    if args.bands:
+        label = f'{first[0]}, k=3 with the bands below a Gaussian taken from k=1'
+        found[label] = likeness.bands(first[1])
+        _print(label, found[label])
+    if args.out:
+        weights = {
+            label: {key: asdict(figures) for key, figures in row.items()}
+            for label, row in found.items()
+        }
+        facts = {'set': args.set, 'seed': SEED, 'split': 'val', 'weights': weights}
+        args.out.write_text(json.dumps(facts, indent=1) + '\n', encoding='utf-8')
+
+
+def _print(name: str, figures: Mapping[str, Figures]) -> None:
+    tqdm.write(name)
+    for key, row in figures.items():
+        tqdm.write(f'  {key:>4} ' + '  '.join(f'{n} {v:.4f}' for n, v in asdict(row).items()))
+
+
+if __name__ == '__main__':
+    main()

@@ -1,0 +1,72 @@
+"""Packing a run into parts of a limited size, with the script that trains there."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import itertools
+import json
+import shutil
+import tarfile
+from pathlib import Path
+
+from tqdm import tqdm
+
+from training.run.borrowed import contents
+from training.run.borrowed import start as start_script
+from training.run.borrowed.slices import Sliced
+from training.run.config import load_config
+
+#: Largest size of a part in bytes, and the name that the names of the parts begin with.
+LIMIT_BYTES, ARCHIVE = 60_000_000, 'parts.tar.gz'
+
+
+def pack(
+    config: Path, data: Path, out: Path, run: Path | None = None, limit_bytes: int = LIMIT_BYTES
+) -> list[Path]:
+    """Write the parts, their listing and the script.
+
+    Args:
+        config: YAML file of the borrowed run; its schedules will go by the time alone.
+        data: Folder with MANIFEST.tsv.
+        out: Folder to be made.
+        run: Folder of the run to go on from; None for random weights.
+        limit_bytes: Largest size of a part in bytes.
+
+    Returns:
+        The files' paths.
+
+    Raises:
+        FileNotFoundError: Config, faces, the run's checkpoint or a critic's weights are missing.
+        ValueError: The folder holds files already, the config is wrong or does not fit the run, or
+            an image or a critic cannot be packed.
+
+    """
+    if out.exists() and any(out.iterdir()):
+        raise ValueError(f"'{out}' holds files already; name a new folder")
+    loaded = load_config(config)
+    # What can be missing comes before the faces, which take longest.
+    entries = itertools.chain(
+        contents.start(run, loaded),
+        contents.critics(loaded),
+        contents.code(config),
+        contents.faces(data, loaded.exclude),
+    )
+    partial = out.with_name(out.name + '.partial')
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    with (
+        Sliced(partial, ARCHIVE, limit_bytes) as parts,
+        gzip.GzipFile(fileobj=parts, mode='wb', compresslevel=6) as stream,
+        tarfile.open(mode='w|', fileobj=stream) as archive,
+    ):
+        for name, content in tqdm(entries, desc='packing', unit='file'):
+            entry = tarfile.TarInfo(name)
+            entry.size = len(content)
+            archive.addfile(entry, io.BytesIO(content))
+    listing = json.dumps({'slices': parts.listing()}, indent=1)
+    (partial / start_script.LISTING).write_text(listing + '\n', encoding='utf-8')
+    script = Path(start_script.__file__)
+    shutil.copy(script, partial / script.name)
+    partial.rename(out)
+    return sorted(out.iterdir())

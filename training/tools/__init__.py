@@ -1,0 +1,1 @@
+"""Commands on finished work: ``python -m training.tools.<command> --help``."""

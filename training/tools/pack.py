@@ -1,0 +1,43 @@
+"""Pack a run for a borrowed machine.
+
+``python -m training.tools.pack --config C --data FACES --out P``
+
+Writes parts of a limited size and the script `start.py`, which puts them together there and trains
+for so many seconds: ``python start.py --seconds 555``. The parts hold the training faces as WebP,
+the frozen networks that the config asks for in half precision, the weights to go on from, and the
+code.
+``python -m training.tools.from_borrowed`` makes a run's checkpoint of what comes back.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from training.run.borrowed.pack import LIMIT_BYTES, pack
+
+
+def main() -> None:
+    """Parse the command line and pack."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument('--config', type=Path, required=True, help='YAML file of the borrowed run')
+    parser.add_argument('--data', type=Path, required=True, help='folder with MANIFEST.tsv')
+    parser.add_argument('--out', type=Path, required=True, help='folder to write')
+    parser.add_argument('--run', type=Path, help='folder of the run to go on from')
+    parser.add_argument(
+        '--megabytes', type=float, default=LIMIT_BYTES / 1e6, help='size of a part, at most'
+    )
+    args = parser.parse_args()
+    try:
+        paths = pack(args.config, args.data, args.out, args.run, int(args.megabytes * 1e6))
+    except (FileNotFoundError, ValueError) as error:
+        raise SystemExit(f'error: {error}') from error
+    for path in paths:
+        print(f'{path}: {path.stat().st_size / 1e6:.1f} MB')
+    print('on the borrowed machine: python start.py --seconds 555')
+
+
+if __name__ == '__main__':
+    main()
