@@ -58,8 +58,8 @@ def declare_arguments() -> list[DeclareLaunchArgument]:
         DeclareLaunchArgument(
             'image',
             default_value='image',
-            description='Topic of the camera (sensor_msgs/Image), without /compressed even if'
-            ' image_transport is compressed.',
+            description='Topic of the camera (sensor_msgs/Image). If image_transport is compressed,'
+            ' the name may be given with or without /compressed.',
         ),
         DeclareLaunchArgument(
             'params_file',

@@ -39,6 +39,8 @@ class View:
         engine: Loaded engine, None while none is loaded.
         transition_error: Failure of the last lifecycle transition with its reason, such as
             'not configured: no such model'; '' if it succeeded.
+        silence: Reason why no image arrives, see `publisher_check.explain_silence`; '' while
+            images arrive.
 
     """
 
@@ -51,6 +53,7 @@ class View:
     report: Report
     engine: Engine | None
     transition_error: str
+    silence: str = ''
 
     @property
     def active(self) -> bool:
@@ -116,6 +119,8 @@ def _input(view: View) -> DiagnosticStatus:
                 f'no image on {view.topic} for {silent_s:.1f} s (number of publishers:'
                 f' {view.publishers})'
             )
+            if view.silence:
+                verdict.error(view.silence)
         if report.drop_share > settings.diagnostics_drop_warn_share:
             verdict.warn(f'{report.drop_share:.0%} of the frames were dropped for newer ones')
         if report.recent_rejected:

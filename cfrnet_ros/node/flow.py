@@ -11,6 +11,7 @@ from sensor_msgs.msg import CompressedImage, Image
 
 from cfrnet_ros.node.camera_info import CameraInfoHolder
 from cfrnet_ros.node.engine import Engine
+from cfrnet_ros.node.first_image import FirstImage
 from cfrnet_ros.node.images.decoder import ImageDecoder
 from cfrnet_ros.node.images.errors import ImageError
 from cfrnet_ros.node.inputs import Inputs
@@ -59,6 +60,7 @@ class Flow:
         self._generation = 0
         self._camera = CameraInfoHolder(log)
         self._decoder = ImageDecoder(settings().max_image_px)
+        self._first_image = FirstImage(node.get_logger().info)
         self._inputs = Inputs(node)
         self._outputs = Outputs(node, self._camera, settings().rep155)
         self._processor = FrameProcessor(
@@ -73,8 +75,13 @@ class Flow:
         """Subscribe and allow publishing, starting with an empty tracker."""
         self._generation += 1
         self._monitor.activated()
+        self._first_image.reset()
         self._processor.open_gate(self._generation)
         self._inputs.open(self._settings().image_transport, self._take, self._camera.take)
+
+    def follow_camera(self) -> None:
+        """Go over to the topic on which the camera publishes; see `Inputs.follow`."""
+        self._inputs.follow(self._settings().image_transport)
 
     def stop(self) -> None:
         """Unsubscribe; after this returns nothing is published any more."""
@@ -111,5 +118,7 @@ class Flow:
             self._log.warn(error.cause, f'frame rejected ({error.cause}): {error}')
             return
         self._monitor.queued()
-        if self._mailbox.put(Frame(msg, time.perf_counter(), self._generation)) is not None:
+        received_s = time.perf_counter()
+        self._first_image.take(msg, received_s)
+        if self._mailbox.put(Frame(msg, received_s, self._generation)) is not None:
             self._monitor.replaced()

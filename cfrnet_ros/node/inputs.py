@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from rclpy.node import Node
@@ -13,20 +13,44 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from cfrnet_ros.node.camera_info import camera_info_topic
 from cfrnet_ros.node.qos import input_qos
 
+#: Message type by `image_transport`.
+IMAGE_TYPES: Mapping[str, type[Image | CompressedImage]] = {
+    'raw': Image,
+    'compressed': CompressedImage,
+}
 
-def image_topic(node: Node, image_transport: str) -> str:
-    """Return the resolved name of the topic with the images.
+
+def image_topics(node: Node, image_transport: str) -> tuple[str, ...]:
+    """Return the resolved names of the topics that may carry the images, the usual one first.
 
     Args:
         node: Node whose `image` may be remapped.
-        image_transport: Transport of the images, 'raw' or 'compressed'. The latter appends
-            `/compressed` to the name unless the name already ends with it.
+        image_transport: Transport of the images, 'raw' or 'compressed'. Compressed images usually
+            arrive on `<image>/compressed`, but some drivers send them on `<image>` itself.
 
     """
     topic = str(node.resolve_topic_name('image'))
     if image_transport == 'raw' or topic.endswith('/compressed'):
-        return topic
-    return f'{topic}/compressed'
+        return (topic,)
+    return (f'{topic}/compressed', topic)
+
+
+def image_topic(node: Node, image_transport: str) -> str:
+    """Return the topic with the images: the first of `image_topics` on which any are published.
+
+    The usual topic is returned while no images are published.
+    """
+    topics = image_topics(node, image_transport)
+    wanted = type_name(IMAGE_TYPES[image_transport])
+    for topic in topics:
+        if any(info.topic_type == wanted for info in node.get_publishers_info_by_topic(topic)):
+            return topic
+    return topics[0]
+
+
+def type_name(msg_type: type[Image | CompressedImage]) -> str:
+    """Return the name of a message type in the ROS graph, such as 'sensor_msgs/msg/Image'."""
+    return f'sensor_msgs/msg/{msg_type.__name__}'
 
 
 class Inputs:
@@ -39,6 +63,8 @@ class Inputs:
         """Keep the node; `open` creates the subscriptions."""
         self._node = node
         self._subscriptions: list[Subscription[Any]] = []
+        self._topic = ''
+        self._reopen: Callable[[], None] = lambda: None
 
     def open(
         self,
@@ -55,7 +81,7 @@ class Inputs:
             on_camera_info: Function that is called with the camera's intrinsics.
 
         """
-        msg_type = Image if image_transport == 'raw' else CompressedImage
+        msg_type = IMAGE_TYPES[image_transport]
         topic = image_topic(self._node, image_transport)
         # The intrinsics come first, so that they are known when the first image arrives.
         for kind, name, callback in (
@@ -71,7 +97,20 @@ class Inputs:
                     qos_overriding_options=QoSOverridingOptions.with_default_policies(),
                 )
             )
+        self._topic = topic
+        self._reopen = lambda: self.open(image_transport, on_image, on_camera_info)
         self._node.get_logger().info(f'waiting for {msg_type.__name__} on {topic}')
+
+    def follow(self, image_transport: str) -> None:
+        """Switch to the topic on which images are published, if it is another one.
+
+        To subscribe to all topics that may hold images would be simpler, but a raw topic with a
+        subscriber for compressed images has two types, and `ros2 topic echo` refuses those.
+        """
+        if self._subscriptions and image_topic(self._node, image_transport) != self._topic:
+            reopen = self._reopen
+            self.close()
+            reopen()
 
     def close(self) -> None:
         """Unsubscribe."""

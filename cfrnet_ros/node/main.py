@@ -59,12 +59,9 @@ class _Session:
             self._run_node()
         except Exception as error:
             # Wrong arguments and unreadable params files end up here.
-            text = f'{type(error).__name__}: {" ".join(str(error).split())}'
-            if 'NOT_SET' in text:
-                text = (
-                    'a parameter is given without a value; ROS 2 treats an empty list as no value,'
-                    f' so write [""] instead ({text})'
-                )
+            from cfrnet_ros.node.start_errors import explain
+
+            text = explain(error)
             print(f'restorer: cannot start: {text}', file=sys.stderr)
             if os.environ.get('CFRNET_TRACEBACK'):
                 traceback.print_exc()
@@ -78,7 +75,9 @@ class _Session:
         from rclpy.signals import SignalHandlerOptions
 
         from cfrnet_ros.node.restorer_node import RestorerNode
+        from cfrnet_ros.node.start_errors import check_arguments
 
+        check_arguments(sys.argv[1:] if self._args is None else self._args)
         rclpy.init(args=self._args, signal_handler_options=SignalHandlerOptions.NO)
         try:
             node = RestorerNode()

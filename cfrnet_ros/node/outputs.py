@@ -18,6 +18,7 @@ from cfrnet_ros.node.images.messages import to_image_msg
 from cfrnet_ros.node.publishers import create_output
 from cfrnet_ros.node.qos import FACE_DEPTH
 from cfrnet_ros.node.rep155 import Rep155Outputs
+from cfrnet_ros.vision.camera_rotation import face_in_camera
 from cfrnet_ros.vision.frame_record import FrameRecord
 from cfrnet_ros.vision.types import RestoredFace
 
@@ -59,19 +60,29 @@ class Outputs:
             self._node.destroy_lifecycle_publisher(publisher)
 
     def publish_faces(
-        self, frame: NDArray[np.uint8], faces: Sequence[RestoredFace], header: Header
+        self,
+        camera_image: NDArray[np.uint8],
+        upright: NDArray[np.uint8],
+        faces: Sequence[RestoredFace],
+        header: Header,
+        rotation: int,
     ) -> None:
         """Publish the faces of a frame.
 
         Args:
-            frame: (H, W, 3) uint8 BGR image, the source of the faces.
-            faces: Faces of the frame, restored or passed on unrestored.
+            camera_image: (H, W, 3) uint8 BGR image as the camera sent it.
+            upright: The same image, turned clockwise by `rotation`.
+            faces: Faces of the frame, restored or passed on unrestored, in pixels of the upright
+                image. They are published in pixels of the camera's image.
             header: Header of the source image.
+            rotation: Angle of the parameter `camera_rotation`: 0, 90, 180 or 270 degrees.
 
         """
-        self._faces.publish(frame, faces, header)
+        height, width = camera_image.shape[:2]
+        seen = [face_in_camera(face, rotation, width, height) for face in faces]
+        self._faces.publish(camera_image, seen, header)
         if self._rep155 is not None:
-            self._rep155.publish(frame, faces, header)
+            self._rep155.publish(upright, faces, header)
 
     def publish_frame_status(self, header: Header, record: FrameRecord, rejected: str = '') -> None:
         """Publish the status of a frame.

@@ -17,6 +17,7 @@ from cfrnet_ros.node.monitor import Monitor
 from cfrnet_ros.node.outputs import Outputs
 from cfrnet_ros.node.parameters import Settings
 from cfrnet_ros.node.throttled_log import ThrottledLog
+from cfrnet_ros.vision.camera_rotation import rotate, rotate_back
 from cfrnet_ros.vision.frame_record import FrameRecord
 from cfrnet_ros.vision.stages import RESTORE_CYCLES, Stage, StageClock, ms_since
 from cfrnet_ros.vision.views.compositor import blend_faces
@@ -122,7 +123,8 @@ class FrameProcessor:
         clock.add(Stage.WAIT, waited_ms)
         try:
             with clock(Stage.DECODE):
-                image = self._decoder.decode(frame.msg)
+                camera_image = self._decoder.decode(frame.msg)
+                image = rotate(camera_image, settings.camera_rotation)
         except ImageError as error:
             self._monitor.failed(error.cause)
             self._log.warn(error.cause, f'frame rejected ({error.cause}): {error}')
@@ -136,7 +138,9 @@ class FrameProcessor:
             if self._generation != frame.generation:
                 self._monitor.discarded()
                 return
-            self._outputs.publish_faces(image, faces, header)
+            self._outputs.publish_faces(
+                camera_image, image, faces, header, settings.camera_rotation
+            )
             # This is asked while the gate is held: once it is closed, the publishers may be gone.
             restored_wanted, debug_wanted = self._outputs.watched()
         # The age is measured here, since consumers wait for the crops, which have just been sent.
@@ -147,7 +151,9 @@ class FrameProcessor:
         restored = debug = None
         if restored_wanted:
             with clock(Stage.BLEND):
-                restored = blend_faces(image, faces) if faces else image
+                blended = blend_faces(image, faces) if faces else image
+                # The image is turned back, so that the camera's intrinsics are valid for it.
+                restored = rotate_back(blended, settings.camera_rotation)
         if debug_wanted:
             with clock(Stage.DEBUG):
                 info = _info_lines(replace(result.record, stages_ms=clock.stages_ms))

@@ -10,23 +10,28 @@ from threading import Thread
 from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray
+from rcl_interfaces.msg import SetParametersResult
 from rclpy.clock import Clock, ClockType, JumpThreshold, TimeJump
 from rclpy.duration import Duration
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
+from rclpy.parameter import Parameter
 
 from cfrnet_ros.node import detections
 from cfrnet_ros.node.camera_info import camera_info_topic
-from cfrnet_ros.node.diagnostics import View, build_statuses
+from cfrnet_ros.node.diagnostics import ACTIVE, View, build_statuses
 from cfrnet_ros.node.engine import load_engine
 from cfrnet_ros.node.flow import Flow
-from cfrnet_ros.node.inputs import image_topic
-from cfrnet_ros.node.monitor import Monitor
-from cfrnet_ros.node.parameters import NodeParameters
+from cfrnet_ros.node.inputs import image_topic, image_topics
+from cfrnet_ros.node.monitor import Monitor, Report
+from cfrnet_ros.node.parameters import NodeParameters, Settings
+from cfrnet_ros.node.publisher_check import explain_silence
 from cfrnet_ros.node.throttled_log import ThrottledLog
 from cfrnet_ros.vision.errors import VisionError
 
 DEFAULT_NAME = 'cfrnet'
 DIAGNOSTICS_PERIOD_S = 1.0
+#: Time in seconds after which the reason why no image arrives is logged again.
+SILENCE_PERIOD_S = 30.0
 
 SUCCESS = TransitionCallbackReturn.SUCCESS
 FAILURE = TransitionCallbackReturn.FAILURE
@@ -76,6 +81,13 @@ class RestorerNode(LifecycleNode):
             ),
             post_callback=self._on_time_jump,
         )
+
+    def set_parameters_atomically(
+        self, parameter_list: list[Parameter[Any]]
+    ) -> SetParametersResult:
+        """Set parameters as `Node` does, with a reason that names the expected type and range."""
+        result = super().set_parameters_atomically(parameter_list)
+        return self._params.explain(parameter_list, result)
 
     @property
     def autostart(self) -> bool:
@@ -242,7 +254,10 @@ class RestorerNode(LifecycleNode):
     def _publish_diagnostics(self) -> None:
         try:
             settings = self._params.settings
+            if self._flow is not None:
+                self._flow.follow_camera()
             topic = image_topic(self, settings.image_transport)
+            report = self._monitor.report(settings.diagnostics_window_s)
             view = View(
                 node_name=self.get_fully_qualified_name().lstrip('/'),
                 hardware_id=settings.hardware_id or socket.gethostname(),
@@ -250,9 +265,10 @@ class RestorerNode(LifecycleNode):
                 topic=topic,
                 publishers=self.count_publishers(topic),
                 settings=settings,
-                report=self._monitor.report(settings.diagnostics_window_s),
+                report=report,
                 engine=None if self._flow is None else self._flow.engine,
                 transition_error=self._transition_error,
+                silence=self._explain_silence(settings, report),
             )
             msg = DiagnosticArray(status=build_statuses(view))
             msg.header.stamp = self.get_clock().now().to_msg()
@@ -262,10 +278,21 @@ class RestorerNode(LifecycleNode):
             text = traceback.format_exc().strip()
             self._log.error('diagnostics', f'diagnostics cannot be published: {text}')
 
+    def _explain_silence(self, settings: Settings, report: Report) -> str:
+        """Return and log the reason why no image arrives; return '' while images arrive."""
+        silent_s = report.active_s if report.since_image_s is None else report.since_image_s
+        if self._state != ACTIVE or silent_s <= settings.diagnostics_no_image_error_s:
+            return ''
+        reason = explain_silence(self, settings.image_transport)
+        text = f'no image for {silent_s:.0f} s: {reason}'
+        # The kind includes the reason, so that another reason is logged at once.
+        self._log.warn(f'silence: {reason}', text, SILENCE_PERIOD_S)
+        return reason
+
     def _warn_about_qos_overrides(self) -> None:
-        image = image_topic(self, self._params.settings.image_transport)
+        images = image_topics(self, self._params.settings.image_transport)
         topics = {publisher.topic_name for publisher in self.publishers}
-        topics |= {image, camera_info_topic(self, image)}
+        topics |= {*images, *(camera_info_topic(self, image) for image in images)}
         for name in self._params.qos_overrides:
             topic = name.split('.')[1] if name.count('.') >= 2 else ''
             if topic not in topics:

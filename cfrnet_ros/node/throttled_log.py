@@ -29,15 +29,17 @@ class ThrottledLog:
         self._last: dict[str, float] = {}
         self._kept_back: dict[str, int] = {}
 
-    def warn(self, kind: str, text: str) -> None:
+    def warn(self, kind: str, text: str, interval_s: float | None = None) -> None:
         """Log a warning, or count it as suppressed.
 
         Args:
             kind: Name of the kind, by which messages are throttled.
             text: Text of the message.
+            interval_s: Shortest time between two warnings of this kind in seconds, None for the
+                usual interval.
 
         """
-        message = self._admit(kind, text)
+        message = self._admit(kind, text, interval_s)
         if message is not None:
             self._logger.warning(message)
 
@@ -53,11 +55,11 @@ class ThrottledLog:
         if message is not None:
             self._logger.error(message)
 
-    def _admit(self, kind: str, text: str) -> str | None:
+    def _admit(self, kind: str, text: str, interval_s: float | None = None) -> str | None:
         with self._lock:
             now = time.monotonic()
             last = self._last.get(kind)
-            if last is not None and now - last < self._interval_s:
+            if last is not None and now - last < (interval_s or self._interval_s):
                 self._kept_back[kind] = self._kept_back.get(kind, 0) + 1
                 return None
             self._last[kind] = now

@@ -71,8 +71,17 @@ class BagReader(AbstractContextManager['BagReader']):
 
     @property
     def topics(self) -> dict[str, str]:
-        """Return the message type of each topic, by topic name."""
-        return {connection.topic: connection.msgtype for connection in self._reader.connections}
+        """Return the message type of each topic, by topic name.
+
+        Of a topic with several types only one is read: Image is preferred to CompressedImage, and
+        CompressedImage to any other type.
+        """
+        kinds: dict[str, str] = {}
+        for connection in self._reader.connections:
+            known = kinds.setdefault(connection.topic, connection.msgtype)
+            if _preference(connection.msgtype) < _preference(known):
+                kinds[connection.topic] = connection.msgtype
+        return kinds
 
     @property
     def duration_s(self) -> float:
@@ -140,7 +149,18 @@ class BagReader(AbstractContextManager['BagReader']):
             )
 
     def _connections(self, topic: str) -> list[Connection]:
-        return [found for found in self._reader.connections if found.topic == topic]
+        kind = self.topics.get(topic)
+        return [
+            found
+            for found in self._reader.connections
+            if found.topic == topic and found.msgtype == kind
+        ]
+
+
+def _preference(msgtype: str) -> int:
+    """Return the rank of a message type among those of one topic, 0 for the first."""
+    order = (RAW, COMPRESSED)
+    return order.index(msgtype) if msgtype in order else len(order)
 
 
 def check_image(message: BagMessage) -> None:

@@ -74,9 +74,7 @@ class NodeProcess(AbstractContextManager['NodeProcess']):
         for params_file in params_files:
             command += ['--params-file', str(params_file)]
         for key, value in (parameters or {}).items():
-            # YAML in flow style is what rcl parses.
-            text = yaml.safe_dump(value, default_flow_style=True, width=10**6)
-            command += ['-p', f'{key}:={text.removesuffix("...").strip().removesuffix("...")}']
+            command += ['-p', f'{key}:={to_yaml(value)}']
         for old, new in (remappings or {}).items():
             command += ['-r', f'{old}:={new}']
         command += arguments
@@ -180,6 +178,19 @@ class NodeProcess(AbstractContextManager['NodeProcess']):
     def __exit__(self, *exc: object) -> None:
         """End the process."""
         self.stop()
+
+
+def to_yaml(value: Any) -> str:
+    """Write a value in flow style, as rcl parses it on the command line.
+
+    rcl reads lists of one type only, so the integers of a list that also has decimals are written
+    as decimals.
+    """
+    if isinstance(value, list) and {type(member) for member in value} == {int, float}:
+        value = [float(member) for member in value]
+    text = yaml.safe_dump(value, default_flow_style=True, width=10**6)
+    # A scalar is followed by a line with the end of the document.
+    return text.strip().removesuffix('...').strip()
 
 
 def _end_with_parent() -> None:

@@ -170,7 +170,7 @@ def _start_node(
     return NodeProcess(
         plan.out / ('node.log' if number == 0 else f'node_{number + 1}.log'),
         parameters,
-        {'image': topic.removesuffix('/compressed') if compressed else topic},
+        {'image': topic},
         [file for file in files if file is not None],
         NODE_NAME,
     )

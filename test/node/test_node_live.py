@@ -149,7 +149,8 @@ def test_every_parameter_is_described_by_the_service(live: Live) -> None:
     [
         ('cycles', 0, 'out of range'),
         ('cycles', 9, 'out of range'),
-        ('cycles', 'many', 'type'),
+        ('cycles', 'many', "cycles must be integer, 1 to 8; got 'many' (string)"),
+        ('landmark_smoothing', 'yes please', 'landmark_smoothing must be bool'),
         ('detection_threshold', 1.5, 'out of range'),
         ('crop_margin', float('nan'), 'range'),
         ('provider', 'cuda', 'read-only'),

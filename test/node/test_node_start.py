@@ -44,6 +44,10 @@ def test_failed_starts_exit_with_code_one_and_log_the_reason(
     (tmp_path / 'garbage.onnx').write_bytes(b'this is no model')
     (tmp_path / 'wrong.yaml').write_text(WRONG_PARAMS)
     (tmp_path / 'broken.yaml').write_text('/**:\n  ros__parameters:\n   cycles: [1, a]\n')
+    (tmp_path / 'underscore.yaml').write_text('/**:\n  ros_parameters:\n    cycles: 3\n')
+    (tmp_path / 'flat.yaml').write_text('cycles: 3\n')
+    (tmp_path / 'tabs.yaml').write_text('/**:\n  ros__parameters:\n\tcycles: 3\n')
+    (tmp_path / 'mixed.yaml').write_text('/**:\n  ros__parameters:\n    roi: [0, 0, 0.5, 1]\n')
     model = f'model:={halving_model}'
     # Arguments, and texts that the log must contain.
     cases: list[tuple[list[str], list[str]]] = [
@@ -73,6 +77,25 @@ def test_failed_starts_exit_with_code_one_and_log_the_reason(
         (['--params-file', f'{tmp_path}/broken.yaml'], ['broken.yaml', 'cannot start']),
         (['--params-file', '/no/such.yaml'], ['/no/such.yaml', 'cannot start']),
         (['-p', 'provider_options:=[]'], ['without a value', 'cannot start']),
+        (
+            ['--params-file', f'{tmp_path}/underscore.yaml'],
+            ['underscore.yaml: `ros_parameters:` has one underscore; write `ros__parameters:`'],
+        ),
+        (
+            ['--params-file', f'{tmp_path}/flat.yaml'],
+            ['flat.yaml, line 1: cycles: 3: no parameter may stand above `ros__parameters:`'],
+        ),
+        (['--params-file', f'{tmp_path}/tabs.yaml'], ['tabs.yaml, line 2', 'blanks and no tabs']),
+        (
+            ['--params-file', f'{tmp_path}/mixed.yaml'],
+            ['mixed.yaml, line 3: roi: [0, 0, 0.5, 1]: the list mixes types', '[0.0, 0.0, 0.5'],
+        ),
+        (['-p', 'roi:=[0, 0, 0.5, 1]'], ['-p roi:=[0, 0, 0.5, 1]: the list mixes types']),
+        (['image:=/cam'], ['-r or -p is missing before image:=/cam; write -r image:=/cam']),
+        (['cycles:=3'], ['write -p cycles:=3']),
+        (['-p', 'cycles=3'], ['-p cycles=3: name and value are separated by :=']),
+        (['-p', 'cycles:='], ['-p cycles:=: there is no value behind :=']),
+        (['--', 'image:=/cam'], ['ROS 2 reads assignments', 'write --ros-args -r image:=/cam']),
     ]
     with (tmp_path / 'cases.json').open('w') as file:
         json.dump([arguments for arguments, _ in cases], file)

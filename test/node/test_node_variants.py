@@ -151,6 +151,30 @@ def jpeg(frame: NDArray[np.uint8]) -> bytes:
     return data.tobytes()
 
 
+def test_compressed_images_on_a_topic_of_any_name(
+    start: Start, halving_model: Path, portrait: NDArray[np.uint8]
+) -> None:
+    topic = '/cam/front/jpeg'
+    process, peer = start(
+        *('-r', f'image:={topic}', '-p', f'model:={halving_model}'),
+        *('-p', 'image_transport:=compressed'),
+    )
+    # A camera that starts later than the node.
+    process.wait_for_log(f'waiting for CompressedImage on {topic}/compressed')
+    msg = CompressedImage(format='jpeg', data=array('B', jpeg(portrait)))
+    publisher = peer.publisher(topic, CompressedImage)
+    with peer.collect('/cfrnet/face/image') as faces:
+        send_until(publisher, msg, lambda: faces.messages, 'a crop')
+    found = peer.wait_for_diagnostics(lambda d: True, 'any')['input']
+    assert values_of(found)['topic'] == topic
+    # The usual topic comes first as soon as it is the one with images.
+    peer.node.destroy_publisher(publisher)
+    usual = peer.publisher(f'{topic}/compressed', CompressedImage)
+    with peer.collect('/cfrnet/face/image') as faces:
+        send_until(usual, msg, lambda: faces.messages, 'a crop of the usual topic')
+    assert process.end() == 0
+
+
 def test_compressed_images_with_remapping_and_simulated_time(
     start: Start, halving_model: Path, portrait: NDArray[np.uint8], tmp_path: Path
 ) -> None:

@@ -80,6 +80,26 @@ def test_the_image_topic_is_chosen_or_must_be_named(camera_bag: Path, tmp_path: 
         bag.image_topic()
 
 
+def test_of_a_topic_with_two_types_the_raw_images_are_read(
+    camera_bag: Path, tmp_path: Path
+) -> None:
+    types = get_typestore(Stores.ROS2_KILTED)
+    with (
+        BagReader(camera_bag) as source,
+        Writer(tmp_path / 'both', version=8, storage_plugin=StoragePlugin.MCAP) as both,
+    ):
+        raw, compressed = (
+            both.add_connection('/cam', kind, typestore=types) for kind in (RAW, COMPRESSED)
+        )
+        for message in source.messages(IMAGE_TOPIC, TRUTH_TOPIC):
+            connection = raw if message.topic == IMAGE_TOPIC else compressed
+            both.write(connection, message.time_ns, message.data)
+    with BagReader(tmp_path / 'both') as bag:
+        assert bag.topics['/cam'] == RAW
+        assert bag.count('/cam') == 10
+        assert {message.msgtype for message in bag.messages('/cam')} == {RAW}
+
+
 def test_broken_bags_are_refused_with_a_reason(camera_bag: Path, tmp_path: Path) -> None:
     with pytest.raises(BagError, match='there is no bag'):
         BagReader(tmp_path / 'absent')

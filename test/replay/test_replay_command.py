@@ -14,12 +14,14 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+import yaml
 from replays import Command, play
 
 from cfrnet_ros.replay import command, plots, video
 from cfrnet_ros.replay.frames import PROCESSED
 from cfrnet_ros.replay.load import LoadGenerator, LoadSpike
 from cfrnet_ros.replay.main import main
+from cfrnet_ros.replay.node_process import to_yaml
 from cfrnet_ros.replay.video import Video, h264_available
 from demo.cases import FRAMES
 
@@ -91,6 +93,22 @@ def test_wrong_arguments_give_exit_code_2(
         main(args)
     assert ended.value.code == 2
     assert words in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ('typed', 'passed_on'),
+    [
+        ('[0, 0, 0.5, 1]', '[0.0, 0.0, 0.5, 1.0]'),
+        ('[0, 0, 1, 1]', '[0, 0, 1, 1]'),
+        ('[a, b]', '[a, b]'),
+        ('3', '3'),
+        ('true', 'true'),
+    ],
+)
+def test_a_parameter_reaches_the_node_in_a_form_that_ros_2_reads(
+    typed: str, passed_on: str
+) -> None:
+    assert to_yaml(yaml.safe_load(typed)) == passed_on
 
 
 def test_without_its_packages_the_replay_says_what_to_install() -> None:

@@ -21,9 +21,6 @@ from cfrnet_ros.node.images.errors import (
 )
 from cfrnet_ros.node.images.samples import SampleScaler, to_bgr
 
-#: Number of bytes at the end of the data in which the end marker is searched for.
-_TAIL = 4096
-
 
 def check_compressed(msg: CompressedImage, max_px: int) -> None:
     """Check a message by its header and its end, without decoding it.
@@ -39,16 +36,25 @@ def check_compressed(msg: CompressedImage, max_px: int) -> None:
     """
     if len(msg.data) == 0:
         raise ImageError(EMPTY, 'the compressed image has no data')
+    check_size(*compressed_size(msg), max_px)
     data = memoryview(msg.data)
-    found = _format_of(data, msg.format)
-    size = found.read_size(data)
+    # libjpeg fills missing parts with grey and reports success, so the end is searched for.
+    if not _format_of(data, msg.format).is_complete(data):
+        raise ImageError(TRUNCATED, 'the compressed image is cut off: its end marker is missing')
+
+
+def compressed_size(msg: CompressedImage) -> tuple[int, int]:
+    """Read width and height in pixels from the header of the data.
+
+    Raises:
+        ImageError: The format is not supported, or the header is damaged.
+
+    """
+    data = memoryview(msg.data)
+    size = _format_of(data, msg.format).read_size(data)
     if size is None:
         raise ImageError(CORRUPT, 'the header of the compressed image is damaged')
-    check_size(*size, max_px)
-    # libjpeg fills missing parts with grey and reports success, so the end marker is searched for.
-    # Cameras may append padding, so the marker need not be at the very end.
-    if found.end not in bytes(data[-_TAIL:]):
-        raise ImageError(TRUNCATED, 'the compressed image is cut off: its end marker is missing')
+    return size
 
 
 def decode_compressed(msg: CompressedImage, scaler: SampleScaler) -> NDArray[np.uint8]:

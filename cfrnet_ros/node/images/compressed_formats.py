@@ -5,6 +5,7 @@ To support another format that OpenCV decodes, an entry in `FORMATS` is sufficie
 
 from __future__ import annotations
 
+import re
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,7 +20,9 @@ class CompressedFormat:
         pattern: Regular expression that matches the format in `CompressedImage.format`, in lower
             case.
         magic: First bytes of the data.
-        end: Bytes of the end marker, empty for a format without an end marker.
+        is_complete: Function that tells whether the data contain the end that the format marks.
+            Bytes behind that end are allowed, because drivers send the whole buffer of the
+            camera, whose rest contains zeros or remains of an earlier picture.
         read_size: Function that reads width and height from the header, or returns None if the
             header is damaged.
 
@@ -28,8 +31,13 @@ class CompressedFormat:
     name: str
     pattern: str
     magic: bytes
-    end: bytes
+    is_complete: Callable[[memoryview], bool]
     read_size: Callable[[memoryview], tuple[int, int] | None]
+
+
+#: Marker of a JPEG. FF 00 and the restart markers, FF D0 to FF D7, belong to the pixels. A
+#: pattern that begins with one byte lets `re` look for that byte fast: 0.6 ms for 600 kB.
+_JPEG_MARKER = re.compile(rb'\xff[^\x00\xff\xd0-\xd7]')
 
 
 def jpeg_size(data: memoryview) -> tuple[int, int] | None:
@@ -54,6 +62,25 @@ def jpeg_size(data: memoryview) -> tuple[int, int] | None:
     return None
 
 
+def jpeg_is_complete(data: memoryview) -> bool:
+    """Return whether a JPEG has its end marker, EOI (ITU-T T.81, B.1.1.3).
+
+    The segments are walked by their lengths, so that the end of a thumbnail in the EXIF data
+    is not taken for that of the picture.
+    """
+    position = 2
+    while (found := _JPEG_MARKER.search(data, position)) is not None:
+        marker, position = data[found.end() - 1], found.end()
+        if marker == 0xD9:
+            return True
+        if marker == 0xD8:  # the next picture begins: this one was cut off
+            return False
+        if marker != 0x01:
+            # A length that is cut off leads behind the data, where no marker is found.
+            position += int.from_bytes(data[position : position + 2], 'big')
+    return False
+
+
 def png_size(data: memoryview) -> tuple[int, int] | None:
     """Return width and height of a PNG, None if its first chunk is not IHDR."""
     if len(data) < 24 or bytes(data[12:16]) != b'IHDR':
@@ -62,8 +89,21 @@ def png_size(data: memoryview) -> tuple[int, int] | None:
     return width, height
 
 
+def png_is_complete(data: memoryview) -> bool:
+    """Return whether a PNG contains all of its chunks up to the last one, IEND."""
+    position = 8
+    while position + 12 <= len(data):
+        length = int.from_bytes(data[position : position + 4], 'big')
+        kind = bytes(data[position + 4 : position + 8])
+        # Length, type and checksum take four bytes each.
+        position += 12 + length
+        if kind == b'IEND':
+            return position <= len(data)
+    return False
+
+
 #: Formats that can be decoded.
 FORMATS: tuple[CompressedFormat, ...] = (
-    CompressedFormat('jpeg', 'jpe?g', b'\xff\xd8\xff', b'\xff\xd9', jpeg_size),
-    CompressedFormat('png', 'png', b'\x89PNG\r\n\x1a\n', b'IEND', png_size),
+    CompressedFormat('jpeg', 'jpe?g', b'\xff\xd8\xff', jpeg_is_complete, jpeg_size),
+    CompressedFormat('png', 'png', b'\x89PNG\r\n\x1a\n', png_is_complete, png_size),
 )

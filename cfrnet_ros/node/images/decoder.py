@@ -14,7 +14,7 @@ from sensor_msgs.msg import CompressedImage, Image
 
 from cfrnet_ros.node.images.compressed import check_compressed, decode_compressed
 from cfrnet_ros.node.images.cv_bridge_fallback import decode_with_cv_bridge
-from cfrnet_ros.node.images.encodings import ENCODINGS
+from cfrnet_ros.node.images.encodings import find_encoding
 from cfrnet_ros.node.images.errors import CORRUPT, ImageError
 from cfrnet_ros.node.images.raw import check_raw, decode_raw
 from cfrnet_ros.node.images.samples import SampleScaler
@@ -72,9 +72,10 @@ class ImageDecoder:
         try:
             if isinstance(msg, CompressedImage):
                 return decode_compressed(msg, self._scaler)
-            if msg.encoding in ENCODINGS:
-                return decode_raw(msg, self._scaler)
-            return decode_with_cv_bridge(msg)
+            encoding = find_encoding(msg.encoding)
+            if encoding is None:
+                return decode_with_cv_bridge(msg)
+            return decode_raw(msg, encoding, self._scaler)
         except cv2.error as error:
             text = ' '.join(str(error).split())
             raise ImageError(CORRUPT, f'OpenCV cannot convert the image: {text}') from error

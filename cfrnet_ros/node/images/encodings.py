@@ -1,7 +1,7 @@
 """Supported encodings of sensor_msgs/Image.
 
-To support another encoding whose samples are stored row by row, an entry in `ENCODINGS` is
-sufficient.
+To support another encoding, an entry in `ENCODINGS` is sufficient, whether the samples of a pixel
+are stored side by side or the colour follows in separate planes.
 """
 
 from __future__ import annotations
@@ -12,6 +12,26 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+#: Rows of a (3, 4) matrix.
+Matrix = tuple[tuple[float, float, float, float], ...]
+
+
+@dataclass(frozen=True)
+class Chroma:
+    """Planes of colour samples (eight bits each) that follow the plane of luma.
+
+    Attributes:
+        planes: Number of planes: 1 if U and V alternate in one plane, 2 if each has its own plane.
+        row_share: Number of bytes of a row in a plane, divided by that of a row of luma. The
+            distance between rows has the same ratio to `step`.
+        rows_share: Number of rows of a plane, divided by the number of rows of luma.
+
+    """
+
+    planes: int
+    row_share: float
+    rows_share: float
+
 
 @dataclass(frozen=True)
 class Encoding:
@@ -21,16 +41,33 @@ class Encoding:
         dtype: NumPy type of a sample, without byte order. Samples of 8 bits are used unchanged,
             samples of 16 bits are scaled by `samples.SampleScaler`, and floats have the range 0..1.
         channels: Number of samples per pixel.
-        code: OpenCV code of the conversion to BGR, None if no conversion is needed.
+        code: OpenCV code of the conversion to BGR, or the rows of a (3, 4) matrix that maps the
+            channels and 1 to B, G and R; None if no conversion is needed.
         pixel_group: Number of pixels that share a colour sample. The width must be a multiple of
             it.
+        chroma: Colour planes that follow the first plane, None if all samples of a pixel are
+            stored side by side.
 
     """
 
     dtype: str
     channels: int
-    code: int | None
+    code: int | Matrix | None
     pixel_group: int = 1
+    chroma: Chroma | None = None
+
+    @property
+    def row_group(self) -> int:
+        """Number of rows that share a colour sample. The height must be a multiple of it."""
+        return 1 if self.chroma is None else round(1 / self.chroma.rows_share)
+
+    def size_bytes(self, step: int, height: int) -> int:
+        """Return the number of bytes of an image with `height` rows of `step` bytes each."""
+        size = step * height
+        if self.chroma is not None:
+            share = self.chroma.row_share * self.chroma.rows_share
+            size += int(self.chroma.planes * share * size)
+        return size
 
     def row_bytes(self, width: int) -> int:
         """Return the number of bytes of a row of `width` pixels without padding."""
@@ -46,9 +83,29 @@ _BAYER = {
     'grbg': cv2.COLOR_BayerGB2BGR,
 }
 
-#: Encodings that are decoded without cv_bridge, by their names in
-#: sensor_msgs/image_encodings.hpp. The generic layouts (8UC3 and so on) are interpreted as grey or
-#: BGR(A), since cameras that use them send these.
+# ITU-R BT.601 with luma 16..235, as in OpenCV's conversions of the other YUV encodings. The matrix
+# maps (Y, U, V, 1) to BGR.
+_YUV444: Matrix = (
+    (1.164, 2.018, 0.0, -1.164 * 16 - 2.018 * 128),
+    (1.164, -0.391, -0.813, -1.164 * 16 + (0.391 + 0.813) * 128),
+    (1.164, 0.0, 1.596, -1.164 * 16 - 1.596 * 128),
+)
+
+_ALTERNATING, _SEPARATE = Chroma(1, 1, 0.5), Chroma(2, 0.5, 0.5)
+_GREY8 = Encoding('u1', 1, cv2.COLOR_GRAY2BGR)
+_GREY16 = Encoding('u2', 1, cv2.COLOR_GRAY2BGR)
+_UYVY = Encoding('u1', 2, cv2.COLOR_YUV2BGR_UYVY, 2)
+_YUYV = Encoding('u1', 2, cv2.COLOR_YUV2BGR_YUY2, 2)
+_NV12 = Encoding('u1', 1, cv2.COLOR_YUV2BGR_NV12, 2, _ALTERNATING)
+_NV21 = Encoding('u1', 1, cv2.COLOR_YUV2BGR_NV21, 2, _ALTERNATING)
+_I420 = Encoding('u1', 1, cv2.COLOR_YUV2BGR_I420, 2, _SEPARATE)
+_YV12 = Encoding('u1', 1, cv2.COLOR_YUV2BGR_YV12, 2, _SEPARATE)
+
+#: Encodings that are decoded without cv_bridge. The names in sensor_msgs/image_encodings.hpp come
+#: first. The names of V4L2, FFmpeg and GStreamer follow, which drivers use although that header
+#: does not define them; `find_encoding` ignores their case. The generic layouts (8UC3 and so on)
+#: are interpreted as grey or BGR(A), since cameras that use them send these. Samples of 10, 12 and
+#: 14 bits are stored in two bytes each.
 ENCODINGS: dict[str, Encoding] = {
     'bgr8': Encoding('u1', 3, None),
     '8UC3': Encoding('u1', 3, None),
@@ -56,10 +113,10 @@ ENCODINGS: dict[str, Encoding] = {
     'bgra8': Encoding('u1', 4, cv2.COLOR_BGRA2BGR),
     '8UC4': Encoding('u1', 4, cv2.COLOR_BGRA2BGR),
     'rgba8': Encoding('u1', 4, cv2.COLOR_RGBA2BGR),
-    'mono8': Encoding('u1', 1, cv2.COLOR_GRAY2BGR),
-    '8UC1': Encoding('u1', 1, cv2.COLOR_GRAY2BGR),
-    'mono16': Encoding('u2', 1, cv2.COLOR_GRAY2BGR),
-    '16UC1': Encoding('u2', 1, cv2.COLOR_GRAY2BGR),
+    'mono8': _GREY8,
+    '8UC1': _GREY8,
+    'mono16': _GREY16,
+    '16UC1': _GREY16,
     'bgr16': Encoding('u2', 3, None),
     'rgb16': Encoding('u2', 3, cv2.COLOR_RGB2BGR),
     'bgra16': Encoding('u2', 4, cv2.COLOR_BGRA2BGR),
@@ -67,19 +124,52 @@ ENCODINGS: dict[str, Encoding] = {
     '32FC1': Encoding('f4', 1, cv2.COLOR_GRAY2BGR),
     '32FC3': Encoding('f4', 3, None),
     '64FC1': Encoding('f8', 1, cv2.COLOR_GRAY2BGR),
-    'uyvy': Encoding('u1', 2, cv2.COLOR_YUV2BGR_UYVY, 2),
-    'yuv422': Encoding('u1', 2, cv2.COLOR_YUV2BGR_UYVY, 2),
-    'yuyv': Encoding('u1', 2, cv2.COLOR_YUV2BGR_YUY2, 2),
-    'yuv422_yuy2': Encoding('u1', 2, cv2.COLOR_YUV2BGR_YUY2, 2),
+    'uyvy': _UYVY,
+    'yuv422': _UYVY,
+    'yuyv': _YUYV,
+    'yuv422_yuy2': _YUYV,
+    'nv12': _NV12,
+    'nv21': _NV21,
+    'nv24': Encoding('u1', 1, _YUV444, 1, Chroma(1, 2, 1)),
     **{f'bayer_{name}8': Encoding('u1', 1, code) for name, code in _BAYER.items()},
     **{f'bayer_{name}16': Encoding('u2', 1, code) for name, code in _BAYER.items()},
+    'uyvy422': _UYVY,
+    'yuy2': _YUYV,
+    'yuyv422': _YUYV,
+    'yvyu': Encoding('u1', 2, cv2.COLOR_YUV2BGR_YVYU, 2),
+    'nv16': Encoding('u1', 1, cv2.COLOR_YUV2BGR_YUY2, 2, Chroma(1, 1, 1)),
+    'i420': _I420,
+    'yu12': _I420,
+    'yuv420': _I420,
+    'yuv420p': _I420,
+    'yv12': _YV12,
+    'grey': _GREY8,
+    'y8': _GREY8,
+    **{f'y{bits}': _GREY16 for bits in (10, 12, 14, 16)},
+    **{f'mono{bits}': _GREY16 for bits in (10, 12, 14)},
+    **{
+        f'bayer_{name}{bits}': Encoding('u2', 1, code)
+        for name, code in _BAYER.items()
+        for bits in (10, 12, 14)
+    },
 }
 
 _GENERIC = re.compile(r'^(8|16|32|64)[USF]C([1-4])$')
 
 
+def find_encoding(name: str) -> Encoding | None:
+    """Return the entry of an encoding, None if there is none.
+
+    Args:
+        name: Name of the encoding, as in sensor_msgs/Image. If `ENCODINGS` has no such entry, case
+            and blanks at the ends are ignored, since V4L2 writes 'YUYV' and 'Y16 '.
+
+    """
+    return ENCODINGS.get(name) or ENCODINGS.get(name.strip().lower())
+
+
 def row_bytes(encoding: str, width: int) -> int | None:
-    """Return the number of bytes of a row without padding.
+    """Return the number of bytes of a row without padding; for planes, of a row of luma.
 
     Args:
         encoding: Name of the encoding, as in sensor_msgs/Image.
@@ -90,7 +180,7 @@ def row_bytes(encoding: str, width: int) -> int | None:
         None if the size of a sample does not follow from the name.
 
     """
-    known = ENCODINGS.get(encoding)
+    known = find_encoding(encoding)
     if known is not None:
         return known.row_bytes(width)
     generic = _GENERIC.match(encoding)

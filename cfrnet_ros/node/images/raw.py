@@ -6,8 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 from sensor_msgs.msg import Image
 
-from cfrnet_ros.node.images.encodings import ENCODINGS, row_bytes
+from cfrnet_ros.node.images.encodings import Encoding, find_encoding, row_bytes
 from cfrnet_ros.node.images.errors import BAD_LAYOUT, EMPTY, TRUNCATED, ImageError, check_size
+from cfrnet_ros.node.images.planar import planar_pixels, plane_step
 from cfrnet_ros.node.images.samples import SampleScaler, to_bgr
 
 
@@ -33,7 +34,10 @@ def check_raw(msg: Image, max_px: int) -> None:
             f'step is {msg.step}, but a row of {msg.width} {msg.encoding} pixels takes'
             f' {needed} bytes',
         )
-    encoding = ENCODINGS.get(msg.encoding)
+    encoding = find_encoding(msg.encoding)
+    if encoding is not None and encoding.chroma is not None:
+        _check_planes(msg, encoding)
+        return
     if encoding is not None and msg.width % encoding.pixel_group:
         raise ImageError(
             BAD_LAYOUT,
@@ -48,11 +52,30 @@ def check_raw(msg: Image, max_px: int) -> None:
         )
 
 
-def decode_raw(msg: Image, scaler: SampleScaler) -> NDArray[np.uint8]:
+def _check_planes(msg: Image, encoding: Encoding) -> None:
+    if msg.width % encoding.pixel_group or msg.height % encoding.row_group:
+        raise ImageError(
+            BAD_LAYOUT,
+            f'encoding {msg.encoding} needs a width that is a multiple of {encoding.pixel_group}'
+            f' and a height that is a multiple of {encoding.row_group}, but the image has'
+            f' {msg.width} x {msg.height} pixels',
+        )
+    step = plane_step(msg, encoding)
+    needed = encoding.size_bytes(step, msg.height)
+    if len(msg.data) < needed:
+        raise ImageError(
+            TRUNCATED,
+            f'{len(msg.data)} bytes of data, but the planes of {msg.height} rows of {step} bytes'
+            f' make {needed} in {msg.encoding}',
+        )
+
+
+def decode_raw(msg: Image, encoding: Encoding, scaler: SampleScaler) -> NDArray[np.uint8]:
     """Decode a message whose encoding is one of `ENCODINGS`.
 
     Args:
         msg: Message that `check_raw` accepted.
+        encoding: Entry of the message's encoding in `ENCODINGS`.
         scaler: Scaler of 16-bit samples, which remembers the earlier frames.
 
     Returns:
@@ -63,7 +86,8 @@ def decode_raw(msg: Image, scaler: SampleScaler) -> NDArray[np.uint8]:
         ImageError: Samples are NaN or infinite.
 
     """
-    encoding = ENCODINGS[msg.encoding]
+    if encoding.chroma is not None:
+        return to_bgr(planar_pixels(msg, encoding, encoding.chroma), encoding.code)
     dtype = np.dtype(encoding.dtype).newbyteorder('>' if msg.is_bigendian else '<')
     samples = packed_rows(msg, encoding.row_bytes(msg.width)).view(dtype)
     if encoding.channels > 1:

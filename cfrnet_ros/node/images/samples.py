@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from cfrnet_ros.node.images.encodings import Matrix
 from cfrnet_ros.node.images.errors import NOT_FINITE, ImageError
 
 
@@ -80,12 +81,13 @@ def _floats_to_bytes(samples: NDArray[np.floating[Any]]) -> NDArray[np.uint8]:
     return (scaled + np.float32(0.5)).astype(np.uint8)
 
 
-def to_bgr(pixels: NDArray[np.uint8], code: int | None) -> NDArray[np.uint8]:
+def to_bgr(pixels: NDArray[np.uint8], code: int | Matrix | None) -> NDArray[np.uint8]:
     """Convert pixels to BGR.
 
     Args:
         pixels: (H, W) or (H, W, C) uint8 array, with the channels that the conversion expects.
-        code: OpenCV code of the conversion, None if the pixels are BGR already.
+        code: OpenCV code or matrix of the conversion, as in `encodings.Encoding`; None if the
+            pixels are BGR already.
 
     Returns:
         (H, W, 3) uint8 BGR array, C-contiguous.
@@ -93,4 +95,6 @@ def to_bgr(pixels: NDArray[np.uint8], code: int | None) -> NDArray[np.uint8]:
     """
     if code is None:
         return np.ascontiguousarray(pixels)
+    if isinstance(code, tuple):
+        return np.asarray(cv2.transform(pixels, np.array(code))).astype(np.uint8, copy=False)
     return np.asarray(cv2.cvtColor(pixels, code)).astype(np.uint8, copy=False)

@@ -113,6 +113,25 @@ class NodeParameters:
                 reasons.append(str(error))
         return SetParametersResult(successful=not reasons, reason='; '.join(reasons))
 
+    def explain(
+        self, parameters: list[Parameter[Any]], result: SetParametersResult
+    ) -> SetParametersResult:
+        """Replace rclpy's reason, which names types by numbers, such as '2' for integer.
+
+        Args:
+            parameters: Parameters that were to be set.
+            result: Result of rclpy.
+
+        Returns:
+            The same result, with the reason of this package's check if a value has the wrong type.
+
+        """
+        if result.reason.startswith('Wrong parameter type'):
+            ours = self._validate(parameters)
+            if not ours.successful:
+                return ours
+        return result
+
     def _apply(self, parameters: list[Parameter[Any]]) -> None:
         if any(parameter.name in self._parameters for parameter in parameters):
             # A single assignment, so that a worker reads either the old or the new snapshot.

@@ -39,8 +39,19 @@ class Settings(PipelineSettings):
     image_transport: str = parameter(
         'raw',
         "Transport of the images: 'raw' subscribes to sensor_msgs/Image on `image`, 'compressed'"
-        ' to sensor_msgs/CompressedImage (JPEG or PNG) on `<image>/compressed`.',
+        ' to sensor_msgs/CompressedImage (JPEG or PNG) on `<image>/compressed`, or on `<image>`'
+        ' itself if only that topic has publishers of that type.',
         choices=('raw', 'compressed'),
+    )
+    camera_rotation: int = parameter(
+        0,
+        'Angle by which the image of the camera must be turned clockwise to be upright: 180 for a'
+        ' camera that is mounted upside down. Crops and `~/image_debug` are upright, and `roi`'
+        ' counts in the upright picture; everything else is in pixels of the image as it came.',
+        low=0,
+        high=270,
+        step=90,
+        unit='degrees',
     )
     model: str = parameter(
         'auto',

@@ -84,8 +84,7 @@ def test_new_compressed_format_needs_only_an_entry_in_formats(
     msg = compressed(encode(bgr, '.bmp'), 'bmp')
     with pytest.raises(ImageError, match="'bmp' is not supported; jpeg and png are"):
         decoder().decode(msg)
-    # Bitmap data have no end marker.
-    bmp = CompressedFormat('bmp', 'bmp', b'BM', b'', bmp_size)
+    bmp = CompressedFormat('bmp', 'bmp', b'BM', lambda data: len(data) > 54, bmp_size)
     monkeypatch.setattr(compressed_formats, 'FORMATS', (*compressed_formats.FORMATS, bmp))
     assert np.array_equal(decoder().decode(msg), bgr)
     with pytest.raises(ImageError) as raised:
@@ -93,9 +92,52 @@ def test_new_compressed_format_needs_only_an_entry_in_formats(
     assert raised.value.cause == 'too_large'
 
 
-def test_jpeg_with_trailing_padding_is_decoded(portrait: NDArray[np.uint8]) -> None:
-    padded = encode(portrait, '.jpg') + bytes(100)
-    assert decoder().decode(compressed(padded, 'jpeg')).shape == portrait.shape
+def with_thumbnail(jpeg: bytes, thumbnail: bytes) -> bytes:
+    """A JPEG with another one in an APP1 segment, as cameras write EXIF data."""
+    return jpeg[:2] + b'\xff\xe1' + struct.pack('>H', len(thumbnail) + 2) + thumbnail + jpeg[2:]
+
+
+@pytest.mark.parametrize('extension', ['.png', '.jpg'])
+@pytest.mark.parametrize('behind', ['zeros', 'noise', 'remains of an earlier picture'])
+def test_bytes_behind_the_end_do_no_harm(
+    portrait: NDArray[np.uint8], extension: str, behind: str
+) -> None:
+    data = encode(portrait, extension)
+    # What V4L2 offers for a compressed picture: twice as many bytes as pixels.
+    length = 2 * portrait.shape[0] * portrait.shape[1]
+    noise = np.random.default_rng(0).integers(0, 256, length, np.uint8).tobytes()
+    tail = {'zeros': bytes(length), 'noise': noise, 'remains of an earlier picture': data[500:]}
+    decoded = decoder().decode(compressed(data + tail[behind], extension[1:]))
+    assert np.array_equal(decoded, decoder().decode(compressed(data, extension[1:])))
+
+
+@pytest.mark.parametrize('extension', ['.png', '.jpg'])
+def test_a_cut_image_is_rejected_behind_zeros_as_well(
+    portrait: NDArray[np.uint8], extension: str
+) -> None:
+    data = encode(portrait, extension)
+    # Followed by a whole picture, a cut one is no better.
+    for tail in (bytes(100), bytes(20_000), *([data] if extension == '.jpg' else [])):
+        with pytest.raises(ImageError) as raised:
+            decoder().decode(compressed(data[: len(data) // 2] + tail, extension[1:]))
+        assert raised.value.cause == 'truncated'
+
+
+def test_the_end_of_a_thumbnail_is_not_that_of_the_picture(
+    bgr: NDArray[np.uint8], portrait: NDArray[np.uint8]
+) -> None:
+    whole = with_thumbnail(encode(portrait, '.jpg'), encode(bgr, '.jpg'))
+    assert decoder().decode(compressed(whole + bytes(5000), 'jpeg')).shape == portrait.shape
+    with pytest.raises(ImageError) as raised:
+        decoder().decode(compressed(whole[: len(whole) // 2], 'jpeg'))
+    assert raised.value.cause == 'truncated'
+
+
+def test_a_progressive_jpeg_with_restart_markers_is_whole(portrait: NDArray[np.uint8]) -> None:
+    options = [cv2.IMWRITE_JPEG_PROGRESSIVE, 1, cv2.IMWRITE_JPEG_RST_INTERVAL, 4]
+    done, data = cv2.imencode('.jpg', portrait, options)
+    assert done
+    assert decoder().decode(compressed(data.tobytes(), 'jpeg')).shape == portrait.shape
 
 
 def test_too_large_compressed_image_is_rejected_by_its_header() -> None:

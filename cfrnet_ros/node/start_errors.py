@@ -1,0 +1,151 @@
+"""Explanations, with remedies, of ROS 2's errors about command lines and params files."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from cfrnet_ros.node.parameters import PARAMETERS
+
+#: Beginning of a params file, for messages.
+_BEGINNING = '`/**:` and, on the next line, `  ros__parameters:` with two underscores'
+
+
+class ArgumentError(Exception):
+    """Argument that ROS 2 would ignore; the text of the error names the remedy."""
+
+
+def explain(error: Exception) -> str:
+    """Explain why the node cannot start.
+
+    Args:
+        error: Exception of `rclpy.init` or of the node's constructor.
+
+    Returns:
+        Cause and remedy, followed by the original text in parentheses; the original text alone if
+        no explanation is known.
+
+    """
+    if isinstance(error, ArgumentError):
+        return str(error)
+    text = f'{type(error).__name__}: {" ".join(str(error).split())}'
+    for pattern, make in _EXPLANATIONS:
+        found = re.search(pattern, text)
+        if found is not None:
+            return f'{make(text, found)} ({text})'
+    return text
+
+
+def check_arguments(arguments: Sequence[str]) -> None:
+    """Refuse assignments at places where ROS 2 does not read them.
+
+    Args:
+        arguments: Words of the command line, with or without the program's name.
+
+    Raises:
+        ArgumentError: There are such assignments; the text says how to write them.
+
+    """
+    outside, within = [], False
+    for argument in arguments:
+        if argument in ('--ros-args', '--'):
+            within = argument == '--ros-args'
+        elif not within and ':=' in argument:
+            outside.append(argument)
+    if outside:
+        meant = ' '.join(map(_with_option, outside))
+        raise ArgumentError(
+            f'{" ".join(outside)}: ROS 2 reads assignments behind --ros-args only; write'
+            f' --ros-args {meant}'
+        )
+
+
+def _with_option(assignment: str) -> str:
+    """Return '-p NAME:=VALUE' for a parameter, '-r NAME:=VALUE' for a topic or node name."""
+    return f'{"-p" if assignment.partition(":=")[0] in PARAMETERS else "-r"} {assignment}'
+
+
+def _params_file(text: str) -> Path | None:
+    found = re.search(r"'--params-file (.*?)'\. Error", text)
+    return None if found is None else Path(found[1])
+
+
+def _rule(text: str) -> str:
+    found = re.search(r"rule: '(.*?)'\. Error", text)
+    return 'the argument' if found is None else found[1]
+
+
+def _line(text: str, number: int) -> str:
+    """Return where an error is: the argument, or file, number and text of the line."""
+    path = _params_file(text)
+    if path is None:
+        return _rule(text)
+    try:
+        lines = path.read_text(errors='replace').splitlines()
+    except OSError:
+        lines = []
+    content = f': {lines[number - 1].strip()}' if 0 < number <= len(lines) else ''
+    return f'{path}, line {number}{content}'
+
+
+def _mixed_list(text: str, found: re.Match[str]) -> str:
+    where = _line(text, int(found[1]))
+    return (
+        f'{where}: the list mixes types, and ROS 2 reads lists of one type only; write every number'
+        ' with a decimal point, as in [0.0, 0.0, 0.5, 1.0]'
+    )
+
+
+def _outside(text: str, found: re.Match[str]) -> str:
+    path = _params_file(text)
+    where = _line(text, int(found[1]))
+    try:
+        content = '' if path is None else path.read_text(errors='replace')
+    except OSError:
+        content = ''
+    if re.search(r'\bros_parameters\s*:', content):
+        return f'{path}: `ros_parameters:` has one underscore; write `ros__parameters:` with two'
+    return f'{where}: no parameter may stand above `ros__parameters:`; begin with {_BEGINNING}'
+
+
+def _unknown_argument(text: str, found: re.Match[str]) -> str:
+    unknown = re.findall(r"'([^']*)'", found[1])
+    assignments = [argument for argument in unknown if ':=' in argument]
+    if not assignments:
+        return (
+            f'ROS 2 does not know {" ".join(unknown)}; options of --ros-args are -p, -r and others'
+        )
+    meant = ' '.join(map(_with_option, assignments))
+    return f'-r or -p is missing before {" ".join(assignments)}; write {meant}'
+
+
+def _no_assignment(text: str, found: re.Match[str]) -> str:
+    return f'{_rule(text)}: name and value are separated by :=, as in -p cycles:=3'
+
+
+def _no_value(text: str, found: re.Match[str]) -> str:
+    return f'{_rule(text)}: there is no value behind :='
+
+
+def _not_set(text: str, found: re.Match[str]) -> str:
+    return (
+        'a parameter is given without a value; ROS 2 treats an empty list as no value, so write'
+        ' [""] instead'
+    )
+
+
+def _no_yaml(text: str, found: re.Match[str]) -> str:
+    where = _line(text, int(found[1]))
+    return f'{where}: this is no YAML; check the indentation, which must be blanks and no tabs'
+
+
+_EXPLANATIONS: tuple[tuple[str, Callable[[str, re.Match[str]], str]], ...] = (
+    (r'Sequence should be of same type.* at line_num (\d+)', _mixed_list),
+    (r'Cannot have a value before ros__parameters at line (\d+)', _outside),
+    (r'UnknownROSArgsError: (\[.*\])', _unknown_argument),
+    (r'Expected lexeme type', _no_assignment),
+    (r'parameter override rule.*error not set', _no_value),
+    (r'Error parsing a event near line (\d+)', _no_yaml),
+    (r'NOT_SET', _not_set),
+)
