@@ -75,7 +75,8 @@ def test_shipped_models_pass_their_self_test_on_this_cpu(name: str) -> None:
     assert [k for k, _ in test.decibels] == [1, 3]
     assert test.cycle_ms > 0
     # FP32 gives the same bytes except for differences in the order of its sums.
-    assert all(value > (60 if name.endswith('fp32') else 46) for _, value in test.decibels)
+    least = 60 if name.endswith('fp32') else test.limit_db + 3
+    assert all(value > least for _, value in test.decibels)
 
 
 @pytest.mark.parametrize('name', SHIPPED)
@@ -86,8 +87,8 @@ def test_golden_crops_are_restored_faces_of_several_cameras(name: str) -> None:
     sheet = cv2.imread(str(path))
     assert sheet is not None
     crop, first, third = np.split(sheet, 3, axis=1)
-    assert cv2.PSNR(crop, first) < restorer.card.golden['limit_db'] - 5
-    assert cv2.PSNR(crop, third) < restorer.card.golden['limit_db'] - 5
+    assert cv2.PSNR(crop, first) < restorer.card.golden['limit_db'] - 3
+    assert cv2.PSNR(crop, third) < restorer.card.golden['limit_db'] - 3
     assert not np.array_equal(first, third)
 
 
