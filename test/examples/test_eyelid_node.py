@@ -194,7 +194,10 @@ def test_blinks_are_counted_and_long_closures_raise_a_warning(restorer: Restorer
     assert first[199]['long_closures'] == '1'
     assert float(first[199]['perclos']) == pytest.approx(57 / 184, abs=0.02)
     assert first[199]['message'] == f'PERCLOS {100 * float(first[199]["perclos"]):.0f} %'
-    assert (second['blinks'], second['level']) == ('0', '0')
+    assert second['blinks'] == '0'
+    # Every other frame is 7.5 Hz: too few to see every blink, and that is told.
+    assert second['level'] == '1'
+    assert 'blinks shorter than' in second['message']
     assert float(second['perclos']) == 0
 
     # A new track counts as another person, whose eyes are not known yet.

@@ -36,12 +36,12 @@ class Played:
         return self.log.plan.out
 
 
-def play(bag: Path, out: Path, **plan: Any) -> Played:
+def play(bag: Path, out: Path, truth_topic: str | None = TRUTH_TOPIC, **plan: Any) -> Played:
     """Replay a bag deterministically, with two cycles by default."""
     os.environ['ROS_DOMAIN_ID'] = str(next_domain())
     given: dict[str, Any] = {'cycles': (2,), 'deterministic': True, 'answer_timeout_s': 120.0}
     log = run_replay(ReplayPlan(bag, out, topic=IMAGE_TOPIC, **{**given, **plan}))
-    return Played(log, write_results(log, TRUTH_TOPIC))
+    return Played(log, write_results(log, truth_topic))
 
 
 @dataclass(frozen=True)

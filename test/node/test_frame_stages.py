@@ -138,5 +138,5 @@ def test_status_of_a_rejected_frame_has_its_cause_and_no_counts() -> None:
 def test_frame_message_without_a_status_is_refused() -> None:
     message = to_frame_msg('cfrnet', Header(), FrameRecord({}))
     message.status = []
-    with pytest.raises(ValueError, match='one status was expected'):
+    with pytest.raises(ValueError, match='expected one status'):
         parse_frame(serialize_message(message))

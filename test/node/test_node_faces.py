@@ -176,7 +176,7 @@ def test_faces_outside_roi_are_not_passed_on(
         ('roi', [0.0, 0.0, 640.0, 480.0], 'fractions of the frame, not pixels'),
         ('roi', [0.5, 0.0, 0.2, 1.0], 'left must be below right'),
         ('roi', [0.0, 1.0], 'four numbers'),
-        ('roi', ['a', 'b', 'c', 'd'], 'type'),
+        ('roi', ['a', 'b', 'c', 'd'], 'must be list of doubles'),
         ('face_choice', 'prettiest', "'largest' or 'driver'"),
         ('max_yaw_deg', 181.0, 'range'),
         ('crop_size', 512, 'read-only'),

@@ -67,7 +67,8 @@ def test_images_without_stamps_give_the_same_bag_twice(camera_bag: Path, tmp_pat
         for message in list(source.messages(IMAGE_TOPIC))[:4]:
             unstamped.write(IMAGE_TOPIC, message.time_ns, restamp(message.data, 0))
     one, other = (
-        play(tmp_path / 'unstamped', tmp_path / name, cycles=(1,)) for name in ('one', 'other')
+        play(tmp_path / 'unstamped', tmp_path / name, None, cycles=(1,))
+        for name in ('one', 'other')
     )
     assert one.log.received[FACE_TOPIC] == 4
     assert contents(one.log.plan.recording) == contents(other.log.plan.recording)
