@@ -41,7 +41,7 @@ def golden_crop(size: int) -> Image:
     """Draw four spoilt faces side by side.
 
     Args:
-        size: side N of the model's input in pixels, even.
+        size: Side N of the model's input in pixels, even.
 
     Returns:
         (N, N, 3) uint8 BGR: noise, compression, blur in dim light, and overexposure.
@@ -75,7 +75,7 @@ def write_golden(reference: Path, network: str) -> dict[str, Any]:
 
     Args:
         reference: FP32 model with a card, restored by the CPU.
-        network: name of the network, which begins the picture's name.
+        network: Name of the network, which begins the picture's name.
 
     Returns:
         `file`, `sha256` and `cycles`; `limit_db` is to be added for each file.
@@ -98,7 +98,7 @@ def limit_of(model: Path) -> tuple[float, Sequence[float]]:
     """Run the self-test of a file where it is exported.
 
     Args:
-        model: model with a card whose golden crops have any limit.
+        model: Path of a model with a card whose golden crops have any limit.
 
     Returns:
         Limit in dB that the card is to state, and the PSNR in dB by number of cycles.

@@ -53,13 +53,13 @@ def find_int8(
     """Calibrate in several ways, let the best learn, and measure all.
 
     Args:
-        floats: equalised float32 model between planes, without a clip.
-        calibration: (N, N, 3) uint8 BGR faces to find the ranges with.
-        learners: (N, N, 3) uint8 BGR faces to learn with.
-        colour: 'BGR' or 'RGB', the order that the model takes.
-        methods: names of `METHODS` to try.
-        learning: settings of the learning; without steps the best calibration is kept.
-        measure: function that compares a QDQ model with FP32, see `Comparison.measure`.
+        floats: Path of the equalised float32 model between planes, without a clip.
+        calibration: Faces to find the ranges with, (N, N, 3) uint8 BGR.
+        learners: Faces to learn with, (N, N, 3) uint8 BGR.
+        colour: Order of the channels that the model takes, 'BGR' or 'RGB'.
+        methods: Names of `METHODS` to try.
+        learning: Settings of the learning; without steps the best calibration is kept.
+        measure: Function that compares a QDQ model with FP32, see `Comparison.measure`.
 
     Returns:
         The model that learned, or the best calibration.

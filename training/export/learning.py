@@ -61,9 +61,9 @@ def learn(
 
     Args:
         model: QDQ graph between float32 planes, see `QdqNetwork`.
-        float_model: the model that was quantised.
-        chains: what the float model makes of some faces, see `quantise.chains_of`.
-        settings: of the learning.
+        float_model: Path of the model that was quantised.
+        chains: Outputs of the float model, as `quantise.chains_of` returns them.
+        settings: Settings of the learning.
 
     Raises:
         ValueError: see `QdqNetwork`.

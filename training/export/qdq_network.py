@@ -61,7 +61,7 @@ class QdqNetwork(nn.Module):
         Args:
             model: QDQ graph between float32 (1, 3, N, N) `INPUT` and `OUTPUT`: unsigned 8-bit
                 activations, signed 8-bit weights by channel, 32-bit biases.
-            floats: the model that was quantised; its weights and biases are where learning begins.
+            floats: Model that was quantised; its weights and biases are where learning begins.
 
         Raises:
             ValueError: the graph has an operator that cannot be simulated here.
@@ -109,7 +109,7 @@ class QdqNetwork(nn.Module):
         """Apply one cycle.
 
         Args:
-            image: (B, 3, N, N) float32, multiples of 1/255 in 0..1.
+            image: Image planes, (B, 3, N, N) float32, multiples of 1/255 in 0..1.
 
         Returns:
             (B, 3, N, N) float32, multiples of 1/255 in 0..1.

@@ -40,8 +40,8 @@ class Calibration:
     """How the ranges of the activations are found.
 
     Attributes:
-        method: of ONNX Runtime.
-        percentile: share of the values, in percent, that the range has to hold, on either
+        method: Calibration method of ONNX Runtime.
+        percentile: Share of the values, in percent, that the range has to hold, on either
             side; of the method Percentile only.
 
     """
@@ -95,9 +95,9 @@ def chains_of(
     """Return what a float model makes of some faces in its first `CYCLES` cycles.
 
     Args:
-        float_model: float32 (1, 3, N, N) in 0..1; it need not clip.
-        faces: (N, N, 3) uint8 BGR each.
-        colour: 'BGR' or 'RGB', the order that the model takes.
+        float_model: Path of the float32 model, (1, 3, N, N) in 0..1; it need not clip.
+        faces: Faces, (N, N, 3) uint8 BGR each.
+        colour: Order of the channels that the model takes, 'BGR' or 'RGB'.
 
     Returns:
         (F, 1 + CYCLES, 3, N, N) uint8 in the model's order: each face, then its cycles, of which
@@ -122,9 +122,9 @@ def calibration_inputs(
     """Return what the model sees of some faces in its first `CYCLES` cycles.
 
     Args:
-        float_model: see `chains_of`.
-        faces: (N, N, 3) uint8 BGR each.
-        colour: 'BGR' or 'RGB', the order that the model takes.
+        float_model: Path of the float32 model, as for `chains_of`.
+        faces: Faces, (N, N, 3) uint8 BGR each.
+        colour: Order of the channels that the model takes, 'BGR' or 'RGB'.
 
     Returns:
         (1, 3, N, N) uint8 in the model's order, `CYCLES` of each face.
@@ -140,10 +140,10 @@ def quantise(
     """Quantise a model between float planes.
 
     Args:
-        float_model: float32 (1, 3, N, N) in 0..1, without a clip at its end: the last
+        float_model: Path of the float32 model, (1, 3, N, N) in 0..1, without a clip: the last
             QuantizeLinear limits the output to 0..1.
-        inputs: see `calibration_inputs`.
-        calibration: how to find the ranges.
+        inputs: Inputs to calibrate with, as `calibration_inputs` returns them.
+        calibration: Way to find the ranges.
 
     Returns:
         The QDQ graph, float32 (1, 3, N, N) at either end; weights of 7 bits.
@@ -183,9 +183,9 @@ def write_quantised(model: onnx.ModelProto, path: Path, as_bytes: bool) -> None:
     """Write a quantised model as a file.
 
     Args:
-        model: see `quantise`; it is left as it is.
-        path: of the file to write.
-        as_bytes: whether the file takes and gives (1, N, N, 3) uint8 instead of float32 planes.
+        model: Graph that `quantise` returned; it is left as it is.
+        path: Path of the file to write.
+        as_bytes: Whether the file takes and gives (1, N, N, 3) uint8 instead of float32 planes.
 
     """
     written = onnx.ModelProto()
