@@ -134,6 +134,7 @@ def test_a_trained_run_exports_models_that_the_node_can_load(faces: Path, tmp_pa
     command = [sys.executable, '-m', 'training.tools.export', '--run', str(tmp_path / 'run')]
     command += ['--data', str(faces), '--out', str(models), '--calibration-faces', '3']
     command += ['--calibration', 'minmax', '--allow-int8-loss']
+    command += ['--learning-steps', '2', '--learning-faces', '2']
     subprocess.run(command, cwd=ROOT, check=True, timeout=300, capture_output=True)
 
     from cfrnet_ros.vision.engine.providers import choose_providers
