@@ -44,8 +44,8 @@ MOVING_GAIN, MAX_MOVING = 0.6, 0.7
 EXPOSURE_STEP, EXPOSURES = 0.25, 2
 
 #: Noise of one frame, in grey values, below which nothing is fused (`LocalMotion.noise_level`).
-#: A clean webcam shows 0.2, JPEG of quality 50 with little other noise 0.7.
-NO_NOISE = 0.35
+#: A clean webcam shows 0.3, JPEG of quality 50 with little other noise 0.7.
+NO_NOISE = 0.5
 
 #: Frames after which a camera without noise is examined again, and frames of an examination.
 PAUSE, EXAMINED = 15, 3
@@ -148,11 +148,12 @@ class FrameFusion:
         if moving > MAX_MOVING:
             past.restart(now)
             return FusedCrop(crop)
+        if past.motion.noise_level < NO_NOISE:
+            past.pause = PAUSE if past.seen >= EXAMINED else 0
+            return FusedCrop(crop)
         fused = past.mean.crop()
         if strength < 1:
             fused = np.asarray(cv2.addWeighted(fused, strength, crop, 1 - strength, 0), np.uint8)
-        if past.seen >= EXAMINED and past.motion.noise_level < NO_NOISE:
-            past.pause = PAUSE
         return FusedCrop(fused, 1.0 / float(past.variance.mean()), moving, past.variance)
 
     def _find(self, track_id: int, level: float, key: Hashable, time_s: float) -> _Past | None:

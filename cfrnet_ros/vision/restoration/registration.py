@@ -30,9 +30,8 @@ LEAST_SPAN = 20.0
 STILL = 0.06
 
 
-# A flow of another size is not taken as a first guess, and an empty map means that the first one
-# holds both coordinates.
-_NO_FLOW, _NO_MAP = np.empty((1, 1, 2), np.float32), np.empty(0, np.float32)
+# A flow of another size is not taken as a first guess.
+_NO_FLOW = np.zeros((1, 1, 2), np.float32)
 
 
 class Registration:
@@ -95,10 +94,11 @@ class Registration:
 
         """
         side = plane.shape[0]
+        x, y = cv2.split(_at_side(flow, side) + self._grids[side])
         moved = cv2.remap(
             plane,
-            cv2.add(_at_side(flow, side), self._grids[side]),
-            _NO_MAP,
+            x,
+            y,
             cv2.INTER_CUBIC if sharp else cv2.INTER_LINEAR,
             borderMode=cv2.BORDER_REPLICATE if beyond is None else cv2.BORDER_CONSTANT,
             borderValue=beyond or 0.0,
