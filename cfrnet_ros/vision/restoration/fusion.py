@@ -45,7 +45,7 @@ EXPOSURE_STEP, EXPOSURES = 0.25, 2
 
 #: Noise of one frame, in grey values, below which nothing is fused (`LocalMotion.noise_level`).
 #: A clean webcam shows 0.3, JPEG of quality 50 with little other noise 0.7.
-NO_NOISE = 0.5
+NO_NOISE = 0.45
 
 #: Frames after which a camera without noise is examined again, and frames of an examination.
 PAUSE, EXAMINED = 15, 3
