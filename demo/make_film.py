@@ -41,6 +41,8 @@ BLINK = (3, 5, 6, 7, 8, 9, 11, 14)
 #: Quality of the WebP file, 1..100.
 QUALITY = 62
 
+_NOTHING_FUSED = np.ones((1, 1), np.float32)
+
 
 def film(condition: str, cycles: int, model: str) -> list[list[RestoredFace]]:
     """Film a condition.
@@ -105,9 +107,9 @@ def blink(frames: Sequence[Sequence[RestoredFace]]) -> Picture:
     columns = []
     for index in BLINK:
         _, face = frames[index]
-        weight = np.full((SIDE, SIDE), 255, np.uint8)
-        if face.fusion is not None and face.fusion.gain is not None:
-            weight = np.asarray(cv2.convertScaleAbs(face.fusion.gain, alpha=255.0), np.uint8)
+        # A pixel of weight 1 stands for a crop in which nothing was fused.
+        gain = None if face.fusion is None else face.fusion.gain
+        weight = cv2.convertScaleAbs(_NOTHING_FUSED if gain is None else gain, alpha=255.0)
         map_ = np.asarray(cv2.cvtColor(weight, cv2.COLOR_GRAY2BGR), np.uint8)
         crops = (expose_face(face.aligned), expose_face(face.fused), map_)
         columns.append(np.vstack([_tile(crop) for crop in crops]))
