@@ -84,9 +84,9 @@ def declare_arguments() -> list[DeclareLaunchArgument]:
             'large_images',
             default_value='false',
             choices=BOOLEANS,
-            description='Set FASTDDS_BUILTIN_TRANSPORTS=LARGE_DATA, if Fast DDS loses most of the'
-            ' images. Then every process needs it, including the camera driver and the terminals'
-            ' with ros2 param and ros2 topic: processes with and without it do not see each other.',
+            description='Set FASTDDS_BUILTIN_TRANSPORTS=LARGE_DATA for a camera driver that has it.'
+            ' Then every process needs it, including the terminals with ros2 param and ros2 topic:'
+            ' processes with and without it do not see each other.',
         ),
     ]
 

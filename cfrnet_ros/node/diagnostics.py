@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
@@ -39,6 +40,7 @@ class View:
         engine: Loaded engine, None while none is loaded.
         transition_error: Failure of the last lifecycle transition with its reason, such as
             'not configured: no such model'; '' if it succeeded.
+        warnings: Findings about the surroundings of the node, see `surroundings`.
         silence: Reason why no image arrives, see `publisher_check.explain_silence`; '' while
             images arrive.
 
@@ -54,6 +56,7 @@ class View:
     engine: Engine | None
     transition_error: str
     silence: str = ''
+    warnings: Sequence[str] = ()
 
     @property
     def active(self) -> bool:
@@ -121,6 +124,8 @@ def _input(view: View) -> DiagnosticStatus:
             )
             if view.silence:
                 verdict.error(view.silence)
+        for warning in view.warnings:
+            verdict.warn(warning)
         if report.drop_share > settings.diagnostics_drop_warn_share:
             verdict.warn(f'{report.drop_share:.0%} of the frames were dropped for newer ones')
         if report.recent_rejected:
@@ -132,6 +137,7 @@ def _input(view: View) -> DiagnosticStatus:
         'publishers': view.publishers,
         'rate/input_hz': report.input_hz,
         'frames/received': counts.received,
+        'frames/lost': counts.lost,
         'frames/processed': counts.processed,
         'frames/dropped': counts.dropped,
         'frames/rejected': sum(counts.rejected.values()),

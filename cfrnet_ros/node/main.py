@@ -76,8 +76,10 @@ class _Session:
 
         from cfrnet_ros.node.restorer_node import RestorerNode
         from cfrnet_ros.node.start_errors import check_arguments
+        from cfrnet_ros.node.transport import NODE_PROFILE, choose_profile
 
         check_arguments(sys.argv[1:] if self._args is None else self._args)
+        choose_profile(NODE_PROFILE)
         rclpy.init(args=self._args, signal_handler_options=SignalHandlerOptions.NO)
         try:
             node = RestorerNode()

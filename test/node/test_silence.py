@@ -50,7 +50,12 @@ def peer() -> Iterator[Peer]:
             [('/image', String)],
             '1 publisher on /image, of std_msgs/String, not of sensor_msgs/Image: remap `image`',
         ),
-        ('raw', [('/image', Image)], '1 publisher on /image, of the right type'),
+        (
+            'raw',
+            [('/image', Image)],
+            '1 publisher on /image, of the right type: either it sends nothing, or its images get'
+            ' lost; set this',
+        ),
         ('raw', [], 'nobody publishes on /image: check the remapping'),
         ('compressed', [], 'nobody publishes on /image/compressed or /image: check'),
     ],
@@ -60,7 +65,7 @@ def test_publishers_that_do_not_fit_are_explained(
 ) -> None:
     publishers = [peer.node.create_publisher(kind, topic, 1) for topic, kind in published]
     try:
-        wait_until(lambda: told in explain_silence(peer.node, transport), told, 20.0)
+        wait_until(lambda: told in explain_silence(peer.node, transport, 'set this'), told, 20.0)
     finally:
         for publisher in publishers:
             peer.node.destroy_publisher(publisher)
@@ -73,7 +78,7 @@ def test_quality_of_service_that_does_not_match_is_explained(peer: Peer) -> None
     own = peer.node.create_subscription(Image, '/image', lambda msg: None, reliable)
     told = 'Best effort publisher and reliable subscription): change qos_overrides'
     try:
-        wait_until(lambda: told in explain_silence(peer.node, 'raw'), told)
+        wait_until(lambda: told in explain_silence(peer.node, 'raw', 'set this'), told)
     finally:
         peer.node.destroy_subscription(own)
         peer.node.destroy_publisher(publisher)

@@ -55,7 +55,12 @@ def test_launch_config_and_index_are_installed_under_share(prefix: Path) -> None
 
 def test_weights_and_templates_are_installed(prefix: Path) -> None:
     installed = site_packages(prefix) / 'cfrnet_ros'
-    for pattern in ('models/*.onnx', 'models/*.json', 'replay/templates/*.j2'):
+    for pattern in (
+        'models/*.onnx',
+        'models/*.json',
+        'replay/templates/*.j2',
+        'node/fastdds/*.xml',
+    ):
         ours = {path.name for path in (ROOT / 'cfrnet_ros').glob(pattern)}
         assert {path.name for path in installed.glob(pattern)} == ours != set()
 
