@@ -18,11 +18,11 @@ from rclpy.parameter import Parameter
 from rclpy.utilities import get_rmw_implementation_identifier
 
 from cfrnet_ros.node import detections
-from cfrnet_ros.node.camera_info import camera_info_topic
 from cfrnet_ros.node.diagnostics import ACTIVE, View, build_statuses
 from cfrnet_ros.node.engine import load_engine
 from cfrnet_ros.node.flow import Flow
-from cfrnet_ros.node.inputs import image_topic, image_topics
+from cfrnet_ros.node.inputs import image_topic
+from cfrnet_ros.node.memory import return_free_memory
 from cfrnet_ros.node.monitor import Monitor
 from cfrnet_ros.node.parameters import NodeParameters
 from cfrnet_ros.node.surroundings import Surroundings
@@ -222,7 +222,7 @@ class RestorerNode(LifecycleNode):
         )
         if not detections.available():
             self.get_logger().info('vision_msgs is not installed, so ~/detections is not published')
-        self._warn_about_qos_overrides()
+        self._surroundings.check_qos_overrides(self._params.qos_overrides, settings.image_transport)
         self.get_logger().info(
             f'{engine.card.name} ({engine.card.precision}, {engine.card.size} px) on'
             f' {engine.restorer.used}, loaded and warmed up in {time.monotonic() - start:.1f} s'
@@ -265,6 +265,9 @@ class RestorerNode(LifecycleNode):
     def _publish_diagnostics(self) -> None:
         try:
             settings = self._params.settings
+            if self._ending is not None and not self._ending.is_alive():
+                self._ending = None
+                return_free_memory()
             report = self._monitor.report(settings.diagnostics_window_s)
             if self._flow is not None:
                 self._flow.follow_camera(report)
@@ -290,15 +293,3 @@ class RestorerNode(LifecycleNode):
             # An unhandled exception would end the executor and thus the node.
             text = traceback.format_exc().strip()
             self._log.error('diagnostics', f'diagnostics cannot be published: {text}')
-
-    def _warn_about_qos_overrides(self) -> None:
-        images = image_topics(self, self._params.settings.image_transport)
-        topics = {publisher.topic_name for publisher in self.publishers}
-        topics |= {*images, *(camera_info_topic(self, image) for image in images)}
-        for name in self._params.qos_overrides:
-            topic = name.split('.')[1] if name.count('.') >= 2 else ''
-            if topic not in topics:
-                self.get_logger().warning(
-                    f'{name} has no effect: this node has no topic {topic!r}; its topics are'
-                    f' {", ".join(sorted(topics))}'
-                )

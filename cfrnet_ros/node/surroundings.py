@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from rclpy.node import Node
 
+from cfrnet_ros.node.camera_info import camera_info_topic
+from cfrnet_ros.node.inputs import image_topics
 from cfrnet_ros.node.monitor import Report
 from cfrnet_ros.node.parameters import Settings
 from cfrnet_ros.node.publisher_check import explain_silence
@@ -32,6 +36,25 @@ class Surroundings:
         self._node = node
         self._transport = transport
         self._log = log
+
+    def check_qos_overrides(self, names: Iterable[str], image_transport: str) -> None:
+        """Warn of overrides of the quality of service that fit no topic of the node.
+
+        Args:
+            names: Names of the parameters, such as 'qos_overrides./image.subscription.depth'.
+            image_transport: Transport of the images, 'raw' or 'compressed'.
+
+        """
+        images = image_topics(self._node, image_transport)
+        topics = {publisher.topic_name for publisher in self._node.publishers}
+        topics |= {*images, *(camera_info_topic(self._node, image) for image in images)}
+        for name in names:
+            topic = name.split('.')[1] if name.count('.') >= 2 else ''
+            if topic not in topics:
+                self._node.get_logger().warning(
+                    f'{name} has no effect: this node has no topic {topic!r}; its topics are'
+                    f' {", ".join(sorted(topics))}'
+                )
 
     def silence(self, settings: Settings, report: Report) -> str:
         """Return and log the reason why no image arrives; return '' while images arrive."""

@@ -18,7 +18,7 @@ BOTH_SIDES_PROFILE = _PROFILES / 'both_sides.xml'
 
 FAST_DDS = ('rmw_fastrtps_cpp', 'rmw_fastrtps_dynamic_cpp')
 _BUILTIN = 'FASTDDS_BUILTIN_TRANSPORTS'
-#: Variables that name a file with profiles. The second is read by Fast DDS 2, up to ROS 2 Jazzy.
+#: Variables that name a file with profiles: of Fast DDS 3, and of Fast DDS 2 up to ROS 2 Jazzy.
 _FILES = ('FASTDDS_DEFAULT_PROFILES_FILE', 'FASTRTPS_DEFAULT_PROFILES_FILE')
 #: Files with profiles that Fast DDS reads from the working directory.
 _FILES_IN_FOLDER = ('DEFAULT_FASTDDS_PROFILES.xml', 'DEFAULT_FASTRTPS_PROFILES.xml')
@@ -69,8 +69,8 @@ def choose_profile(profile: Path) -> None:
     if os.environ.get(_BUILTIN) or _profiles_file():
         return
     if os.environ.get('RMW_IMPLEMENTATION', FAST_DDS[0]) in FAST_DDS:
-        for variable in _FILES:
-            os.environ[variable] = str(profile)
+        # Newer versions warn of the older name.
+        os.environ[_FILES[os.environ.get('ROS_DISTRO') == 'jazzy']] = str(profile)
 
 
 def describe(middleware: str) -> Transport:

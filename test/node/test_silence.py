@@ -109,3 +109,23 @@ def test_the_log_and_the_diagnostics_tell_of_the_wrong_type_within_seconds(
     finally:
         peer.close()
         process.kill()
+
+
+def test_a_second_node_of_the_same_name_is_told_in_the_log_and_in_the_diagnostics(
+    tmp_path: Path, halving_model: Path
+) -> None:
+    domain = next_domain()
+    arguments = ['-p', f'model:={halving_model}']
+    processes = [NodeProcess(tmp_path / name, domain, arguments) for name in ('first', 'second')]
+    peer = Peer(domain)
+    told = '2 nodes are called /cfrnet, so parameters, services and topics are mixed up'
+    try:
+        for process in processes:
+            process.wait_for_log(told)
+        status = peer.wait_for_diagnostics(lambda d: told in d['input'].message, told)['input']
+        assert status.level >= DiagnosticStatus.WARN
+        assert [process.end() for process in processes] == [0, 0]
+    finally:
+        peer.close()
+        for process in processes:
+            process.kill()

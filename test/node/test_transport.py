@@ -168,8 +168,10 @@ def test_the_transport_of_the_node_needs_nothing_of_the_camera(
     environment: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     limit(environment, tmp_path, 4 << 20)
+    environment.delenv('ROS_DISTRO', raising=False)
     transport.choose_profile(transport.NODE_PROFILE)
     assert os.environ['FASTDDS_DEFAULT_PROFILES_FILE'] == str(transport.NODE_PROFILE)
+    assert 'FASTRTPS_DEFAULT_PROFILES_FILE' not in os.environ
     told = transport.describe(FAST_DDS)
     assert 'UDP with a 4 MiB receive buffer; the camera needs no settings' in str(told)
     assert not told.too_small
