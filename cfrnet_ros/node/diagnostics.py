@@ -13,7 +13,7 @@ from cfrnet_ros.node.face_report import face_values, value_text
 from cfrnet_ros.node.monitor import Report
 from cfrnet_ros.node.parameters import Settings
 from cfrnet_ros.vision.engine.cpu import cpu_kind
-from cfrnet_ros.vision.quality.face_quality import LIMITS
+from cfrnet_ros.vision.quality.face_quality import LIMITS, NOT_UPRIGHT
 from cfrnet_ros.vision.stages import Stage
 
 #: Age in milliseconds above which stamps are assumed to come from another clock.
@@ -216,9 +216,12 @@ def _all_refused(report: Report, settings: Settings) -> str:
         for reason, number in report.recent_refused.items()
     )
     window_s = min(settings.diagnostics_window_s, report.active_s)
+    remedy = ''
+    if NOT_UPRIGHT in report.recent_refused:
+        remedy = '; if the camera is mounted upside down or on its side, set camera_rotation'
     return (
         f'all of {report.recent_faces} faces in the last {window_s:.0f} s were passed on'
-        f' unrestored: {reasons}'
+        f' unrestored: {reasons}{remedy}'
     )
 
 
