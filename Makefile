@@ -85,6 +85,7 @@ format: venv
 	@$(PY) -m ruff format .
 
 venv:
+	@[ -e $(VENV)/.installed ] || echo 'installing about 1.2 GB into $(VENV): one to five minutes'
 	@requirements/install.sh $(PYTHON) $(VENV) \
 	    'import cv2, onnxruntime, rclpy, sensor_msgs.msg, rosbags, pytest' $(RUNTIME) $(DEV)
 	@# Without what its landmark networks declare: TensorFlow, of which nothing is used.
