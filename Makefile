@@ -14,10 +14,6 @@ PYTEST_ARGS ?=
 # Half of a test with nodes is waiting. Tests of one file share nodes, so they stay together.
 WORKERS ?= 2
 PARALLEL := --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder
-# Fast DDS discovers over TCP with LARGE_DATA, and rarely two processes do not find each other.
-# These two failures are tried once more, and told; no other is.
-RERUNS := --reruns 1 --only-rerun 'in vain for: diagnostics named after each node' \
-    --only-rerun 'the node is not answering after'
 
 # A sourced ROS 2 must not mix with the wheels in .venv: other Python, other libraries.
 unexport PYTHONPATH PYTHONHOME LD_LIBRARY_PATH
@@ -38,10 +34,10 @@ demo: venv
 	@$(PY) -m demo.run_demo $(DEMO_ARGS)
 
 test: venv
-	@$(PY) -m pytest $(PARALLEL) $(RERUNS) -m 'not slow' $(PYTEST_ARGS)
+	@$(PY) -m pytest $(PARALLEL) -m 'not slow' $(PYTEST_ARGS)
 
 test-all: venv
-	@$(PY) -m pytest $(PARALLEL) $(RERUNS) $(PYTEST_ARGS)
+	@$(PY) -m pytest $(PARALLEL) $(PYTEST_ARGS)
 
 # Not part of `make test`: it needs PyTorch.
 test-training: venv-training
@@ -89,6 +85,7 @@ format: venv
 	@$(PY) -m ruff format .
 
 venv:
+	@[ -e $(VENV)/.installed ] || echo 'installing about 1.2 GB into $(VENV): one to five minutes'
 	@requirements/install.sh $(PYTHON) $(VENV) \
 	    'import cv2, onnxruntime, rclpy, sensor_msgs.msg, rosbags, pytest' $(RUNTIME) $(DEV)
 	@# Without what its landmark networks declare: TensorFlow, of which nothing is used.

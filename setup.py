@@ -36,6 +36,7 @@ setup(
             'models/*.json',
             'models/*.md',
             'models/*.png',
+            'node/fastdds/*.xml',
             'replay/templates/*',
             'py.typed',
         ],
@@ -45,6 +46,8 @@ setup(
         (f'share/{PACKAGE}', ['package.xml']),
         (f'share/{PACKAGE}/launch', sorted(glob('launch/*.launch.py'))),
         (f'share/{PACKAGE}/config', sorted(glob('config/*.yaml'))),
+        (f'share/{PACKAGE}/foxglove', sorted(glob('docs/foxglove/*.json'))),
+        (f'share/{PACKAGE}/rviz', sorted(glob('docs/rviz/*.rviz'))),
     ],
     # Ranges; requirements/*.txt pin the versions that the tests run with, lowest.txt the lower
     # bounds: `make test-lowest`. ROS 2 comes from a sourced distribution, or from the extra

@@ -78,15 +78,15 @@ def declare_arguments() -> list[DeclareLaunchArgument]:
             'log_level',
             default_value='info',
             choices=['debug', 'info', 'warn', 'error', 'fatal'],
-            description='Log level of the node.',
+            description='Log level of the node; that of the ROS 2 libraries below it stays info.',
         ),
         DeclareLaunchArgument(
             'large_images',
             default_value='false',
             choices=BOOLEANS,
-            description='Set FASTDDS_BUILTIN_TRANSPORTS=LARGE_DATA, if Fast DDS loses most of the'
-            ' images. Then every process needs it, including the camera driver and the terminals'
-            ' with ros2 param and ros2 topic: processes with and without it do not see each other.',
+            description='Set FASTDDS_BUILTIN_TRANSPORTS=LARGE_DATA for a camera driver that has it.'
+            ' Then every process needs it, including the terminals with ros2 param and ros2 topic:'
+            ' processes with and without it do not see each other.',
         ),
     ]
 
@@ -119,6 +119,23 @@ def warn_of_unknown_arguments(context: LaunchContext) -> None:
         get_logger('dms.launch.py').warning(f'there is no argument {name}, it is ignored: {remedy}')
 
 
+def log_level(context: LaunchContext) -> str:
+    """Return the value of --log-level: that of the node's own logger, such as cabin.cfrnet:=debug.
+
+    A level without a name would be that of rcl and the middleware too, which write thousands of
+    lines.
+    """
+    name, namespace, level = (
+        LaunchConfiguration(argument).perform(context)
+        for argument in ('name', 'namespace', 'log_level')
+    )
+    # As launch_ros puts them together; the outer namespace is that of PushROSNamespace.
+    outer = context.launch_configurations.get('ros_namespace', '')
+    full = namespace if namespace.startswith('/') else f'{outer}/{namespace}'
+    logger = '.'.join(filter(None, [*full.split('/'), name]))
+    return f'{logger}:={level}'
+
+
 def make_node(context: LaunchContext) -> list[Node]:
     """Return the node, with the params file first and then the arguments that were given."""
     given: dict[str, Any] = {
@@ -138,7 +155,7 @@ def make_node(context: LaunchContext) -> list[Node]:
             # Not an empty dictionary, of which launch would make a params file without parameters.
             parameters=[params_file(context), *([given] if given else [])],
             remappings=[('image', LaunchConfiguration('image'))],
-            ros_arguments=['--log-level', LaunchConfiguration('log_level')],
+            ros_arguments=['--log-level', log_level(context)],
             output='screen',
             emulate_tty=True,
         )

@@ -58,7 +58,25 @@ rm -f "$stamp"
 echo "installing $*"
 files=()
 for file in "$@"; do files+=(-r "$file"); done
-"$venv/bin/python" -m pip install --quiet --disable-pip-version-check "${files[@]}"
+"$venv/bin/python" -m pip install --quiet --disable-pip-version-check "${files[@]}" &
+pip=$!
+next=0
+trap 'kill "$pip" 2> /dev/null || true' EXIT
+# Size and time tell that it goes on: a terminal gets a line that changes, a file one now and then.
+progress() { printf '%4d s, %5d MB in %s' "$SECONDS" "$(du -sm "$venv" | cut -f 1)" "$venv"; }
+while kill -0 "$pip" 2> /dev/null; do
+    if [ -t 1 ]; then
+        printf '\r%s' "$(progress)"
+    elif [ "$SECONDS" -ge "$next" ]; then
+        progress
+        echo
+        next=$((SECONDS + 10))
+    fi
+    sleep 1
+done
+wait "$pip"
+trap - EXIT
+[ ! -t 1 ] || echo
 "$venv/bin/python" -c "$check" ||
     fail "what was installed into $venv does not work; 'make clean-venv' and try again"
 echo "$wanted" > "$stamp"

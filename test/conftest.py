@@ -13,7 +13,7 @@ if str(ROOT) not in sys.path:
 
 from cfrnet_ros.replay.dds_environment import prepare_environment  # noqa: E402
 
-# Before any ROS context is made; the file says why. Nodes inherit it.
-os.environ['FASTDDS_DEFAULT_PROFILES_FILE'] = str(ROOT / 'test/fastdds.xml')
-# LARGE_DATA, as users are told to set: in force where a test takes the profile away.
+# Before any ROS context is made, and whatever the terminal sets: as in a replay. Nodes inherit it.
+for variable in [name for name in os.environ if name.startswith(('FASTDDS_', 'FASTRTPS_'))]:
+    del os.environ[variable]
 prepare_environment()

@@ -17,6 +17,8 @@ class Counts:
 
     Attributes:
         received: Number of messages that arrived.
+        lost: Number of images that the middleware reported as lost on the way; none of them is
+            among the received ones.
         processed: Number of frames that were processed to the end.
         dropped: Number of frames that were replaced by a newer one or discarded on deactivation.
         rejected: Number of rejected frames, by cause.
@@ -31,6 +33,7 @@ class Counts:
     """
 
     received: int = 0
+    lost: int = 0
     processed: int = 0
     dropped: int = 0
     rejected: dict[str, int] = field(default_factory=lambda: dict.fromkeys(CAUSES, 0))

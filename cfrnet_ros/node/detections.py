@@ -32,6 +32,7 @@ MEASURED = (
     'brightness',
     'yaw_deg',
     'symmetry',
+    'upright',
     'sharpness_before',
     'sharpness_after',
     'identity_drift_deg',

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
@@ -12,7 +13,7 @@ from cfrnet_ros.node.face_report import face_values, value_text
 from cfrnet_ros.node.monitor import Report
 from cfrnet_ros.node.parameters import Settings
 from cfrnet_ros.vision.engine.cpu import cpu_kind
-from cfrnet_ros.vision.quality.face_quality import LIMITS
+from cfrnet_ros.vision.quality.face_quality import LIMITS, NOT_UPRIGHT
 from cfrnet_ros.vision.stages import Stage
 
 #: Age in milliseconds above which stamps are assumed to come from another clock.
@@ -39,6 +40,7 @@ class View:
         engine: Loaded engine, None while none is loaded.
         transition_error: Failure of the last lifecycle transition with its reason, such as
             'not configured: no such model'; '' if it succeeded.
+        warnings: Findings about the surroundings of the node, see `surroundings`.
         silence: Reason why no image arrives, see `publisher_check.explain_silence`; '' while
             images arrive.
 
@@ -54,6 +56,7 @@ class View:
     engine: Engine | None
     transition_error: str
     silence: str = ''
+    warnings: Sequence[str] = ()
 
     @property
     def active(self) -> bool:
@@ -121,6 +124,8 @@ def _input(view: View) -> DiagnosticStatus:
             )
             if view.silence:
                 verdict.error(view.silence)
+        for warning in view.warnings:
+            verdict.warn(warning)
         if report.drop_share > settings.diagnostics_drop_warn_share:
             verdict.warn(f'{report.drop_share:.0%} of the frames were dropped for newer ones')
         if report.recent_rejected:
@@ -132,6 +137,7 @@ def _input(view: View) -> DiagnosticStatus:
         'publishers': view.publishers,
         'rate/input_hz': report.input_hz,
         'frames/received': counts.received,
+        'frames/lost': counts.lost,
         'frames/processed': counts.processed,
         'frames/dropped': counts.dropped,
         'frames/rejected': sum(counts.rejected.values()),
@@ -210,9 +216,12 @@ def _all_refused(report: Report, settings: Settings) -> str:
         for reason, number in report.recent_refused.items()
     )
     window_s = min(settings.diagnostics_window_s, report.active_s)
+    remedy = ''
+    if NOT_UPRIGHT in report.recent_refused:
+        remedy = '; if the camera is mounted upside down or on its side, set camera_rotation'
     return (
         f'all of {report.recent_faces} faces in the last {window_s:.0f} s were passed on'
-        f' unrestored: {reasons}'
+        f' unrestored: {reasons}{remedy}'
     )
 
 

@@ -23,10 +23,10 @@ def face_values(face: FaceRecord) -> dict[str, FaceValue]:
         Values by name: `track_id`, `score` (0..1), `restored`, `reason` (why the face was not
         restored, one of `face_quality.REASONS`), `reused`, `cycles`, `residual` (change by the
         last cycle, 0..1), `size_px`, `brightness` (0..255), `yaw_deg`, `symmetry` (-1..1),
-        `sharpness_before`, `sharpness_after`, `identity_drift_deg`, `fused_frames` (effective
-        number of frames in the crop) and `fused_moving` (share of the crop, 0..1, in which the
-        newest frame was passed through). Values that were not
-        measured are absent.
+        `sharpness_before`, `upright` (-1..1), `sharpness_after`, `identity_drift_deg`,
+        `fused_frames` (effective number of frames in the crop) and `fused_moving` (share of the
+        crop, 0..1, in which the newest frame was passed through). Values that were not measured
+        are absent.
 
     """
     values: dict[str, FaceValue] = {
@@ -47,6 +47,8 @@ def face_values(face: FaceRecord) -> dict[str, FaceValue]:
             'symmetry': face.quality.symmetry,
             'sharpness_before': face.quality.sharpness,
         }
+        if face.quality.upright is not None:
+            values['upright'] = face.quality.upright
     if face.sharpness is not None:
         values['sharpness_after'] = face.sharpness
     if face.identity_drift_deg is not None:

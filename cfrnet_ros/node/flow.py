@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from threading import Thread
 
 from rclpy.lifecycle import LifecycleNode
@@ -16,12 +16,15 @@ from cfrnet_ros.node.images.decoder import ImageDecoder
 from cfrnet_ros.node.images.errors import ImageError
 from cfrnet_ros.node.inputs import Inputs
 from cfrnet_ros.node.mailbox import Mailbox
-from cfrnet_ros.node.monitor import Monitor
+from cfrnet_ros.node.monitor import Monitor, Report
 from cfrnet_ros.node.outputs import Outputs
 from cfrnet_ros.node.parameters import Settings
 from cfrnet_ros.node.processor import Frame, FrameProcessor
 from cfrnet_ros.node.throttled_log import ThrottledLog
 from cfrnet_ros.node.worker import Worker
+
+#: Share of lost images above which reliable delivery is asked for, where the camera offers it.
+RELIABLE_SHARE = 0.2
 
 
 class Flow:
@@ -42,6 +45,7 @@ class Flow:
         settings: Callable[[], Settings],
         monitor: Monitor,
         log: ThrottledLog,
+        qos_overrides: Sequence[str] = (),
     ) -> None:
         """Create the topics and the worker thread; nothing is received or sent before `start`.
 
@@ -51,6 +55,7 @@ class Flow:
             settings: Function that returns the current parameters.
             monitor: Monitor that keeps the account of the frames.
             log: Log for events of single frames.
+            qos_overrides: Names of the QoS overrides that the user gave.
 
         """
         self.engine = engine
@@ -61,7 +66,7 @@ class Flow:
         self._camera = CameraInfoHolder(log)
         self._decoder = ImageDecoder(settings().max_image_px)
         self._first_image = FirstImage(node.get_logger().info)
-        self._inputs = Inputs(node)
+        self._inputs = Inputs(node, qos_overrides)
         self._outputs = Outputs(node, self._camera, settings().rep155)
         self._processor = FrameProcessor(
             engine, self._decoder, self._outputs, monitor, log, node.get_clock(), settings
@@ -77,11 +82,25 @@ class Flow:
         self._monitor.activated()
         self._first_image.reset()
         self._processor.open_gate(self._generation)
-        self._inputs.open(self._settings().image_transport, self._take, self._camera.take)
+        self._inputs.open(
+            self._settings().image_transport, self._take, self._camera.take, self._monitor.lost
+        )
 
-    def follow_camera(self) -> None:
-        """Go over to the topic on which the camera publishes; see `Inputs.follow`."""
+    def follow_camera(self, report: Report) -> None:
+        """Adapt the subscription to the camera, see `Inputs.follow`, and to lost images.
+
+        Args:
+            report: Current figures of the monitor.
+
+        """
         self._inputs.follow(self._settings().image_transport)
+        lost, all_sent = report.recent_lost, report.recent_lost + report.recent_received
+        if lost > RELIABLE_SHARE * all_sent and self._inputs.ask_for_reliable_delivery():
+            self._log.warn(
+                'reliable',
+                f'{lost} of {all_sent} images were lost on the way; the camera offers reliable'
+                ' delivery, for which the node asks from now on',
+            )
 
     def stop(self) -> None:
         """Unsubscribe; after this returns nothing is published any more."""

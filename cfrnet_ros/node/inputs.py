@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from rclpy.event_handler import (
+    QoSMessageLostInfo,
+    SubscriptionEventCallbacks,
+    UnsupportedEventTypeError,
+)
 from rclpy.node import Node
+from rclpy.qos import ReliabilityPolicy
 from rclpy.qos_overriding_options import QoSOverridingOptions
 from rclpy.subscription import Subscription
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from cfrnet_ros.node.camera_info import camera_info_topic
+from cfrnet_ros.node.parameters.overrides import QOS_PREFIX
 from cfrnet_ros.node.qos import input_qos
 
 #: Message type by `image_transport`.
@@ -59,9 +66,17 @@ class Inputs:
     An inactive node receives no images, so the camera's stream needs no bandwidth.
     """
 
-    def __init__(self, node: Node) -> None:
-        """Keep the node; `open` creates the subscriptions."""
+    def __init__(self, node: Node, qos_overrides: Sequence[str] = ()) -> None:
+        """Keep the node; `open` creates the subscriptions.
+
+        Args:
+            node: Node that subscribes.
+            qos_overrides: Names of the QoS overrides that the user gave.
+
+        """
         self._node = node
+        self._qos_overrides = tuple(qos_overrides)
+        self._reliable = False
         self._subscriptions: list[Subscription[Any]] = []
         self._topic = ''
         self._reopen: Callable[[], None] = lambda: None
@@ -71,6 +86,7 @@ class Inputs:
         image_transport: str,
         on_image: Callable[[Image | CompressedImage], None],
         on_camera_info: Callable[[CameraInfo], None],
+        on_lost: Callable[[int], None],
     ) -> None:
         """Subscribe.
 
@@ -79,26 +95,22 @@ class Inputs:
                 sensor_msgs/CompressedImage.
             on_image: Function that is called with each image.
             on_camera_info: Function that is called with the camera's intrinsics.
+            on_lost: Function that is called with the number of images that the middleware has
+                found to be lost since the call before.
 
         """
         msg_type = IMAGE_TYPES[image_transport]
         topic = image_topic(self._node, image_transport)
         # The intrinsics come first, so that they are known when the first image arrives.
-        for kind, name, callback in (
-            (CameraInfo, camera_info_topic(self._node, topic), on_camera_info),
-            (msg_type, topic, on_image),
-        ):
-            self._subscriptions.append(
-                self._node.create_subscription(
-                    kind,
-                    name,
-                    callback,
-                    input_qos(),
-                    qos_overriding_options=QoSOverridingOptions.with_default_policies(),
-                )
-            )
+        info_topic = camera_info_topic(self._node, topic)
+        self._subscribe(CameraInfo, info_topic, on_camera_info)
+        try:
+            self._subscribe(msg_type, topic, on_image, _loss_events(on_lost), self._reliable)
+        except UnsupportedEventTypeError:
+            # Not every middleware tells of lost messages.
+            self._subscribe(msg_type, topic, on_image, reliable=self._reliable)
         self._topic = topic
-        self._reopen = lambda: self.open(image_transport, on_image, on_camera_info)
+        self._reopen = lambda: self.open(image_transport, on_image, on_camera_info, on_lost)
         self._node.get_logger().info(f'waiting for {msg_type.__name__} on {topic}')
 
     def follow(self, image_transport: str) -> None:
@@ -107,12 +119,74 @@ class Inputs:
         To subscribe to all topics that may hold images would be simpler, but a raw topic with a
         subscriber for compressed images has two types, and `ros2 topic echo` refuses those.
         """
-        if self._subscriptions and image_topic(self._node, image_transport) != self._topic:
-            reopen = self._reopen
-            self.close()
-            reopen()
+        if not self._subscriptions:
+            return
+        moved = image_topic(self._node, image_transport) != self._topic
+        if moved or (self._reliable and not self._all_reliable()):
+            self._reliable = False
+            self._open_again()
+
+    def ask_for_reliable_delivery(self) -> bool:
+        """Subscribe reliably from now on, if every publisher offers that.
+
+        Returns:
+            Whether the subscription has been changed. It is not where it is reliable already, or
+            where the user has set its quality of service.
+
+        """
+        prefix = f'{QOS_PREFIX}{self._topic}.subscription.'
+        if self._reliable or any(name.startswith(prefix) for name in self._qos_overrides):
+            return False
+        if not self._subscriptions or not self._all_reliable():
+            return False
+        self._reliable = True
+        self._open_again()
+        return True
+
+    def _subscribe(
+        self,
+        kind: Any,
+        topic: str,
+        callback: Callable[..., None],
+        events: SubscriptionEventCallbacks | None = None,
+        reliable: bool = False,
+    ) -> None:
+        # The parameters of the first subscription, which is best effort, would set the second too.
+        overriding = None if reliable else QoSOverridingOptions.with_default_policies()
+        self._subscriptions.append(
+            self._node.create_subscription(
+                kind,
+                topic,
+                callback,
+                input_qos(reliable),
+                event_callbacks=events,
+                qos_overriding_options=overriding,
+            )
+        )
+
+    def _all_reliable(self) -> bool:
+        publishers = self._node.get_publishers_info_by_topic(self._topic)
+        return bool(publishers) and all(
+            info.qos_profile.reliability == ReliabilityPolicy.RELIABLE for info in publishers
+        )
+
+    def _open_again(self) -> None:
+        reopen = self._reopen
+        self._destroy()
+        reopen()
 
     def close(self) -> None:
         """Unsubscribe."""
+        self._destroy()
+        self._reliable = False
+
+    def _destroy(self) -> None:
         while self._subscriptions:
             self._node.destroy_subscription(self._subscriptions.pop())
+
+
+def _loss_events(on_lost: Callable[[int], None]) -> SubscriptionEventCallbacks:
+    def report(info: QoSMessageLostInfo) -> None:
+        on_lost(info.total_count_change)
+
+    return SubscriptionEventCallbacks(message_lost=report)

@@ -42,6 +42,7 @@ class _Session:
 
     def __init__(self, args: Sequence[str] | None) -> None:
         self._args = None if args is None else list(args)
+        self._words = sys.argv[1:] if args is None else list(args)
         self._stop = threading.Event()
         self._wake = lambda: None
         self._main_thread = threading.get_ident()
@@ -61,7 +62,7 @@ class _Session:
             # Wrong arguments and unreadable params files end up here.
             from cfrnet_ros.node.start_errors import explain
 
-            text = explain(error)
+            text = explain(error, self._words)
             print(f'restorer: cannot start: {text}', file=sys.stderr)
             if os.environ.get('CFRNET_TRACEBACK'):
                 traceback.print_exc()
@@ -74,13 +75,18 @@ class _Session:
         from rclpy.executors import SingleThreadedExecutor
         from rclpy.signals import SignalHandlerOptions
 
+        from cfrnet_ros.node.given_arguments import unmatched_files
         from cfrnet_ros.node.restorer_node import RestorerNode
         from cfrnet_ros.node.start_errors import check_arguments
+        from cfrnet_ros.node.transport import NODE_PROFILE, choose_profile
 
-        check_arguments(sys.argv[1:] if self._args is None else self._args)
+        check_arguments(self._words)
+        choose_profile(NODE_PROFILE)
         rclpy.init(args=self._args, signal_handler_options=SignalHandlerOptions.NO)
         try:
             node = RestorerNode()
+            for warning in unmatched_files(self._words, node.get_fully_qualified_name()):
+                node.get_logger().warning(warning)
             executor = SingleThreadedExecutor()
             executor.add_node(node)
             # After `executor.wake`, `spin_once` would check its entities again and then wait for

@@ -27,6 +27,7 @@ class Report:
         output_hz: Number of frames processed per second.
         drop_share: Share of the received frames that were dropped, 0..1.
         recent_received: Number of messages received in the window.
+        recent_lost: Number of images lost on the way in the window.
         recent_rejected: Number of frames rejected in the window, by cause, without zeros.
         recent_faces: Number of faces passed on in the window, restored or not.
         recent_refused: Number of faces passed on unrestored in the window, by reason, without
@@ -48,6 +49,7 @@ class Report:
     output_hz: float
     drop_share: float
     recent_received: int
+    recent_lost: int
     recent_rejected: Mapping[str, int]
     recent_faces: int
     recent_refused: Mapping[str, int]
@@ -77,6 +79,7 @@ class Monitor:
         self._input = EventWindow()
         self._output = EventWindow()
         self._drops = EventWindow()
+        self._lost: LatencyWindow = LatencyWindow()
         self._rejects = {cause: EventWindow() for cause in CAUSES}
         self._faces: LatencyWindow = LatencyWindow()
         self._refused = {reason: LatencyWindow() for reason in REASONS}
@@ -94,8 +97,8 @@ class Monitor:
         with self._lock:
             for window in (self._input, self._output, self._drops, *self._rejects.values()):
                 window.clear()
-            for faces in (self._faces, *self._refused.values()):
-                faces.clear()
+            for numbers in (self._faces, self._lost, *self._refused.values()):
+                numbers.clear()
             self._stages.clear()
             self._last_image = self._last_processed = self._last_face = None
             self._active_since = time.monotonic()
@@ -128,6 +131,12 @@ class Monitor:
         with self._lock:
             self._arrive()
             self._reject(cause)
+
+    def lost(self, number: int) -> None:
+        """Count images that were lost between the camera and this node."""
+        with self._lock:
+            self._counts.lost += number
+            self._lost.add(time.monotonic(), float(number))
 
     def replaced(self) -> None:
         """Count a waiting frame that was replaced by a newer one or removed on deactivation."""
@@ -213,6 +222,7 @@ class Monitor:
                 output_hz=self._output.count(now, span) / span,
                 drop_share=self._drops.count(now, span) / received if received else 0.0,
                 recent_received=received,
+                recent_lost=int(self._lost.total(now, span)),
                 recent_rejected={c: n for c, n in rejected.items() if n},
                 recent_faces=int(self._faces.total(now, span)),
                 recent_refused={r: n for r, n in refused.items() if n},

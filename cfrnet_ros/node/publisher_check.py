@@ -14,12 +14,13 @@ from cfrnet_ros.node.inputs import IMAGE_TYPES, image_topics, type_name
 _TRANSPORTS = {type_name(msg_type): name for name, msg_type in IMAGE_TYPES.items()}
 
 
-def explain_silence(node: Node, image_transport: str) -> str:
+def explain_silence(node: Node, image_transport: str, loss_remedy: str) -> str:
     """Explain why no image arrives, with a remedy.
 
     Args:
         node: Node that subscribes to the images.
         image_transport: Transport that the node expects, 'raw' or 'compressed'.
+        loss_remedy: What to do if the images get lost on the way, in the imperative.
 
     Returns:
         Reason and remedy in one sentence, such as "2 publishers on /cam/image_raw, of
@@ -32,7 +33,7 @@ def explain_silence(node: Node, image_transport: str) -> str:
     for topic, publishers in found.items():
         matching = [info for info in publishers if info.topic_type == wanted]
         if matching:
-            return _explain_matching(node, topic, matching)
+            return _explain_matching(node, topic, matching, loss_remedy)
     # A camera that sends both kinds has the compressed one on a topic of its own.
     sibling = f'{topics[0]}/compressed'
     if image_transport == 'raw':
@@ -42,11 +43,14 @@ def explain_silence(node: Node, image_transport: str) -> str:
             return _explain_types(topic, publishers, wanted)
     return (
         f'nobody publishes on {" or ".join(topics)}: check the remapping of `image` and'
-        ' ROS_DOMAIN_ID, and that FASTDDS_BUILTIN_TRANSPORTS is the same for camera and node'
+        ' ROS_DOMAIN_ID, and that FASTDDS_BUILTIN_TRANSPORTS=LARGE_DATA is set for both camera and'
+        ' node or for neither, since otherwise they do not see each other'
     )
 
 
-def _explain_matching(node: Node, topic: str, publishers: Sequence[TopicEndpointInfo]) -> str:
+def _explain_matching(
+    node: Node, topic: str, publishers: Sequence[TopicEndpointInfo], loss_remedy: str
+) -> str:
     """Explain why images of the right type do not arrive."""
     who = f'{_count(publishers)} on {topic}'
     for own in node.get_subscriptions_info_by_topic(topic):
@@ -60,8 +64,7 @@ def _explain_matching(node: Node, topic: str, publishers: Sequence[TopicEndpoint
                     f' ({reason.removeprefix("ERROR: ").rstrip(";")}): change qos_overrides'
                 )
     return (
-        f'{who}, of the right type: either it sends nothing, or large images get lost; set'
-        ' FASTDDS_BUILTIN_TRANSPORTS=LARGE_DATA for camera and node'
+        f'{who}, of the right type: either it sends nothing, or its images get lost; {loss_remedy}'
     )
 
 

@@ -9,15 +9,19 @@ from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPo
 FACE_DEPTH = 8
 
 
-def input_qos() -> QoSProfile:
+def input_qos(reliable: bool = False) -> QoSProfile:
     """Return the QoS of subscriptions.
 
     Best effort matches every publisher. The depth is 1, since only the newest frame is processed.
+
+    Args:
+        reliable: Whether lost messages are asked for again, which best-effort publishers refuse.
+
     """
     return QoSProfile(
         history=HistoryPolicy.KEEP_LAST,
         depth=1,
-        reliability=ReliabilityPolicy.BEST_EFFORT,
+        reliability=ReliabilityPolicy.RELIABLE if reliable else ReliabilityPolicy.BEST_EFFORT,
         durability=DurabilityPolicy.VOLATILE,
     )
 

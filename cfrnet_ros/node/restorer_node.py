@@ -15,23 +15,23 @@ from rclpy.clock import Clock, ClockType, JumpThreshold, TimeJump
 from rclpy.duration import Duration
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.parameter import Parameter
+from rclpy.utilities import get_rmw_implementation_identifier
 
 from cfrnet_ros.node import detections
-from cfrnet_ros.node.camera_info import camera_info_topic
 from cfrnet_ros.node.diagnostics import ACTIVE, View, build_statuses
 from cfrnet_ros.node.engine import load_engine
 from cfrnet_ros.node.flow import Flow
-from cfrnet_ros.node.inputs import image_topic, image_topics
-from cfrnet_ros.node.monitor import Monitor, Report
-from cfrnet_ros.node.parameters import NodeParameters, Settings
-from cfrnet_ros.node.publisher_check import explain_silence
+from cfrnet_ros.node.inputs import image_topic
+from cfrnet_ros.node.memory import return_free_memory
+from cfrnet_ros.node.monitor import Monitor
+from cfrnet_ros.node.parameters import NodeParameters
+from cfrnet_ros.node.surroundings import Surroundings
 from cfrnet_ros.node.throttled_log import ThrottledLog
+from cfrnet_ros.node.transport import describe
 from cfrnet_ros.vision.errors import VisionError
 
 DEFAULT_NAME = 'cfrnet'
 DIAGNOSTICS_PERIOD_S = 1.0
-#: Time in seconds after which the reason why no image arrives is logged again.
-SILENCE_PERIOD_S = 30.0
 
 SUCCESS = TransitionCallbackReturn.SUCCESS
 FAILURE = TransitionCallbackReturn.FAILURE
@@ -61,6 +61,10 @@ class RestorerNode(LifecycleNode):
         self._params = NodeParameters(self)
         self._log = ThrottledLog(self.get_logger())
         self._monitor = Monitor()
+        transport = describe(get_rmw_implementation_identifier())
+        log = self.get_logger().warning if transport.too_small else self.get_logger().info
+        log(str(transport))
+        self._surroundings = Surroundings(self, transport, self._log)
         self._state = 'unconfigured'
         self._transition_error = ''
         self._flow: Flow | None = None
@@ -208,10 +212,17 @@ class RestorerNode(LifecycleNode):
             self.get_logger().warning(f'self-test: {rejected}; another engine is used')
         log = self.get_logger().warning if engine.self_test.failed else self.get_logger().info
         log(f'self-test of {engine.card.name} on {engine.restorer.used} {engine.self_test}')
-        self._flow = Flow(self, engine, lambda: self._params.settings, self._monitor, self._log)
+        self._flow = Flow(
+            self,
+            engine,
+            lambda: self._params.settings,
+            self._monitor,
+            self._log,
+            self._params.qos_overrides,
+        )
         if not detections.available():
             self.get_logger().info('vision_msgs is not installed, so ~/detections is not published')
-        self._warn_about_qos_overrides()
+        self._surroundings.check_qos_overrides(self._params.qos_overrides, settings.image_transport)
         self.get_logger().info(
             f'{engine.card.name} ({engine.card.precision}, {engine.card.size} px) on'
             f' {engine.restorer.used}, loaded and warmed up in {time.monotonic() - start:.1f} s'
@@ -254,10 +265,14 @@ class RestorerNode(LifecycleNode):
     def _publish_diagnostics(self) -> None:
         try:
             settings = self._params.settings
-            if self._flow is not None:
-                self._flow.follow_camera()
-            topic = image_topic(self, settings.image_transport)
+            if self._ending is not None and not self._ending.is_alive():
+                self._ending = None
+                return_free_memory()
             report = self._monitor.report(settings.diagnostics_window_s)
+            if self._flow is not None:
+                self._flow.follow_camera(report)
+            topic = image_topic(self, settings.image_transport)
+            active = self._state == ACTIVE
             view = View(
                 node_name=self.get_fully_qualified_name().lstrip('/'),
                 hardware_id=settings.hardware_id or socket.gethostname(),
@@ -268,7 +283,8 @@ class RestorerNode(LifecycleNode):
                 report=report,
                 engine=None if self._flow is None else self._flow.engine,
                 transition_error=self._transition_error,
-                silence=self._explain_silence(settings, report),
+                silence=self._surroundings.silence(settings, report) if active else '',
+                warnings=self._surroundings.warnings(settings, report),
             )
             msg = DiagnosticArray(status=build_statuses(view))
             msg.header.stamp = self.get_clock().now().to_msg()
@@ -277,26 +293,3 @@ class RestorerNode(LifecycleNode):
             # An unhandled exception would end the executor and thus the node.
             text = traceback.format_exc().strip()
             self._log.error('diagnostics', f'diagnostics cannot be published: {text}')
-
-    def _explain_silence(self, settings: Settings, report: Report) -> str:
-        """Return and log the reason why no image arrives; return '' while images arrive."""
-        silent_s = report.active_s if report.since_image_s is None else report.since_image_s
-        if self._state != ACTIVE or silent_s <= settings.diagnostics_no_image_error_s:
-            return ''
-        reason = explain_silence(self, settings.image_transport)
-        text = f'no image for {silent_s:.0f} s: {reason}'
-        # The kind includes the reason, so that another reason is logged at once.
-        self._log.warn(f'silence: {reason}', text, SILENCE_PERIOD_S)
-        return reason
-
-    def _warn_about_qos_overrides(self) -> None:
-        images = image_topics(self, self._params.settings.image_transport)
-        topics = {publisher.topic_name for publisher in self.publishers}
-        topics |= {*images, *(camera_info_topic(self, image) for image in images)}
-        for name in self._params.qos_overrides:
-            topic = name.split('.')[1] if name.count('.') >= 2 else ''
-            if topic not in topics:
-                self.get_logger().warning(
-                    f'{name} has no effect: this node has no topic {topic!r}; its topics are'
-                    f' {", ".join(sorted(topics))}'
-                )

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+from cfrnet_ros.node.given_arguments import without_value
 from cfrnet_ros.node.parameters import PARAMETERS
+from cfrnet_ros.node.parameters.document import yaml_text
 
 #: Beginning of a params file, for messages.
 _BEGINNING = '`/**:` and, on the next line, `  ros__parameters:` with two underscores'
@@ -16,11 +18,12 @@ class ArgumentError(Exception):
     """Argument that ROS 2 would ignore; the text of the error names the remedy."""
 
 
-def explain(error: Exception) -> str:
+def explain(error: Exception, arguments: Sequence[str] = ()) -> str:
     """Explain why the node cannot start.
 
     Args:
         error: Exception of `rclpy.init` or of the node's constructor.
+        arguments: Words of the command line.
 
     Returns:
         Cause and remedy, followed by the original text in parentheses; the original text alone if
@@ -30,6 +33,8 @@ def explain(error: Exception) -> str:
     if isinstance(error, ArgumentError):
         return str(error)
     text = f'{type(error).__name__}: {" ".join(str(error).split())}'
+    if 'NOT_SET' in text:
+        return f'{_not_set(arguments)} ({text})'
     for pattern, make in _EXPLANATIONS:
         found = re.search(pattern, text)
         if found is not None:
@@ -38,27 +43,45 @@ def explain(error: Exception) -> str:
 
 
 def check_arguments(arguments: Sequence[str]) -> None:
-    """Refuse assignments at places where ROS 2 does not read them.
+    """Refuse arguments at places where ROS 2 does not read them.
 
     Args:
-        arguments: Words of the command line, with or without the program's name.
+        arguments: Words of the command line without the program's name.
 
     Raises:
-        ArgumentError: There are such assignments; the text says how to write them.
+        ArgumentError: There are such arguments; the text says how to write them.
 
     """
-    outside, within = [], False
+    outside: list[str] = []
+    within = False
     for argument in arguments:
         if argument in ('--ros-args', '--'):
             within = argument == '--ros-args'
-        elif not within and ':=' in argument:
+        elif not within:
             outside.append(argument)
     if outside:
-        meant = ' '.join(map(_with_option, outside))
+        meant = ' '.join(_meant(outside)) or '-p NAME:=VALUE, -r image:=TOPIC or --params-file FILE'
         raise ArgumentError(
-            f'{" ".join(outside)}: ROS 2 reads assignments behind --ros-args only; write'
+            f'{" ".join(outside)}: ROS 2 reads arguments behind --ros-args only; write'
             f' --ros-args {meant}'
         )
+
+
+def _meant(words: Sequence[str]) -> Iterator[str]:
+    """Yield how words outside of --ros-args were probably meant; `--cycles 3` is -p cycles:=3."""
+    rest = list(words)
+    while rest:
+        word = rest.pop(0)
+        name, equals, value = word.lstrip('-').partition('=')
+        name = name.removesuffix(':').replace('-', '_')
+        if word in ('-p', '-r', '--params-file', '--log-level') and rest:
+            yield f'{word} {rest.pop(0)}'
+        elif word.startswith('-') and (name in PARAMETERS or name == 'image'):
+            if not equals:
+                value = rest.pop(0) if rest and not rest[0].startswith('-') else 'VALUE'
+            yield _with_option(f'{name}:={value}')
+        elif ':=' in word:
+            yield _with_option(word)
 
 
 def _with_option(assignment: str) -> str:
@@ -128,10 +151,16 @@ def _no_value(text: str, found: re.Match[str]) -> str:
     return f'{_rule(text)}: there is no value behind :='
 
 
-def _not_set(text: str, found: re.Match[str]) -> str:
+def _not_set(arguments: Sequence[str]) -> str:
+    names = without_value(arguments)
+    meant = [
+        f'{name}: {yaml_text(PARAMETERS[name].default)}' for name in names if name in PARAMETERS
+    ]
+    which = ' and '.join(names) or 'a parameter'
+    defaults = f'; the default is {", ".join(meant)}' if meant else ''
     return (
-        'a parameter is given without a value; ROS 2 treats an empty list as no value, so write'
-        ' [""] instead'
+        f'{which} is given without a value, and ROS 2 treats an empty list as no value; leave it'
+        f' out or write all of it{defaults}'
     )
 
 
@@ -147,5 +176,4 @@ _EXPLANATIONS: tuple[tuple[str, Callable[[str, re.Match[str]], str]], ...] = (
     (r'Expected lexeme type', _no_assignment),
     (r'parameter override rule.*error not set', _no_value),
     (r'Error parsing a event near line (\d+)', _no_yaml),
-    (r'NOT_SET', _not_set),
 )

@@ -7,16 +7,12 @@ from __future__ import annotations
 
 import os
 
-#: Fast DDS loses most images with its default transports: the images do not fit the shared
-#: memory segment, and best effort does not resend. Participants with and without this variable
-#: do not see each other, so the processes of the replay and of the node must agree.
-LARGE_IMAGES = {'FASTDDS_BUILTIN_TRANSPORTS': 'LARGE_DATA'}
+from cfrnet_ros.node.transport import BOTH_SIDES_PROFILE, choose_profile
 
 
 def prepare_environment() -> None:
     """Set what the middleware reads at start, for this process and for those it starts."""
-    for name, value in LARGE_IMAGES.items():
-        os.environ.setdefault(name, value)
-    # With a limited range rmw_fastrtps ignores the variable above, and images get lost.
+    choose_profile(BOTH_SIDES_PROFILE)
+    # With a limited range rmw_fastrtps adds transports of its own, which lose images.
     for name in ('ROS_AUTOMATIC_DISCOVERY_RANGE', 'ROS_LOCALHOST_ONLY'):
         os.environ.pop(name, None)

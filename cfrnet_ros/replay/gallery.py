@@ -102,7 +102,7 @@ class Gallery:
         """Assemble the rows of the gallery.
 
         Args:
-            faces: Crops of all passes; the means are over the first crop of each frame.
+            faces: Crops that are compared; the means are over the first crop of each frame.
 
         """
         first = [face for face in faces if face.slot == 0]

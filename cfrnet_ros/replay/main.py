@@ -87,7 +87,7 @@ def guarded(action: Callable[[], Any]) -> int:
             os.environ['ROS_DOMAIN_ID'] = str(domain)
             print(
                 f'ROS domain {domain}, which nothing else uses; other programs join it after'
-                f'\n  export ROS_DOMAIN_ID={domain} FASTDDS_BUILTIN_TRANSPORTS=LARGE_DATA',
+                f'\n  export ROS_DOMAIN_ID={domain}',
                 flush=True,
             )
         action()

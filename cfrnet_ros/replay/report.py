@@ -8,10 +8,12 @@ import os
 import platform
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from statistics import fmean
 from typing import Any
 
+import cv2
 import jinja2
 import numpy as np
 
@@ -22,6 +24,7 @@ from cfrnet_ros.replay.gallery import Row
 from cfrnet_ros.replay.plan import DEBUG_TOPIC, RESTORED_TOPIC, ReplayLog
 from cfrnet_ros.replay.recording import StatusSample, decode_image
 from cfrnet_ros.replay.results import Results, cpu_name
+from cfrnet_ros.replay.stamps import read_stamp
 from cfrnet_ros.replay.video import h264_available
 from cfrnet_ros.vision.engine.model_card import load_card
 
@@ -80,6 +83,8 @@ def write_report(log: ReplayLog, results: Results, path: Path, options: ReportOp
             rows=[_row(row) for row in results.gallery],
             means=_means(results.gallery),
             passes=results.passes,
+            speeds=_speeds(results),
+            camera_hz=_camera_hz(log),
             stages=_stages(results),
             latency_plot=plots.latency_over_time(line),
             quality_plot=plots.quality_over_time(line, results.faces) if results.faces else None,
@@ -169,21 +174,54 @@ def _stages(results: Results) -> list[dict[str, Any]]:
     return table
 
 
+def _speeds(results: Results) -> list[dict[str, float]]:
+    """Return the frames a second that the node could process in each pass, where known."""
+    return [
+        {'cycles': each['cycles'], 'hz': 1000 / each['work_p50_ms'], 'ms': each['work_p50_ms']}
+        for each in results.passes
+        if each['work_p50_ms']
+    ]
+
+
+def _camera_hz(log: ReplayLog) -> float | None:
+    """Return the rate of the images in the bag, in frames a second."""
+    times = [frame.bag_time_ns for frame in log.passes[0].frames]
+    seconds = (times[-1] - times[0]) / 1e9
+    return (len(times) - 1) / seconds if seconds > 0 else None
+
+
 def _views(log: ReplayLog) -> list[dict[str, str]]:
-    """Return one frame of each whole-frame topic, from the middle of the replay."""
+    """Return a frame from the middle of the replay: of the camera, restored, and for debugging."""
     views = []
-    for topic, folder in (
-        (RESTORED_TOPIC, log.plan.recording),
-        (DEBUG_TOPIC, log.plan.measurements),
+    for topic, folder, what in (
+        (RESTORED_TOPIC, log.plan.recording, 'restored'),
+        (DEBUG_TOPIC, log.plan.measurements, 'with boxes, landmarks and latency'),
     ):
         with BagReader(folder) as bag:
             middle = bag.count(topic) // 2
-            for place, message in enumerate(bag.messages(topic)):
-                if place == middle:
-                    image = plots.embed(decode_image(message), 88)
-                    views.append({'topic': topic, 'image': image})
-                    break
+            message = next(islice(bag.messages(topic), middle, None), None)
+        if message is None:
+            continue
+        if topic == RESTORED_TOPIC:
+            camera = _camera_picture(log, read_stamp(message.data))
+            if camera is not None:
+                views.append({'topic': log.topic, 'image': camera, 'what': 'as the camera saw it'})
+        views.append(
+            {'topic': topic, 'image': plots.embed(decode_image(message), 88), 'what': what}
+        )
     return views
+
+
+def _camera_picture(log: ReplayLog, stamp_ns: int) -> str | None:
+    """Return the frame that was sent with a stamp, as a data URI; None if there is none."""
+    sent = [
+        frame.index for each in log.passes for frame in each.frames if frame.stamp_ns == stamp_ns
+    ]
+    if not sent:
+        return None
+    with BagReader(log.plan.bag) as bag:
+        message = next(islice(bag.messages(log.topic), sent[0], None), None)
+    return None if message is None else plots.embed(decode_image(message), 88)
 
 
 def _media(cycles: int, video: Path | None, sheet: Path | None, folder: Path) -> dict[str, Any]:
@@ -195,9 +233,19 @@ def _media(cycles: int, video: Path | None, sheet: Path | None, folder: Path) ->
     return {
         'cycles': cycles,
         'embedded': embedded,
+        'poster': None if embedded is None or video is None else _poster(video),
         'video': None if video is None else _relative(video, folder),
         'sheet': None if sheet is None else _relative(sheet, folder),
     }
+
+
+def _poster(video: Path) -> str | None:
+    """Return the picture from the middle of a video as a data URI; None if it cannot be read."""
+    capture = cv2.VideoCapture(str(video))
+    capture.set(cv2.CAP_PROP_POS_FRAMES, int(capture.get(cv2.CAP_PROP_FRAME_COUNT)) // 2)
+    found, picture = capture.read()
+    capture.release()
+    return plots.embed(np.asarray(picture, np.uint8), 85) if found else None
 
 
 def _relative(path: Path, folder: Path) -> str:

@@ -6,7 +6,7 @@ import contextlib
 import datetime
 import json
 import platform
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -101,11 +101,12 @@ def write_results(
     sheet_files = [log.plan.out / f'sheet_{name}.png' for name in names]
     tables.write_frames(log.plan.out / tables.FRAMES, frames)
     tables.write_faces(log.plan.out / tables.FACES, faces)
+    common = common_frames(faces, len(log.passes))
     results = Results(
         frames,
         faces,
-        gallery.rows(faces),
-        [summarise(log, number, frames, faces) for number in range(len(log.passes))],
+        gallery.rows([face for face in faces if face.index in common]),
+        [summarise(log, number, frames, faces, common) for number in range(len(log.passes))],
         load_diagnostics(log),
         [file if sheet.write(file) else None for sheet, file in zip(sheets, sheet_files)],
         [video.path if video.frames else None for video in videos],
@@ -114,15 +115,44 @@ def write_results(
     return results
 
 
+def common_frames(faces: Sequence[FaceRow], passes: int) -> set[int]:
+    """Return the frames that have a face in every pass, so that the passes can be compared.
+
+    A busy node drops frames, and which ones depends on the number of cycles.
+
+    Args:
+        faces: Rows of all crops.
+        passes: Number of passes.
+
+    Returns:
+        Indices of the frames; those of all faces if no frame has a face in every pass.
+
+    """
+    seen = [{face.index for face in faces if face.number == number} for number in range(passes)]
+    return set.intersection(*seen) or set.union(*seen)
+
+
 def summarise(
-    log: ReplayLog, number: int, frames: Sequence[FrameRow], faces: Sequence[FaceRow]
+    log: ReplayLog,
+    number: int,
+    frames: Sequence[FrameRow],
+    faces: Sequence[FaceRow],
+    common: Set[int],
 ) -> dict[str, Any]:
     """Summarise a pass.
 
+    Args:
+        log: Log of the replay.
+        number: Number of the pass.
+        frames: Rows of all frames sent.
+        faces: Rows of all crops.
+        common: Indices of the frames whose crops are compared, of `common_frames`.
+
     Returns:
-        Counts, and means over the crops. Latencies are in milliseconds: `total` is the node's
-        own figure, `latency` and `age` were measured by the replay from sending to the
-        arrival of the report and of the crop. A figure without values is None.
+        Counts, and means over the crops of the common frames. Latencies are in milliseconds:
+        `total` is the node's own figure, and `work` is that without waiting and without the debug
+        view; `latency` and `age` were measured by the replay from sending to the arrival of the
+        report and of the crop. A figure without values is None.
 
     """
     mine = [row for row in frames if row.number == number]
@@ -131,6 +161,7 @@ def summarise(
     seconds = (played.frames[-1].sent_ns - played.frames[0].sent_ns) / 1e9 if mine else 0.0
     done = [row for row in mine if row.outcome == PROCESSED]
     reasons = sorted({face.reason for face in crops if face.reason})
+    compared = [face for face in crops if face.index in common]
     totals = [row.stages_ms[Stage.TOTAL] for row in done if Stage.TOTAL in row.stages_ms]
     return {
         'cycles': played.cycles,
@@ -146,11 +177,13 @@ def summarise(
         'processed_hz': len(done) / seconds if seconds > 0 else None,
         'cycles_used_mean': _mean([float(face.cycles) for face in crops if face.restored]),
         'reused': _sum([row.count('reused') for row in mine]),
+        'compared_frames': len({face.index for face in compared}),
         **_spread('total', totals),
+        **_spread('work', [_work_ms(row) for row in done]),
         **_spread('latency', [row.latency_ms for row in done]),
         **_spread('age', [row.age_ms for row in done]),
         **{
-            f'{name}_mean': _mean([getattr(face, name) for face in crops])
+            f'{name}_mean': _mean([getattr(face, name) for face in compared])
             for name in (
                 'psnr_before',
                 'psnr_after',
@@ -165,10 +198,18 @@ def summarise(
             )
         },
         'node': {
-            key: _mean([face.values.get(key, float('nan')) for face in crops])
+            key: _mean([face.values.get(key, float('nan')) for face in compared])
             for key in sorted({key for face in crops for key in face.values})
         },
     }
+
+
+def _work_ms(row: FrameRow) -> float:
+    """Return the time of the node for a frame without waiting and debug view; NaN if unknown."""
+    times = row.stages_ms
+    if Stage.TOTAL not in times:
+        return float('nan')
+    return times[Stage.TOTAL] - times.get(Stage.WAIT, 0.0) - times.get(Stage.DEBUG, 0.0)
 
 
 def _mean(values: Sequence[float]) -> float | None:

@@ -19,6 +19,7 @@ from cfrnet_ros.vision.quality.face_quality import (
     measure_face,
     sharpness_of,
 )
+from cfrnet_ros.vision.quality.upright import UprightMeter
 from cfrnet_ros.vision.restoration.budget import CycleBudget
 from cfrnet_ros.vision.restoration.fusion import FrameFusion
 from cfrnet_ros.vision.restoration.restorer import Restorer
@@ -102,6 +103,7 @@ class FacePipeline:
         self._embedder: FaceEmbedder | None = None
         self._filter = LandmarkFilter()
         self._gate = QualityGate()
+        self._upright = UprightMeter(detector.score) if detector.small_pictures_are_fast else None
         self._cache: RestorationCache[_Outcome] = RestorationCache()
         self._fusion = FrameFusion()
         self._smoother = TemporalSmoother()
@@ -115,6 +117,8 @@ class FacePipeline:
         self._locator.reset()
         self._filter.reset()
         self._gate.reset()
+        if self._upright is not None:
+            self._upright.reset()
         self._cache.clear()
         self._fusion.reset()
         self._smoother.reset()
@@ -213,9 +217,19 @@ class FacePipeline:
         except ValueError:
             return None
         with clock(Stage.QUALITY):
-            quality = measure_face(face, crop)
+            quality = self._measure(face, crop, settings)
             reason = self._gate.judge(face.track_id, quality, settings)
         return _Candidate(face, crop, affine, quality, reason)
+
+    def _measure(
+        self, face: Face, crop: NDArray[np.uint8], settings: PipelineSettings
+    ) -> FaceQuality:
+        quality = measure_face(face, crop)
+        least = settings.min_upright
+        # In smaller faces the scores are left to chance, and such faces are refused anyhow.
+        if self._upright is None or least <= -1 or quality.size_px < settings.min_face_px:
+            return quality
+        return replace(quality, upright=self._upright.measure(face.track_id, crop, least))
 
     def _finish(
         self, item: _Candidate, settings: PipelineSettings, allowed: int, clock: StageClock
@@ -321,6 +335,8 @@ class FacePipeline:
         present = [face.track_id for face in tracked]
         self._filter.keep(present)
         self._gate.keep(present)
+        if self._upright is not None:
+            self._upright.keep(present)
         self._cache.keep(face.face.track_id for face in passed_on)
         self._fusion.keep(present)
         self._smoother.keep(face.face.track_id for face in passed_on if not face.reason)

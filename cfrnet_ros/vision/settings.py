@@ -214,6 +214,15 @@ class PipelineSettings:
         low=-1,
         high=1,
     )
+    min_upright: float = parameter(
+        -0.03,
+        'Least difference between the detection scores of a crop and of the same crop turned by 90,'
+        ' 180 or 270 degrees. Faces below it, as of a camera that is mounted upside down, are'
+        ' passed on unrestored; -1 for no limit. Such a camera needs `camera_rotation`.',
+        dynamic=True,
+        low=-1,
+        high=1,
+    )
     max_identity_drift: float = parameter(
         0.0,
         'Largest angle between the SFace embeddings of a face before and after restoration. Above'

@@ -61,6 +61,7 @@ class FaceQuality:
         yaw_deg: Yaw in degrees, as `face_quality.yaw_of` estimates it.
         symmetry: Symmetry, as `face_quality.symmetry_of` measures it.
         score: Detection score, 0..1.
+        upright: Uprightness, as `upright.uprightness` measures it; None if it was not measured.
 
     """
 
@@ -70,6 +71,7 @@ class FaceQuality:
     yaw_deg: float
     symmetry: float
     score: float
+    upright: float | None = None
 
 
 @dataclass(frozen=True)

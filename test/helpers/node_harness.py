@@ -6,7 +6,7 @@ import signal
 import threading
 import time
 from array import array
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -75,14 +75,24 @@ def pixels_of(msg: Image) -> NDArray[np.uint8]:
 class NodeProcess(node_process.NodeProcess):
     """The executable `restorer` in a domain and a folder of its own, with its output in a file."""
 
-    def __init__(self, directory: Path, domain: int, ros_args: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        domain: int,
+        ros_args: Sequence[str] = (),
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
         directory.mkdir(parents=True, exist_ok=True)
         super().__init__(
             directory / 'stderr.txt',
             name='',
             arguments=ros_args,
             folder=directory,
-            environment={'ROS_DOMAIN_ID': str(domain), 'ROS_LOG_DIR': str(directory / 'log')},
+            environment={
+                'ROS_DOMAIN_ID': str(domain),
+                'ROS_LOG_DIR': str(directory / 'log'),
+                **(environment or {}),
+            },
         )
 
     @property

@@ -198,6 +198,7 @@ def test_invalid_values_of_face_parameters_are_refused_with_the_reason(
         ({'max_yaw_deg': 0.0}, {'max_yaw_deg': 60.0}, 'turned'),
         ({'min_score_restore': 1.0}, {'min_score_restore': 0.0}, 'low_score'),
         ({'min_symmetry': 1.0}, {'min_symmetry': -1.0}, 'covered'),
+        ({'min_upright': 1.0}, {'min_upright': -0.03}, 'not_upright'),
         ({'max_identity_drift': 0.01}, {'max_identity_drift': 0.0}, 'identity_drift'),
     ],
 )

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from geometry_msgs.msg import PolygonStamped
 from node_harness import NodeProcess, Peer, bgr8_message, pixels_of, send_until
 from numpy.typing import NDArray
@@ -53,6 +54,34 @@ def test_crops_are_upright_and_outlines_in_the_pixels_of_the_camera(
         assert abs(down).argmax() == (0 if rotation == 90 else 1)
         assert np.array_equal(restored, seen)
         assert debug.shape == portrait.shape
+        assert process.end() == 0
+    finally:
+        peer.close()
+        process.kill()
+
+
+def test_an_upside_down_camera_is_told_with_the_remedy_and_nothing_is_restored(
+    tmp_path: Path, halving_model: Path, portrait: NDArray[np.uint8]
+) -> None:
+    domain = next_domain()
+    process = NodeProcess(tmp_path, domain, ['-p', f'model:={halving_model}'])
+    peer = Peer(domain)
+    upside_down = bgr8_message(np.ascontiguousarray(portrait[::-1, ::-1]))
+    told = 'not_upright (min_upright -0.03); if the camera is mounted upside down or on its side'
+    try:
+        process.wait_for_log('waiting for Image')
+        publisher = peer.publisher('image')
+        faces = peer.collect('/cfrnet/face/status', msg_type=DiagnosticArray)
+        send_until(publisher, upside_down, lambda: any(m.status for m in faces.messages), 'a face')
+        found = [m.status[0] for m in faces.messages if m.status]
+        assert {status.message for status in found} == {'not_upright'}
+        start = len(peer.diagnostics)
+
+        def warned() -> bool:
+            statuses = [d['restoration'] for d in peer.diagnostics[start:]]
+            return any(told in s.message and s.level == DiagnosticStatus.WARN for s in statuses)
+
+        send_until(publisher, upside_down, warned, told)
         assert process.end() == 0
     finally:
         peer.close()

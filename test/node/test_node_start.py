@@ -33,7 +33,8 @@ from cfrnet_ros.node.main import main
 codes = []
 for arguments in json.load(open(sys.argv[1])):
     os.write(2, b'{NEXT}')
-    codes.append(main(['restorer', '--ros-args', *arguments]))
+    plain = arguments[0] == 'plain'
+    codes.append(main(arguments[1:] if plain else ['--ros-args', *arguments]))
 print(json.dumps(codes))
 """
 
@@ -48,6 +49,7 @@ def test_failed_starts_exit_with_code_one_and_log_the_reason(
     (tmp_path / 'flat.yaml').write_text('cycles: 3\n')
     (tmp_path / 'tabs.yaml').write_text('/**:\n  ros__parameters:\n\tcycles: 3\n')
     (tmp_path / 'mixed.yaml').write_text('/**:\n  ros__parameters:\n    roi: [0, 0, 0.5, 1]\n')
+    (tmp_path / 'empty.yaml').write_text('/**:\n  ros__parameters:\n    roi: []\n')
     model = f'model:={halving_model}'
     # Arguments, and texts that the log must contain.
     cases: list[tuple[list[str], list[str]]] = [
@@ -76,7 +78,7 @@ def test_failed_starts_exit_with_code_one_and_log_the_reason(
         ),
         (['--params-file', f'{tmp_path}/broken.yaml'], ['broken.yaml', 'cannot start']),
         (['--params-file', '/no/such.yaml'], ['/no/such.yaml', 'cannot start']),
-        (['-p', 'provider_options:=[]'], ['without a value', 'cannot start']),
+        (['-p', 'provider_options:=[]'], ['provider_options is given without', 'cannot start']),
         (
             ['--params-file', f'{tmp_path}/underscore.yaml'],
             ['underscore.yaml: `ros_parameters:` has one underscore; write `ros__parameters:`'],
@@ -95,7 +97,14 @@ def test_failed_starts_exit_with_code_one_and_log_the_reason(
         (['cycles:=3'], ['write -p cycles:=3']),
         (['-p', 'cycles=3'], ['-p cycles=3: name and value are separated by :=']),
         (['-p', 'cycles:='], ['-p cycles:=: there is no value behind :=']),
-        (['--', 'image:=/cam'], ['ROS 2 reads assignments', 'write --ros-args -r image:=/cam']),
+        (['--', 'image:=/cam'], ['ROS 2 reads arguments', 'write --ros-args -r image:=/cam']),
+        (['plain', '--cycles', '3'], ['write --ros-args -p cycles:=3']),
+        (['plain', '--max-faces=1', '--image', '/cam'], ['-p max_faces:=1 -r image:=/cam']),
+        (['plain', 'drive.mp4'], ['drive.mp4: ROS 2 reads arguments behind --ros-args only']),
+        (
+            ['--params-file', f'{tmp_path}/empty.yaml'],
+            ['roi is given without a value', 'the default is roi: [0.0, 0.0, 1.0, 1.0]'],
+        ),
     ]
     with (tmp_path / 'cases.json').open('w') as file:
         json.dump([arguments for arguments, _ in cases], file)
@@ -115,6 +124,43 @@ def test_failed_starts_exit_with_code_one_and_log_the_reason(
         assert code == 1, (arguments, log)
         for part in parts:
             assert part in log, (arguments, log)
+
+
+@pytest.mark.parametrize(
+    ('key', 'namespace', 'matches'),
+    [
+        ('cfrnet', '/', True),
+        ('/**', '/cabin', True),
+        ('/**/cfrnet', '/', True),
+        ('/*/cfrnet', '/cabin', True),
+        ('/cabin/cfrnet', '/cabin', True),
+        ('cfrnet', '/cabin', False),
+        ('cfrnet_node', '/', False),
+        ('/other/cfrnet', '/', False),
+    ],
+)
+def test_a_params_file_for_another_node_is_told_with_its_keys(
+    tmp_path: Path, halving_model: Path, key: str, namespace: str, matches: bool
+) -> None:
+    params = tmp_path / 'params.yaml'
+    params.write_text(f'{key}:\n  ros__parameters:\n    cycles: 3\n')
+    domain = next_domain()
+    arguments = ['-p', f'model:={halving_model}', '-r', f'__ns:={namespace}']
+    process = NodeProcess(tmp_path / 'node', domain, [*arguments, '--params-file', str(params)])
+    name = f'{namespace.rstrip("/")}/cfrnet'
+    told = f'{params} has no effect: its parameters are for /{key.strip("/")}, and this node is'
+    try:
+        process.wait_for_log('active (was inactive)')
+        # ROS 2 itself decides which keys match.
+        peer = Peer(domain, name)
+        try:
+            assert peer.get_parameter('cycles') == (3 if matches else 2)
+        finally:
+            peer.close()
+        assert (f'{told} {name}; use' in process.log) is not matches
+        assert ('has no effect' in process.log) is not matches
+    finally:
+        process.kill()
 
 
 def test_failed_configure_without_autostart_keeps_the_node_running(tmp_path: Path) -> None:

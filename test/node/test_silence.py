@@ -50,7 +50,12 @@ def peer() -> Iterator[Peer]:
             [('/image', String)],
             '1 publisher on /image, of std_msgs/String, not of sensor_msgs/Image: remap `image`',
         ),
-        ('raw', [('/image', Image)], '1 publisher on /image, of the right type'),
+        (
+            'raw',
+            [('/image', Image)],
+            '1 publisher on /image, of the right type: either it sends nothing, or its images get'
+            ' lost; set this',
+        ),
         ('raw', [], 'nobody publishes on /image: check the remapping'),
         ('compressed', [], 'nobody publishes on /image/compressed or /image: check'),
     ],
@@ -60,7 +65,7 @@ def test_publishers_that_do_not_fit_are_explained(
 ) -> None:
     publishers = [peer.node.create_publisher(kind, topic, 1) for topic, kind in published]
     try:
-        wait_until(lambda: told in explain_silence(peer.node, transport), told, 20.0)
+        wait_until(lambda: told in explain_silence(peer.node, transport, 'set this'), told, 20.0)
     finally:
         for publisher in publishers:
             peer.node.destroy_publisher(publisher)
@@ -73,7 +78,7 @@ def test_quality_of_service_that_does_not_match_is_explained(peer: Peer) -> None
     own = peer.node.create_subscription(Image, '/image', lambda msg: None, reliable)
     told = 'Best effort publisher and reliable subscription): change qos_overrides'
     try:
-        wait_until(lambda: told in explain_silence(peer.node, 'raw'), told)
+        wait_until(lambda: told in explain_silence(peer.node, 'raw', 'set this'), told)
     finally:
         peer.node.destroy_subscription(own)
         peer.node.destroy_publisher(publisher)
@@ -104,3 +109,23 @@ def test_the_log_and_the_diagnostics_tell_of_the_wrong_type_within_seconds(
     finally:
         peer.close()
         process.kill()
+
+
+def test_a_second_node_of_the_same_name_is_told_in_the_log_and_in_the_diagnostics(
+    tmp_path: Path, halving_model: Path
+) -> None:
+    domain = next_domain()
+    arguments = ['-p', f'model:={halving_model}']
+    processes = [NodeProcess(tmp_path / name, domain, arguments) for name in ('first', 'second')]
+    peer = Peer(domain)
+    told = '2 nodes are called /cfrnet, so parameters, services and topics are mixed up'
+    try:
+        for process in processes:
+            process.wait_for_log(told)
+        status = peer.wait_for_diagnostics(lambda d: told in d['input'].message, told)['input']
+        assert status.level >= DiagnosticStatus.WARN
+        assert [process.end() for process in processes] == [0, 0]
+    finally:
+        peer.close()
+        for process in processes:
+            process.kill()

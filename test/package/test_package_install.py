@@ -13,7 +13,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 INGREDIENTS = (
     'setup.py', 'setup.cfg', 'package.xml', 'README.md', 'LICENSE', 'MANIFEST.in',
-    'cfrnet_ros', 'config', 'launch', 'resource',
+    'cfrnet_ros', 'config', 'docs', 'launch', 'resource',
 )  # fmt: skip
 
 
@@ -51,11 +51,18 @@ def test_launch_config_and_index_are_installed_under_share(prefix: Path) -> None
         ours = {path.name for path in (ROOT / folder).glob(pattern)}
         theirs = {path.name for path in (share / 'cfrnet_ros' / folder).iterdir()}
         assert theirs == ours != set()
+    for layout in ('foxglove/cfrnet.json', 'rviz/cfrnet.rviz'):
+        assert (share / 'cfrnet_ros' / layout).read_bytes() == (ROOT / 'docs' / layout).read_bytes()
 
 
 def test_weights_and_templates_are_installed(prefix: Path) -> None:
     installed = site_packages(prefix) / 'cfrnet_ros'
-    for pattern in ('models/*.onnx', 'models/*.json', 'replay/templates/*.j2'):
+    for pattern in (
+        'models/*.onnx',
+        'models/*.json',
+        'replay/templates/*.j2',
+        'node/fastdds/*.xml',
+    ):
         ours = {path.name for path in (ROOT / 'cfrnet_ros').glob(pattern)}
         assert {path.name for path in installed.glob(pattern)} == ours != set()
 

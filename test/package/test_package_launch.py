@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from launched import ROOT, command_lines, launched, load, needs_launch
+from node_harness import wait_until
 
 from cfrnet_ros.node.parameters import PARAMETERS
 
@@ -89,6 +90,33 @@ def test_an_outer_parameter_reaches_the_node(tmp_path: Path) -> None:
     assert code == 0, shown
     assert 'use_sim_time:=True' in shown
     assert 'use_sim_time: false' not in shown
+
+
+@needs_launch
+@pytest.mark.parametrize(
+    ('arguments', 'level'),
+    [
+        ((), 'cfrnet:=info'),
+        (('log_level:=debug', 'name:=eyes'), 'eyes:=debug'),
+        (('log_level:=debug', 'namespace:=/car/cabin'), 'car.cabin.cfrnet:=debug'),
+    ],
+    ids=str,
+)
+def test_the_log_level_is_that_of_the_node_alone(
+    tmp_path: Path, arguments: tuple[str, ...], level: str
+) -> None:
+    code, shown = command_lines(DMS, tmp_path, *arguments)
+    assert code == 0, shown
+    assert f'--log-level {level}' in shown
+
+
+@needs_launch
+def test_debug_lines_are_of_the_node_alone(tmp_path: Path) -> None:
+    arguments = ('namespace:=cabin', 'log_level:=debug', 'model:=/no/such')
+    with launched(DMS, tmp_path, *arguments) as log:
+        wait_until(lambda: 'autostart failed' in log.read_text(), 'the end of the node')
+        assert '[cabin.cfrnet]' in log.read_text()
+        assert '[rcl' not in log.read_text()
 
 
 @needs_launch

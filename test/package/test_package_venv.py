@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -47,6 +48,8 @@ def test_venv_is_created_once_and_recreated_when_broken(tmp_path: Path, nothing:
     assert first.returncode == 0, first.stderr
     assert 'starting afresh' in first.stdout
     assert not (venv / 'rubbish').exists()
+    assert 'installing' in first.stdout
+    assert re.search(r' \d+ s, +\d+ MB in', first.stdout)
 
     second = install(base, venv, 'import pip', nothing)
     assert (second.returncode, second.stdout) == (0, '')

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from statistics import fmean
 
 import pytest
 from mcap.reader import make_reader
@@ -20,7 +21,7 @@ from cfrnet_ros.replay.main import main
 from cfrnet_ros.replay.plan import RECORDED, ReplayLog, ReplayPlan
 from cfrnet_ros.replay.recording import find_segments
 from cfrnet_ros.replay.report import ReportOptions, write_report
-from cfrnet_ros.replay.results import Results, write_results
+from cfrnet_ros.replay.results import Results, common_frames, summarise, write_results
 from cfrnet_ros.replay.session import run_replay
 from demo.bag_frames import CONDITION_TOPIC, IMAGE_TOPIC, TRUTH_TOPIC
 
@@ -107,15 +108,45 @@ def test_the_report_is_one_self_contained_file(
     assert all(source.startswith('data:') for source in re.findall(r'src="([^"]*)"', text))
     assert '<link' not in text
     assert '<script' not in text
-    # Two rows with camera, two numbers of cycles and truth; two whole frames; two plots.
-    assert len(re.findall('src="data:image/jpeg', text)) == 2 * 4 + 2
+    # Two rows with camera, two numbers of cycles and truth; three whole frames; two plots.
+    assert len(re.findall('src="data:image/jpeg', text)) == 2 * 4 + 3
+    assert len(re.findall('poster="data:image/jpeg', text)) == 2
     assert len(re.findall('src="data:image/svg', text)) == 2
     assert len(re.findall('src="data:video/mp4', text)) == 2
     for words in ('A title', 'part 5', 'k = 3', 'ros2 param set /cfrnet cycles 3', 'latency'):
         assert words in text
+    # What this machine can do comes before the pictures, and so do the words that they need.
+    head = text.partition('Before and after, by number of cycles')[0]
+    verdict = re.sub(r'<[^>]*>', '', head.partition('class="verdict">')[2].partition('</p>')[0])
+    assert re.search(
+        r'On this machine \(.*\):\s+k = 1 at [\d.]+ frames a second, k = 3 at [\d.]+ frames a'
+        r' second; the camera sends 5 a second',
+        verdict,
+    )
+    for term in ('k', 'truth', 'dB'):
+        assert f'<dt>{term}</dt>' in head
     # Links to the other files are relative to the page.
     for link in re.findall(r'href="([^"]*)"', text):
         assert (tmp_path / link).is_file(), link
+
+
+def test_all_numbers_of_cycles_are_compared_on_the_same_frames(
+    log: ReplayLog, results: Results
+) -> None:
+    seen = [{face.index for face in results.faces if face.number == number} for number in (0, 1)]
+    # The last pass has not seen a frame that the first has, as if the node had dropped it.
+    missed = min(seen[0])
+    faces = [face for face in results.faces if (face.number, face.index) != (1, missed)]
+    common = common_frames(faces, len(log.passes))
+    assert common == (seen[0] & seen[1]) - {missed}
+    passes = [summarise(log, number, results.frames, faces, common) for number in (0, 1)]
+    for number, each in enumerate(passes):
+        compared = [face for face in faces if face.number == number and face.index in common]
+        assert each['compared_frames'] == len(common)
+        assert each['crops'] == len(seen[number] - ({missed} if number else set()))
+        assert each['psnr_before_mean'] == pytest.approx(fmean(f.psnr_before for f in compared))
+    for each in passes:
+        assert 0 < each['work_p50_ms'] <= each['total_p50_ms']
 
 
 def test_segments_without_labels_are_even_and_a_wrong_topic_is_named(log: ReplayLog) -> None:

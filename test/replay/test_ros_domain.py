@@ -95,7 +95,7 @@ def test_the_command_claims_a_domain_unless_one_is_chosen_and_tells_it(
     assert guarded(look) == 0
     assert seen[0] == chosen
     claimed = int(seen[1])
-    assert f'export ROS_DOMAIN_ID={claimed} FASTDDS_' in capsys.readouterr().out
+    assert f'export ROS_DOMAIN_ID={claimed}\n' in capsys.readouterr().out
     with pytest.raises(NoDomainError):
         claim_domain([claimed])
     release_domain(claimed)

@@ -134,6 +134,7 @@ def test_a_failing_model_is_an_error_and_the_pipeline_continues(
         ({'max_yaw_deg': 0.0}, 'turned'),
         ({'min_score_restore': 0.999}, 'low_score'),
         ({'min_symmetry': 0.999}, 'covered'),
+        ({'min_upright': 0.999}, 'not_upright'),
         ({'max_identity_drift': 0.01}, 'identity_drift'),
     ],
 )

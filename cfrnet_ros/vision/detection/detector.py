@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from cfrnet_ros.vision.detection.refinement import LOOK_SIZE, refine_landmarks
+from cfrnet_ros.vision.detection.refinement import LOOK_SIZE, LOOK_THRESHOLD, refine_landmarks
 from cfrnet_ros.vision.detection.yunet_decode import CHANNELS, OUTPUTS, STRIDES, decode, suppress
 from cfrnet_ros.vision.detection.yunet_graph import CAN_FIT, YuNetGraph
 from cfrnet_ros.vision.engine.providers import ProviderChoice
@@ -150,6 +150,23 @@ class YuNetDetector:
             replace(face, landmarks=refine_landmarks(look, bgr, face.landmarks, self._refinements))
             for face in faces[:MAX_REFINED]
         ] + faces[MAX_REFINED:]
+
+    def score(self, bgr: NDArray[np.uint8]) -> float:
+        """Return the score of the surest face in a small picture, without refining landmarks.
+
+        Args:
+            bgr: (H, W, 3) uint8 picture.
+
+        Returns:
+            Score, 0.3..1; 0 if no face reaches 0.3.
+
+        """
+        return max((face.score for face in self._find(bgr, LOOK_THRESHOLD, 0.3)), default=0.0)
+
+    @property
+    def small_pictures_are_fast(self) -> bool:
+        """Whether the network is fitted to small pictures, and not run at one fixed size."""
+        return self._fixed is None
 
     def _find(self, bgr: NDArray[np.uint8], threshold: float, nms: float) -> list[Face]:
         """Run the network once, with the arguments of `detect`."""

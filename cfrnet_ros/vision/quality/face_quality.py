@@ -15,6 +15,7 @@ from cfrnet_ros.vision.types import Face, FaceQuality
 #: Reasons for passing a face on unrestored. Diagnostics count faces by these names.
 TOO_SMALL = 'too_small'
 TOO_DARK = 'too_dark'
+NOT_UPRIGHT = 'not_upright'
 TURNED = 'turned'
 LOW_SCORE = 'low_score'
 COVERED = 'covered'
@@ -23,6 +24,7 @@ IDENTITY = 'identity_drift'
 LIMITS: Mapping[str, str] = {
     TOO_SMALL: 'min_face_px',
     TOO_DARK: 'min_brightness',
+    NOT_UPRIGHT: 'min_upright',
     TURNED: 'max_yaw_deg',
     LOW_SCORE: 'min_score_restore',
     COVERED: 'min_symmetry',
@@ -81,9 +83,11 @@ class QualityGate:
         before = self._refused.get(track_id, '')
         least_score = settings.min_score_restore
         reason = ''
+        upright = 1.0 if quality.upright is None else quality.upright
         checks = (
             (TOO_SMALL, quality.size_px, settings.min_face_px, True),
             (TOO_DARK, quality.brightness, settings.min_brightness, settings.min_brightness > 0),
+            (NOT_UPRIGHT, upright, settings.min_upright, settings.min_upright > -1),
             (TURNED, -abs(quality.yaw_deg), -settings.max_yaw_deg, settings.max_yaw_deg < 180),
             (LOW_SCORE, quality.score, least_score, least_score > 0),
             (COVERED, quality.symmetry, settings.min_symmetry, settings.min_symmetry > -1),
