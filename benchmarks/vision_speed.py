@@ -76,7 +76,7 @@ def fusing(crop: NDArray[np.uint8], noise: float) -> Callable[[], object]:
         shift = 2.0 * np.sin(2 * np.pi * index / 16)
         moved = cv2.warpAffine(crop, np.array([[1, 0, shift], [0, 1, 0.0]]), (size, size))
         # Coarser than a pixel, like the noise of an upscaled crop.
-        fine = rng.standard_normal(moved.shape, np.float32)
+        fine = rng.standard_normal(crop.shape, np.float32)
         grain = np.asarray(cv2.GaussianBlur(fine, (0, 0), 1.0), np.float32)
         frames.append(np.clip(moved + noise * grain / grain.std(), 0, 255).astype(np.uint8))
     fusion, number = FrameFusion(), itertools.count()
