@@ -49,6 +49,14 @@ class PipelineSettings:
         low=1,
         high=MAX_CYCLES,
     )
+    strength: float = parameter(
+        1.0,
+        "Share of the restored crop in what is passed on; the rest is the camera's crop. 0 shows"
+        " the camera's crop, 1 the restored one alone.",
+        dynamic=True,
+        low=0,
+        high=1,
+    )
     latency_budget_ms: float = parameter(
         0.0,
         'Time for a frame, from decoding to the last message. As many of the `cycles` are applied'

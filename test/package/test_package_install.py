@@ -39,7 +39,7 @@ def site_packages(prefix: Path) -> Path:
 
 
 def test_ros2_run_finds_the_executables(prefix: Path) -> None:
-    for name in ('restorer', 'cfrnet-replay', 'cfrnet_replay'):
+    for name in ('restorer', 'cfrnet-replay', 'cfrnet_replay', 'cfrnet-restore'):
         assert os.access(prefix / 'lib' / 'cfrnet_ros' / name, os.X_OK)
 
 
