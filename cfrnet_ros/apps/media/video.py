@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -64,12 +64,20 @@ class Video:
         """Streams of sound that can be decoded or copied."""
         return [s for s in self._container.streams.audio if s.codec_context is not None]
 
-    def packets(self, *streams: Any) -> Any:
+    def packets(self, *streams: Any) -> Iterator[Any]:
         """Yield the packets of the given streams in the file's order."""
         try:
             yield from self._container.demux(*streams)
         except av.error.FFmpegError as error:
             raise MediaError(f'reading stopped: {_reason(error)}') from error
+
+    def frames(self) -> Iterator[Any]:
+        """Yield the decoded frames; damaged packets are left out."""
+        for packet in self.packets(self.stream):
+            try:
+                yield from packet.decode()
+            except av.error.InvalidDataError:
+                continue
 
     def close(self) -> None:
         """Close the file."""
