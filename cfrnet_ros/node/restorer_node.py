@@ -17,14 +17,15 @@ from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackRet
 from rclpy.parameter import Parameter
 
 from cfrnet_ros.node import detections
-from cfrnet_ros.node.camera_info import camera_info_topic
 from cfrnet_ros.node.diagnostics import ACTIVE, View, build_statuses
+from cfrnet_ros.node.enable_service import EnableService
 from cfrnet_ros.node.engine import load_engine
 from cfrnet_ros.node.flow import Flow
-from cfrnet_ros.node.inputs import image_topic, image_topics
+from cfrnet_ros.node.inputs import image_topic
 from cfrnet_ros.node.monitor import Monitor, Report
 from cfrnet_ros.node.parameters import NodeParameters, Settings
 from cfrnet_ros.node.publisher_check import explain_silence
+from cfrnet_ros.node.qos_overrides import unused_overrides
 from cfrnet_ros.node.throttled_log import ThrottledLog
 from cfrnet_ros.vision.errors import VisionError
 
@@ -67,6 +68,7 @@ class RestorerNode(LifecycleNode):
         # Worker of the last flow that was closed; it may still be processing a frame.
         self._ending: Thread | None = None
 
+        self._enable = EnableService(self, self._apply_enabled)
         self._diagnostics = self.create_publisher(DiagnosticArray, '/diagnostics', 10)
         # A steady clock, since diagnostics must continue while simulated time stands still.
         self._timer = self.create_timer(
@@ -211,7 +213,9 @@ class RestorerNode(LifecycleNode):
         self._flow = Flow(self, engine, lambda: self._params.settings, self._monitor, self._log)
         if not detections.available():
             self.get_logger().info('vision_msgs is not installed, so ~/detections is not published')
-        self._warn_about_qos_overrides()
+        transport = settings.image_transport
+        for text in unused_overrides(self, self._params.qos_overrides, transport):
+            self.get_logger().warning(text)
         self.get_logger().info(
             f'{engine.card.name} ({engine.card.precision}, {engine.card.size} px) on'
             f' {engine.restorer.used}, loaded and warmed up in {time.monotonic() - start:.1f} s'
@@ -223,7 +227,8 @@ class RestorerNode(LifecycleNode):
         # This call enables the lifecycle publishers.
         super().on_activate(LifecycleState('inactive', 2))
         try:
-            self._flow.start()
+            if self._enable.enabled:
+                self._flow.start()
         except Exception:
             # The node stays inactive, so nothing may be received or published.
             self._deactivate()
@@ -242,6 +247,15 @@ class RestorerNode(LifecycleNode):
         if self._flow is not None:
             self._ending = self._flow.close()
             self._flow = None
+
+    def _apply_enabled(self, enabled: bool) -> str:
+        if self._flow is None or self._state != ACTIVE:
+            return f'applies when the node is active; it is {self._state}'
+        if enabled:
+            self._flow.start()
+            return 'images are processed'
+        self._flow.stop()
+        return 'nothing is received, processed or published'
 
     def _on_time_jump(self, jump: TimeJump) -> None:
         del jump
@@ -269,6 +283,7 @@ class RestorerNode(LifecycleNode):
                 engine=None if self._flow is None else self._flow.engine,
                 transition_error=self._transition_error,
                 silence=self._explain_silence(settings, report),
+                enabled=self._enable.enabled,
             )
             msg = DiagnosticArray(status=build_statuses(view))
             msg.header.stamp = self.get_clock().now().to_msg()
@@ -281,22 +296,11 @@ class RestorerNode(LifecycleNode):
     def _explain_silence(self, settings: Settings, report: Report) -> str:
         """Return and log the reason why no image arrives; return '' while images arrive."""
         silent_s = report.active_s if report.since_image_s is None else report.since_image_s
-        if self._state != ACTIVE or silent_s <= settings.diagnostics_no_image_error_s:
+        idle = self._state != ACTIVE or not self._enable.enabled
+        if idle or silent_s <= settings.diagnostics_no_image_error_s:
             return ''
         reason = explain_silence(self, settings.image_transport)
         text = f'no image for {silent_s:.0f} s: {reason}'
         # The kind includes the reason, so that another reason is logged at once.
         self._log.warn(f'silence: {reason}', text, SILENCE_PERIOD_S)
         return reason
-
-    def _warn_about_qos_overrides(self) -> None:
-        images = image_topics(self, self._params.settings.image_transport)
-        topics = {publisher.topic_name for publisher in self.publishers}
-        topics |= {*images, *(camera_info_topic(self, image) for image in images)}
-        for name in self._params.qos_overrides:
-            topic = name.split('.')[1] if name.count('.') >= 2 else ''
-            if topic not in topics:
-                self.get_logger().warning(
-                    f'{name} has no effect: this node has no topic {topic!r}; its topics are'
-                    f' {", ".join(sorted(topics))}'
-                )

@@ -178,6 +178,14 @@ class PipelineSettings:
         low=0,
         high=255,
     )
+    max_overexposed: float = parameter(
+        0.6,
+        'Faces of which a larger share than this is burnt out (grey value 250 or above) are passed'
+        ' on unrestored; 1 for no limit.',
+        dynamic=True,
+        low=0,
+        high=1,
+    )
     max_yaw_deg: float = parameter(
         60.0,
         'Faces that are turned away by more than this (yaw, estimated from the landmarks) are'

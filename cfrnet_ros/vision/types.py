@@ -61,6 +61,8 @@ class FaceQuality:
         yaw_deg: Yaw in degrees, as `face_quality.yaw_of` estimates it.
         symmetry: Symmetry, as `face_quality.symmetry_of` measures it.
         score: Detection score, 0..1.
+        overexposed: Share of the face that is burnt out, 0..1, as
+            `face_quality.overexposed_share` measures it.
 
     """
 
@@ -70,6 +72,7 @@ class FaceQuality:
     yaw_deg: float
     symmetry: float
     score: float
+    overexposed: float
 
 
 @dataclass(frozen=True)

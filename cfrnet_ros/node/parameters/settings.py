@@ -130,6 +130,15 @@ class Settings(PipelineSettings):
     )
 
     # -- dynamic: each frame is processed with the newest values
+    max_fps: float = parameter(
+        0.0,
+        'Largest number of frames per second that are processed; others are skipped and counted as'
+        ' such. 0 for no limit.',
+        dynamic=True,
+        low=0,
+        high=1000,
+        unit='Hz',
+    )
     diagnostics_window_s: float = parameter(
         10.0,
         'Length of the sliding window for rates, shares and latency percentiles.',

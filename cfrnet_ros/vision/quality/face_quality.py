@@ -15,6 +15,7 @@ from cfrnet_ros.vision.types import Face, FaceQuality
 #: Reasons for passing a face on unrestored. Diagnostics count faces by these names.
 TOO_SMALL = 'too_small'
 TOO_DARK = 'too_dark'
+OVEREXPOSED = 'overexposed'
 TURNED = 'turned'
 LOW_SCORE = 'low_score'
 COVERED = 'covered'
@@ -23,6 +24,7 @@ IDENTITY = 'identity_drift'
 LIMITS: Mapping[str, str] = {
     TOO_SMALL: 'min_face_px',
     TOO_DARK: 'min_brightness',
+    OVEREXPOSED: 'max_overexposed',
     TURNED: 'max_yaw_deg',
     LOW_SCORE: 'min_score_restore',
     COVERED: 'min_symmetry',
@@ -38,6 +40,9 @@ NOSE_DEPTH = 0.5
 #: Side in pixels to which crops are scaled for measuring: at a higher resolution the face of a
 #: driver camera contains only noise.
 SIDE = 128
+
+#: Grey value from which a pixel counts as burnt out: JPEG and noise move 255 by a few levels.
+BURNT_OUT = 250
 
 #: Part of the crop (rows, columns; fractions of its side) that lies inside every face.
 _FACE = (slice(int(0.28 * SIDE), int(0.9 * SIDE)), slice(int(0.22 * SIDE), int(0.78 * SIDE)))
@@ -79,11 +84,12 @@ class QualityGate:
 
         """
         before = self._refused.get(track_id, '')
-        least_score = settings.min_score_restore
+        least_score, most_burnt = settings.min_score_restore, settings.max_overexposed
         reason = ''
         checks = (
             (TOO_SMALL, quality.size_px, settings.min_face_px, True),
             (TOO_DARK, quality.brightness, settings.min_brightness, settings.min_brightness > 0),
+            (OVEREXPOSED, -quality.overexposed, -most_burnt, most_burnt < 1),
             (TURNED, -abs(quality.yaw_deg), -settings.max_yaw_deg, settings.max_yaw_deg < 180),
             (LOW_SCORE, quality.score, least_score, least_score > 0),
             (COVERED, quality.symmetry, settings.min_symmetry, settings.min_symmetry > -1),
@@ -120,6 +126,7 @@ def measure_face(face: Face, crop: NDArray[np.uint8]) -> FaceQuality:
         yaw_deg=yaw_of(face.landmarks),
         symmetry=symmetry_of(gray),
         score=face.score,
+        overexposed=overexposed_share(gray),
     )
 
 
@@ -167,6 +174,24 @@ def yaw_of(landmarks: NDArray[np.float32]) -> float:
         return 0.0
     off = float(nose[0] * down[1] - nose[1] * down[0]) / length
     return math.degrees(math.atan2(off, NOSE_DEPTH * apart))
+
+
+def overexposed_share(gray: NDArray[np.uint8]) -> float:
+    """Measure how much of a face is burnt out, so that nothing of it was recorded.
+
+    On 39 portraits, well exposed, 95% had a share below 0.01 and the largest was 0.16; on 45 faces
+    of drivers the largest was 0.04. With the portraits' exposure raised up to 24 times, faces
+    with a share above 0.6 were 48 degrees (SFace) and more from the person, and after two
+    cycles no nearer: what is burnt out can only be invented.
+
+    Args:
+        gray: (128, 128) uint8 aligned crop.
+
+    Returns:
+        Share of the face's pixels at `BURNT_OUT` or above, 0..1.
+
+    """
+    return float((gray[_FACE] >= BURNT_OUT).mean())
 
 
 def symmetry_of(gray: NDArray[np.uint8]) -> float:
