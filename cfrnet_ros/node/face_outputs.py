@@ -10,13 +10,13 @@ from diagnostic_msgs.msg import DiagnosticArray
 from geometry_msgs.msg import Point32, PolygonStamped
 from numpy.typing import NDArray
 from rclpy.lifecycle import LifecycleNode
-from sensor_msgs.msg import CameraInfo, Image
+from sensor_msgs.msg import CameraInfo
 from std_msgs.msg import Header
 
 from cfrnet_ros.node import detections
 from cfrnet_ros.node.camera_info import CameraInfoHolder, crop_camera_info
 from cfrnet_ros.node.face_report import to_status_msg
-from cfrnet_ros.node.images.messages import to_image_msg
+from cfrnet_ros.node.image_output import ImageOutput
 from cfrnet_ros.node.publishers import create_output
 from cfrnet_ros.node.qos import FACE_DEPTH
 from cfrnet_ros.vision.types import RestoredFace
@@ -48,7 +48,7 @@ class FaceOutputs:
         self._node = node
         self._name = node.get_fully_qualified_name().lstrip('/')
         self._camera = camera
-        self._image = create_output(node, Image, FACE_TOPIC, FACE_DEPTH)
+        self._image = ImageOutput(node, FACE_TOPIC, FACE_DEPTH)
         self._camera_info = create_output(node, CameraInfo, CAMERA_INFO_TOPIC, FACE_DEPTH)
         self._outline = create_output(node, PolygonStamped, OUTLINE_TOPIC, FACE_DEPTH)
         self._status = create_output(node, DiagnosticArray, STATUS_TOPIC)
@@ -58,13 +58,18 @@ class FaceOutputs:
 
     def destroy(self) -> None:
         """Destroy the publishers."""
-        publishers = (self._image, self._camera_info, self._outline, self._status, self._detections)
+        self._image.destroy()
+        publishers = (self._camera_info, self._outline, self._status, self._detections)
         for publisher in publishers:
             if publisher is not None:
                 self._node.destroy_lifecycle_publisher(publisher)
 
     def publish(
-        self, frame: NDArray[np.uint8], faces: Sequence[RestoredFace], header: Header
+        self,
+        frame: NDArray[np.uint8],
+        faces: Sequence[RestoredFace],
+        header: Header,
+        jpeg_quality: int,
     ) -> None:
         """Publish all messages about the faces of a frame, in the order of the faces.
 
@@ -72,6 +77,7 @@ class FaceOutputs:
             frame: (H, W, 3) uint8 BGR image, the source of the faces.
             faces: Faces of the frame, restored or passed on unrestored.
             header: Header of the source image.
+            jpeg_quality: Quality of the compressed crops, 1..100.
 
         """
         if self._detections is not None:
@@ -87,7 +93,7 @@ class FaceOutputs:
             self._outline.publish(outline_msg(face.affine, size, header))
             if info is not None:
                 self._camera_info.publish(crop_camera_info(info, face.affine, size, header))
-            self._image.publish(to_image_msg(face.crop, header))
+            self._image.publish(face.crop, header, jpeg_quality)
 
 
 def outline_msg(affine: NDArray[np.float64], size: int, header: Header) -> PolygonStamped:

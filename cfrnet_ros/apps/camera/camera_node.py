@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from array import array
-
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 from rclpy.node import Node
@@ -14,7 +11,7 @@ from std_msgs.msg import Header
 
 from cfrnet_ros.apps.camera.intrinsics import of_angle
 from cfrnet_ros.apps.media.errors import MediaError
-from cfrnet_ros.node.images.messages import to_image_msg
+from cfrnet_ros.node.images.messages import to_image_msg, to_jpeg_msg
 
 
 class CameraNode(Node):
@@ -79,16 +76,7 @@ class CameraNode(Node):
         info.header = header
         # The intrinsics come first, so that they are known when the image arrives.
         self._infos.publish(info)
-        self._images.publish(self._compressed(bgr, header) if self._quality else _raw(bgr, header))
-
-    def _compressed(self, bgr: NDArray[np.uint8], header: Header) -> CompressedImage:
-        _, data = cv2.imencode('.jpg', bgr, [cv2.IMWRITE_JPEG_QUALITY, self._quality])
-        msg = CompressedImage(header=header, format='bgr8; jpeg compressed bgr8')
-        filled: array[int] = array('B')
-        filled.frombytes(data.tobytes())
-        msg.data = filled
-        return msg
-
-
-def _raw(bgr: NDArray[np.uint8], header: Header) -> Image:
-    return to_image_msg(bgr, header)
+        if self._quality:
+            self._images.publish(to_jpeg_msg(bgr, header, self._quality))
+        else:
+            self._images.publish(to_image_msg(bgr, header))

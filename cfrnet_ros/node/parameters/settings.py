@@ -139,6 +139,14 @@ class Settings(PipelineSettings):
         high=1000,
         unit='Hz',
     )
+    jpeg_quality: int = parameter(
+        90,
+        'Quality of the images on `~/face/image/compressed`, `~/image_restored/compressed` and'
+        ' `~/image_debug/compressed`.',
+        dynamic=True,
+        low=1,
+        high=100,
+    )
     diagnostics_window_s: float = parameter(
         10.0,
         'Length of the sliding window for rates, shares and latency percentiles.',
