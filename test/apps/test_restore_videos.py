@@ -10,10 +10,13 @@ import av
 import numpy as np
 import pytest
 from pictures import Frame
+from PIL import Image
 from videos import RATE, frames_of, make_video, sound_of
 
-from cfrnet_ros.apps.media.video import change_video, upright_bgr
+from cfrnet_ros.apps.media.change_video import change_video
+from cfrnet_ros.apps.media.video import upright_bgr
 from cfrnet_ros.apps.restore.main import main
+from cfrnet_ros.apps.restore.plan import make_plan
 
 FRAMES = 10
 
@@ -30,6 +33,8 @@ def test_a_video_is_restored_with_its_sound_and_times(clip: Path, tmp_path: Path
     assert len(after) == FRAMES
     assert [frame.time for frame in after] == [frame.time for frame in before]
     assert sound_of(result) == sound_of(clip) != []
+    with av.open(str(result)) as container:
+        assert [stream.type for stream in container.streams] == ['video', 'audio']
     first, last = (upright_bgr(frame).astype(int) for frame in (before[-1], after[-1]))
     face = (slice(40, 90), slice(100, 140))
     assert np.abs(first - last)[face].mean() > 1.5 * np.abs(first - last)[150:].mean()
@@ -138,3 +143,17 @@ def test_a_webcam_that_is_not_there_is_a_line(
 ) -> None:
     assert main(['webcam:/dev/nowhere', '-o', str(tmp_path / 'o'), '--quiet']) == 1
     assert 'cannot be opened' in capsys.readouterr().err
+
+
+def test_an_animated_gif_becomes_a_video(portrait: Frame, tmp_path: Path) -> None:
+    pictures = [Image.fromarray(np.roll(portrait, 8 * n, axis=1)[..., ::-1]) for n in range(4)]
+    pictures[0].save(
+        tmp_path / 'a.gif', save_all=True, append_images=pictures[1:], duration=100, loop=0
+    )
+    (job,) = make_plan([str(tmp_path / 'a.gif')], tmp_path / 'o', '', 'now')
+    assert job.target == tmp_path / 'o' / 'restored_videos' / 'a.mp4'
+    assert change_video(tmp_path / 'a.gif', job.target, unchanged, lambda: None) == []
+    frames = frames_of(job.target)
+    assert [round(frame.time, 2) for frame in frames] == [0.0, 0.1, 0.2, 0.3]
+    wanted = np.roll(portrait, 24, axis=1).astype(int)
+    assert np.abs(upright_bgr(frames[3]) - wanted).mean() < 15

@@ -12,10 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from cfrnet_ros.apps.media.change_video import change_video
 from cfrnet_ros.apps.media.errors import MediaError
 from cfrnet_ros.apps.media.pictures import read_picture, write_picture
 from cfrnet_ros.apps.media.recording import Recording
-from cfrnet_ros.apps.media.video import Video, change_video
+from cfrnet_ros.apps.media.video import Video
 from cfrnet_ros.apps.media.webcam import Webcam
 from cfrnet_ros.apps.media.whole_file import whole_file
 from cfrnet_ros.apps.restore.arguments import Arguments
