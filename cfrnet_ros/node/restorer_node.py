@@ -17,15 +17,15 @@ from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackRet
 from rclpy.parameter import Parameter
 
 from cfrnet_ros.node import detections
+from cfrnet_ros.node.camera_info import camera_info_topic
 from cfrnet_ros.node.diagnostics import ACTIVE, View, build_statuses
 from cfrnet_ros.node.enable_service import EnableService
 from cfrnet_ros.node.engine import load_engine
 from cfrnet_ros.node.flow import Flow
-from cfrnet_ros.node.inputs import image_topic
+from cfrnet_ros.node.inputs import image_topic, image_topics
 from cfrnet_ros.node.monitor import Monitor, Report
 from cfrnet_ros.node.parameters import NodeParameters, Settings
 from cfrnet_ros.node.publisher_check import explain_silence
-from cfrnet_ros.node.qos_overrides import unused_overrides
 from cfrnet_ros.node.throttled_log import ThrottledLog
 from cfrnet_ros.vision.errors import VisionError
 
@@ -213,9 +213,7 @@ class RestorerNode(LifecycleNode):
         self._flow = Flow(self, engine, lambda: self._params.settings, self._monitor, self._log)
         if not detections.available():
             self.get_logger().info('vision_msgs is not installed, so ~/detections is not published')
-        transport = settings.image_transport
-        for text in unused_overrides(self, self._params.qos_overrides, transport):
-            self.get_logger().warning(text)
+        self._warn_about_qos_overrides()
         self.get_logger().info(
             f'{engine.card.name} ({engine.card.precision}, {engine.card.size} px) on'
             f' {engine.restorer.used}, loaded and warmed up in {time.monotonic() - start:.1f} s'
@@ -304,3 +302,15 @@ class RestorerNode(LifecycleNode):
         # The kind includes the reason, so that another reason is logged at once.
         self._log.warn(f'silence: {reason}', text, SILENCE_PERIOD_S)
         return reason
+
+    def _warn_about_qos_overrides(self) -> None:
+        images = image_topics(self, self._params.settings.image_transport)
+        topics = {publisher.topic_name for publisher in self.publishers}
+        topics |= {*images, *(camera_info_topic(self, image) for image in images)}
+        for name in self._params.qos_overrides:
+            topic = name.split('.')[1] if name.count('.') >= 2 else ''
+            if topic not in topics:
+                self.get_logger().warning(
+                    f'{name} has no effect: this node has no topic {topic!r}; its topics are'
+                    f' {", ".join(sorted(topics))}'
+                )
