@@ -14,6 +14,8 @@ from PIL import Image
 from videos import RATE, frames_of, make_video, sound_of
 
 from cfrnet_ros.apps.media.change_video import change_video
+from cfrnet_ros.apps.media.errors import MediaError
+from cfrnet_ros.apps.media.recording import record
 from cfrnet_ros.apps.media.video import upright_bgr
 from cfrnet_ros.apps.restore.main import main
 from cfrnet_ros.apps.restore.plan import make_plan
@@ -136,6 +138,20 @@ def test_a_live_source_is_recorded_until_it_ends(clip: Path, tmp_path: Path) -> 
     (result,) = (out / 'restored_videos').iterdir()
     assert result.name.startswith('webcam')
     assert len(frames_of(result)) == FRAMES
+
+
+def test_a_recording_without_a_frame_leaves_nothing(tmp_path: Path) -> None:
+    with pytest.raises(MediaError, match='before the first frame'), record(tmp_path / 'a.mp4', 30):
+        pass
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_recording_keeps_the_times_of_its_frames(portrait: Frame, tmp_path: Path) -> None:
+    times = [0.0, 0.031, 0.1, 0.5]
+    with record(tmp_path / 'a.mp4', 30) as recording:
+        for time_s in times:
+            recording.write(portrait, time_s)
+    assert [round(frame.time, 3) for frame in frames_of(tmp_path / 'a.mp4')] == times
 
 
 def test_a_webcam_that_is_not_there_is_a_line(

@@ -41,13 +41,14 @@ def change_video(
     video = Video(source)
     try:
         with whole_file(target) as part:
-            container = create(part)
             try:
-                return _Copy(video, container, change, progress).run()
+                container = create(part)
+                try:
+                    return _Copy(video, container, change, progress).run()
+                finally:
+                    container.close()
             except av.error.FFmpegError as error:
                 raise MediaError(f'writing failed: {reason_of_ffmpeg(error)}') from error
-            finally:
-                container.close()
     finally:
         video.close()
 

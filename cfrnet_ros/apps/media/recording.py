@@ -2,47 +2,37 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager, ExitStack
+from collections.abc import Iterator
+from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+import av
 import numpy as np
 from numpy.typing import NDArray
 
 from cfrnet_ros.apps.media.encoder import Encoder, create
+from cfrnet_ros.apps.media.errors import MediaError
+from cfrnet_ros.apps.media.video import reason_of_ffmpeg
 from cfrnet_ros.apps.media.whole_file import whole_file
 
 _TIME_BASE = Fraction(1, 1000)
 
 
-class Recording(AbstractContextManager['Recording']):
-    """Video of a live source; to be used in a `with` statement, at whose end the file is whole."""
+class Recording:
+    """Video of a live source, as `record` opens it."""
 
-    def __init__(self, path: Path, hz: float) -> None:
-        """Prepare the video.
+    def __init__(self, container: Any, hz: float) -> None:
+        """Keep the file.
 
         Args:
-            path: Path of the file, which ends in .mp4.
+            container: Output container of `encoder.create`.
             hz: Usual number of frames per second, above 0.
 
         """
-        self._path, self._rate = path, Fraction(hz)
-        self._stack = ExitStack()
-        self._container: Any = None
+        self._container, self._rate = container, Fraction(hz)
         self._encoder: Encoder | None = None
-
-    def __enter__(self) -> Recording:
-        """Create the file under its temporary name."""
-        self._container = create(self._stack.enter_context(whole_file(self._path)))
-        self._stack.callback(self._container.close)
-        return self
-
-    def __exit__(self, *exc: Any) -> bool | None:
-        """Finish the file, or remove it if an error ended the block."""
-        if exc[0] is None and self._encoder is not None:
-            self._encoder.finish()
-        return self._stack.__exit__(*exc)
 
     def write(self, bgr: NDArray[np.uint8], time_s: float) -> None:
         """Append a frame.
@@ -56,3 +46,42 @@ class Recording(AbstractContextManager['Recording']):
             height, width = bgr.shape[:2]
             self._encoder = Encoder(self._container, width, height, self._rate, _TIME_BASE)
         self._encoder.write(bgr, round(time_s / _TIME_BASE))
+
+    def finish(self) -> None:
+        """Write the frames that the encoder still holds.
+
+        Raises:
+            MediaError: No frame was written.
+
+        """
+        if self._encoder is None:
+            raise MediaError('it was ended before the first frame')
+        self._encoder.finish()
+
+
+@contextmanager
+def record(path: Path, hz: float) -> Iterator[Recording]:
+    """Open a video, which appears under its name when the block has ended without an error.
+
+    Args:
+        path: Path of the file, which ends in .mp4.
+        hz: Usual number of frames per second, above 0.
+
+    Yields:
+        Recording to write the frames to.
+
+    Raises:
+        MediaError: The file cannot be written, or no frame was.
+
+    """
+    with whole_file(path) as part:
+        try:
+            container = create(part)
+            try:
+                recording = Recording(container, hz)
+                yield recording
+                recording.finish()
+            finally:
+                container.close()
+        except av.error.FFmpegError as error:
+            raise MediaError(f'writing failed: {reason_of_ffmpeg(error)}') from error

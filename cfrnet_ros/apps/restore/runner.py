@@ -15,7 +15,7 @@ from tqdm import tqdm
 from cfrnet_ros.apps.media.change_video import change_video
 from cfrnet_ros.apps.media.errors import MediaError
 from cfrnet_ros.apps.media.pictures import read_picture, write_picture
-from cfrnet_ros.apps.media.recording import Recording
+from cfrnet_ros.apps.media.recording import record
 from cfrnet_ros.apps.media.video import Video
 from cfrnet_ros.apps.media.webcam import Webcam
 from cfrnet_ros.apps.media.whole_file import whole_file
@@ -118,7 +118,7 @@ class Runner:
         webcam = Webcam(job.source)
         try:
             with (
-                Recording(job.target, webcam.hz) as recording,
+                record(job.target, webcam.hz) as recording,
                 self._bar(None, 'frame', leave=False) as bar,
                 # Ctrl-C is the usual end of a recording, which is kept.
                 suppress(KeyboardInterrupt),
