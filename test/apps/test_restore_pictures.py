@@ -14,7 +14,6 @@ import numpy as np
 import pytest
 from pictures import Frame, blurred
 
-from cfrnet_ros.apps.restore.command import PACKAGES
 from cfrnet_ros.apps.restore.main import main
 from cfrnet_ros.apps.restore.plan import make_plan
 
@@ -242,20 +241,3 @@ def test_ctrl_c_ends_cleanly_and_the_next_run_goes_on(tmp_path: Path, soft: Fram
     assert not any(os.path.basename(name).startswith('.') for name in done)
     assert main([str(inputs), '-o', str(out), '--quiet']) == 0
     assert len(names(out)) == 40
-
-
-def test_a_missing_package_is_named_with_the_extra() -> None:
-    code = (
-        'import importlib.util as u, sys; found = u.find_spec\n'
-        "u.find_spec = lambda n, *a: None if n == 'av' else found(n, *a)\n"
-        'from cfrnet_ros.apps.restore.command import main\n'
-        "sys.exit(main(['x.png']))"
-    )
-    result = subprocess.run(
-        [sys.executable, '-c', code], capture_output=True, text=True, timeout=60,
-        cwd=Path(__file__).parents[2],
-    )  # fmt: skip
-    assert result.returncode == 2
-    assert "'cfrnet_ros[apps]'" in result.stderr
-    assert 'not installed: av.' in result.stderr
-    assert set(PACKAGES) == {'av', 'PIL', 'tqdm'}
