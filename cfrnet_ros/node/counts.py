@@ -13,7 +13,8 @@ from cfrnet_ros.vision.quality.face_quality import REASONS
 class Counts:
     """Totals since the node started.
 
-    Every received frame is counted as exactly one of processed, dropped, rejected or in flight.
+    Every received frame is counted as exactly one of processed, dropped, skipped, rejected or
+    in flight.
 
     Attributes:
         received: Number of messages that arrived.
@@ -21,6 +22,7 @@ class Counts:
             among the received ones.
         processed: Number of frames that were processed to the end.
         dropped: Number of frames that were replaced by a newer one or discarded on deactivation.
+        skipped: Number of frames that came faster than `max_fps` allows.
         rejected: Number of rejected frames, by cause.
         waiting: Number of frames in the mailbox.
         working: Number of frames that the worker is processing.
@@ -36,6 +38,7 @@ class Counts:
     lost: int = 0
     processed: int = 0
     dropped: int = 0
+    skipped: int = 0
     rejected: dict[str, int] = field(default_factory=lambda: dict.fromkeys(CAUSES, 0))
     waiting: int = 0
     working: int = 0

@@ -43,6 +43,7 @@ class View:
         warnings: Findings about the surroundings of the node, see `surroundings`.
         silence: Reason why no image arrives, see `publisher_check.explain_silence`; '' while
             images arrive.
+        enabled: Whether the node works while it is active; False after a call of `~/enable`.
 
     """
 
@@ -57,11 +58,12 @@ class View:
     transition_error: str
     silence: str = ''
     warnings: Sequence[str] = ()
+    enabled: bool = True
 
     @property
     def active(self) -> bool:
-        """Whether the node is active, so that frames are expected."""
-        return self.lifecycle_state == ACTIVE
+        """Whether the node is active and enabled, so that frames are expected."""
+        return self.lifecycle_state == ACTIVE and self.enabled
 
 
 @dataclass
@@ -101,11 +103,12 @@ def build_statuses(view: View) -> list[DiagnosticStatus]:
 def _status(
     view: View, part: str, verdict: _Verdict, fine: str, values: dict[str, object]
 ) -> DiagnosticStatus:
-    values = {'lifecycle_state': view.lifecycle_state, **values}
+    values = {'lifecycle_state': view.lifecycle_state, 'enabled': view.enabled, **values}
+    idle = view.lifecycle_state if view.enabled else f'{view.lifecycle_state}, disabled by ~/enable'
     return DiagnosticStatus(
         level=_LEVELS[verdict.level],
         name=f'{view.node_name}: {part}',
-        message='; '.join(verdict.findings) or (fine if view.active else view.lifecycle_state),
+        message='; '.join(verdict.findings) or (fine if view.active else idle),
         hardware_id=view.hardware_id,
         values=[KeyValue(key=key, value=value_text(value)) for key, value in values.items()],
     )
@@ -140,6 +143,7 @@ def _input(view: View) -> DiagnosticStatus:
         'frames/lost': counts.lost,
         'frames/processed': counts.processed,
         'frames/dropped': counts.dropped,
+        'frames/skipped': counts.skipped,
         'frames/rejected': sum(counts.rejected.values()),
         **{f'frames/rejected/{cause}': n for cause, n in counts.rejected.items()},
         'frames/in_flight': counts.in_flight,

@@ -16,6 +16,7 @@ from std_msgs.msg import Header
 from cfrnet_ros.node import detections
 from cfrnet_ros.node.camera_info import CameraInfoHolder, crop_camera_info
 from cfrnet_ros.node.face_report import to_status_msg
+from cfrnet_ros.node.image_output import ImageOutput
 from cfrnet_ros.node.images.messages import to_image_msg
 from cfrnet_ros.node.publishers import create_output
 from cfrnet_ros.node.qos import FACE_DEPTH
@@ -50,7 +51,7 @@ class FaceOutputs:
         self._node = node
         self._name = node.get_fully_qualified_name().lstrip('/')
         self._camera = camera
-        self._image = create_output(node, Image, FACE_TOPIC, FACE_DEPTH)
+        self._image = ImageOutput(node, FACE_TOPIC, FACE_DEPTH)
         self._camera_info = create_output(node, CameraInfo, CAMERA_INFO_TOPIC, FACE_DEPTH)
         self._outline = create_output(node, PolygonStamped, OUTLINE_TOPIC, FACE_DEPTH)
         self._fused = create_output(node, Image, FUSED_TOPIC, FACE_DEPTH)
@@ -61,8 +62,8 @@ class FaceOutputs:
 
     def destroy(self) -> None:
         """Destroy the publishers."""
+        self._image.destroy()
         publishers = (
-            self._image,
             self._camera_info,
             self._outline,
             self._fused,
@@ -74,7 +75,11 @@ class FaceOutputs:
                 self._node.destroy_lifecycle_publisher(publisher)
 
     def publish(
-        self, frame: NDArray[np.uint8], faces: Sequence[RestoredFace], header: Header
+        self,
+        frame: NDArray[np.uint8],
+        faces: Sequence[RestoredFace],
+        header: Header,
+        jpeg_quality: int,
     ) -> None:
         """Publish all messages about the faces of a frame, in the order of the faces.
 
@@ -82,6 +87,7 @@ class FaceOutputs:
             frame: (H, W, 3) uint8 BGR image, the source of the faces.
             faces: Faces of the frame, restored or passed on unrestored.
             header: Header of the source image.
+            jpeg_quality: Quality of the compressed crops, 1..100.
 
         """
         if self._detections is not None:
@@ -100,7 +106,7 @@ class FaceOutputs:
                 self._camera_info.publish(crop_camera_info(info, face.affine, size, header))
             if fused:
                 self._fused.publish(to_image_msg(face.fused, header))
-            self._image.publish(to_image_msg(face.crop, header))
+            self._image.publish(face.crop, header, jpeg_quality)
 
 
 def outline_msg(affine: NDArray[np.float64], size: int, header: Header) -> PolygonStamped:

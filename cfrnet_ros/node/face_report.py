@@ -22,9 +22,9 @@ def face_values(face: FaceRecord) -> dict[str, FaceValue]:
     Returns:
         Values by name: `track_id`, `score` (0..1), `restored`, `reason` (why the face was not
         restored, one of `face_quality.REASONS`), `reused`, `cycles`, `residual` (change by the
-        last cycle, 0..1), `size_px`, `brightness` (0..255), `yaw_deg`, `symmetry` (-1..1),
-        `sharpness_before`, `upright` (-1..1), `sharpness_after`, `identity_drift_deg`,
-        `fused_frames` (effective number of frames in the crop) and `fused_moving` (share of the
+        last cycle, 0..1), `size_px`, `brightness` (0..255), `overexposed` (0..1), `yaw_deg`,
+        `symmetry` (-1..1), `sharpness_before`, `upright` (-1..1), `sharpness_after`,
+        `identity_drift_deg`, `fused_frames` (effective number of frames in the crop) and `fused_moving` (share of the
         crop, 0..1, in which the newest frame was passed through). Values that were not measured
         are absent.
 
@@ -43,6 +43,7 @@ def face_values(face: FaceRecord) -> dict[str, FaceValue]:
         values |= {
             'size_px': face.quality.size_px,
             'brightness': face.quality.brightness,
+            'overexposed': face.quality.overexposed,
             'yaw_deg': face.quality.yaw_deg,
             'symmetry': face.quality.symmetry,
             'sharpness_before': face.quality.sharpness,

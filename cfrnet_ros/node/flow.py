@@ -20,6 +20,7 @@ from cfrnet_ros.node.monitor import Monitor, Report
 from cfrnet_ros.node.outputs import Outputs
 from cfrnet_ros.node.parameters import Settings
 from cfrnet_ros.node.processor import Frame, FrameProcessor
+from cfrnet_ros.node.rate_limit import RateLimit
 from cfrnet_ros.node.throttled_log import ThrottledLog
 from cfrnet_ros.node.worker import Worker
 
@@ -65,6 +66,7 @@ class Flow:
         self._generation = 0
         self._camera = CameraInfoHolder(log)
         self._decoder = ImageDecoder(settings().max_image_px)
+        self._rate_limit = RateLimit()
         self._first_image = FirstImage(node.get_logger().info)
         self._inputs = Inputs(node, qos_overrides)
         self._outputs = Outputs(node, self._camera, settings().rep155)
@@ -81,6 +83,7 @@ class Flow:
         self._generation += 1
         self._monitor.activated()
         self._first_image.reset()
+        self._rate_limit.reset()
         self._processor.open_gate(self._generation)
         self._inputs.open(
             self._settings().image_transport, self._take, self._camera.take, self._monitor.lost
@@ -129,15 +132,18 @@ class Flow:
         self._processor.request_reset()
 
     def _take(self, msg: Image | CompressedImage) -> None:
-        """Hand an image to the worker, or reject it if it is invalid."""
+        """Hand an image to the worker, reject it if it is invalid, or skip it for `max_fps`."""
         try:
             self._decoder.check(msg)
         except ImageError as error:
             self._monitor.refused(error.cause)
             self._log.warn(error.cause, f'frame rejected ({error.cause}): {error}')
             return
-        self._monitor.queued()
         received_s = time.perf_counter()
         self._first_image.take(msg, received_s)
+        if not self._rate_limit.takes(received_s, self._settings().max_fps):
+            self._monitor.skipped()
+            return
+        self._monitor.queued()
         if self._mailbox.put(Frame(msg, received_s, self._generation)) is not None:
             self._monitor.replaced()

@@ -67,9 +67,9 @@ class Report:
 class Monitor:
     """Keeps the account of the frames.
 
-    For each message, call exactly one of `queued` and `refused` (not put into the mailbox); for a
-    queued frame, exactly one of `replaced` and `taken`; for a taken frame, exactly one of
-    `processed`, `failed` and `discarded`.
+    For each message, call exactly one of `queued`, `skipped` and `refused` (the last two are not
+    put into the mailbox); for a queued frame, exactly one of `replaced` and `taken`; for a taken
+    frame, exactly one of `processed`, `failed` and `discarded`.
     """
 
     def __init__(self) -> None:
@@ -120,6 +120,12 @@ class Monitor:
         with self._lock:
             self._arrive()
             self._counts.waiting += 1
+
+    def skipped(self) -> None:
+        """Count a message that arrived sooner than `max_fps` allows."""
+        with self._lock:
+            self._arrive()
+            self._counts.skipped += 1
 
     def refused(self, cause: str) -> None:
         """Count a message that was rejected on arrival.

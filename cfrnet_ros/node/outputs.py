@@ -8,13 +8,12 @@ import numpy as np
 from diagnostic_msgs.msg import DiagnosticArray
 from numpy.typing import NDArray
 from rclpy.lifecycle import LifecycleNode
-from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 
 from cfrnet_ros.node.camera_info import CameraInfoHolder
 from cfrnet_ros.node.face_outputs import FaceOutputs
 from cfrnet_ros.node.frame_report import to_frame_msg
-from cfrnet_ros.node.images.messages import to_image_msg
+from cfrnet_ros.node.image_output import ImageOutput
 from cfrnet_ros.node.publishers import create_output
 from cfrnet_ros.node.qos import FACE_DEPTH
 from cfrnet_ros.node.rep155 import Rep155Outputs
@@ -46,8 +45,8 @@ class Outputs:
         self._node = node
         self._faces = FaceOutputs(node, camera)
         self._rep155 = Rep155Outputs(node) if rep155 else None
-        self._restored = create_output(node, Image, RESTORED_TOPIC)
-        self._debug = create_output(node, Image, DEBUG_TOPIC)
+        self._restored = ImageOutput(node, RESTORED_TOPIC)
+        self._debug = ImageOutput(node, DEBUG_TOPIC)
         self._frame_status = create_output(node, DiagnosticArray, FRAME_STATUS_TOPIC, FACE_DEPTH)
         self._name = node.get_fully_qualified_name().lstrip('/')
 
@@ -56,8 +55,9 @@ class Outputs:
         self._faces.destroy()
         if self._rep155 is not None:
             self._rep155.destroy()
-        for publisher in (self._restored, self._debug, self._frame_status):
-            self._node.destroy_lifecycle_publisher(publisher)
+        self._restored.destroy()
+        self._debug.destroy()
+        self._node.destroy_lifecycle_publisher(self._frame_status)
 
     def publish_faces(
         self,
@@ -66,6 +66,7 @@ class Outputs:
         faces: Sequence[RestoredFace],
         header: Header,
         rotation: int,
+        jpeg_quality: int,
     ) -> None:
         """Publish the faces of a frame.
 
@@ -76,11 +77,12 @@ class Outputs:
                 image. They are published in pixels of the camera's image.
             header: Header of the source image.
             rotation: Angle of the parameter `camera_rotation`: 0, 90, 180 or 270 degrees.
+            jpeg_quality: Quality of the compressed crops, 1..100.
 
         """
         height, width = camera_image.shape[:2]
         seen = [face_in_camera(face, rotation, width, height) for face in faces]
-        self._faces.publish(camera_image, seen, header)
+        self._faces.publish(camera_image, seen, header, jpeg_quality)
         if self._rep155 is not None:
             self._rep155.publish(upright, faces, header)
 
@@ -99,16 +101,14 @@ class Outputs:
 
     def watched(self) -> tuple[bool, bool]:
         """Return whether the restored frame and whether the debug view have a subscriber."""
-        return (
-            self._restored.get_subscription_count() > 0,
-            self._debug.get_subscription_count() > 0,
-        )
+        return self._restored.watched, self._debug.watched
 
     def publish_views(
         self,
         restored: NDArray[np.uint8] | None,
         debug: NDArray[np.uint8] | None,
         header: Header,
+        jpeg_quality: int,
     ) -> None:
         """Publish the restored frame and the debug view.
 
@@ -116,9 +116,10 @@ class Outputs:
             restored: (H, W, 3) uint8 BGR restored frame, None if it was not made.
             debug: (H', W', 3) uint8 BGR debug view, None if it was not made.
             header: Header of the source image.
+            jpeg_quality: Quality of the compressed pictures, 1..100.
 
         """
         if restored is not None:
-            self._restored.publish(to_image_msg(restored, header))
+            self._restored.publish(restored, header, jpeg_quality)
         if debug is not None:
-            self._debug.publish(to_image_msg(debug, header))
+            self._debug.publish(debug, header, jpeg_quality)

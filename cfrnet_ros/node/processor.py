@@ -139,7 +139,12 @@ class FrameProcessor:
                 self._monitor.discarded()
                 return
             self._outputs.publish_faces(
-                camera_image, image, faces, header, settings.camera_rotation
+                camera_image,
+                image,
+                faces,
+                header,
+                settings.camera_rotation,
+                settings.jpeg_quality,
             )
             # This is asked while the gate is held: once it is closed, the publishers may be gone.
             restored_wanted, debug_wanted = self._outputs.watched()
@@ -160,7 +165,7 @@ class FrameProcessor:
                 debug = draw_debug(image, faces, info)
         with clock(Stage.PUBLISH), self._gate:
             if self._generation == frame.generation:
-                self._outputs.publish_views(restored, debug, header)
+                self._outputs.publish_views(restored, debug, header, settings.jpeg_quality)
         clock.add(Stage.TOTAL, ms_since(frame.received_s))
 
         record = replace(result.record, stages_ms=clock.stages_ms)

@@ -19,6 +19,7 @@ from rclpy.utilities import get_rmw_implementation_identifier
 
 from cfrnet_ros.node import detections
 from cfrnet_ros.node.diagnostics import ACTIVE, View, build_statuses
+from cfrnet_ros.node.enable_service import EnableService
 from cfrnet_ros.node.engine import load_engine
 from cfrnet_ros.node.flow import Flow
 from cfrnet_ros.node.inputs import image_topic
@@ -71,6 +72,7 @@ class RestorerNode(LifecycleNode):
         # Worker of the last flow that was closed; it may still be processing a frame.
         self._ending: Thread | None = None
 
+        self._enable = EnableService(self, self._apply_enabled)
         self._diagnostics = self.create_publisher(DiagnosticArray, '/diagnostics', 10)
         # A steady clock, since diagnostics must continue while simulated time stands still.
         self._timer = self.create_timer(
@@ -234,7 +236,8 @@ class RestorerNode(LifecycleNode):
         # This call enables the lifecycle publishers.
         super().on_activate(LifecycleState('inactive', 2))
         try:
-            self._flow.start()
+            if self._enable.enabled:
+                self._flow.start()
         except Exception:
             # The node stays inactive, so nothing may be received or published.
             self._deactivate()
@@ -253,6 +256,15 @@ class RestorerNode(LifecycleNode):
         if self._flow is not None:
             self._ending = self._flow.close()
             self._flow = None
+
+    def _apply_enabled(self, enabled: bool) -> str:
+        if self._flow is None or self._state != ACTIVE:
+            return f'applies when the node is active; it is {self._state}'
+        if enabled:
+            self._flow.start()
+            return 'images are processed'
+        self._flow.stop()
+        return 'nothing is received, processed or published'
 
     def _on_time_jump(self, jump: TimeJump) -> None:
         del jump
@@ -283,7 +295,12 @@ class RestorerNode(LifecycleNode):
                 report=report,
                 engine=None if self._flow is None else self._flow.engine,
                 transition_error=self._transition_error,
-                silence=self._surroundings.silence(settings, report) if active else '',
+                silence=(
+                    self._surroundings.silence(settings, report)
+                    if active and self._enable.enabled
+                    else ''
+                ),
+                enabled=self._enable.enabled,
                 warnings=self._surroundings.warnings(settings, report),
             )
             msg = DiagnosticArray(status=build_statuses(view))

@@ -24,6 +24,7 @@ from cfrnet_ros.vision.restoration.budget import CycleBudget
 from cfrnet_ros.vision.restoration.fusion import FrameFusion
 from cfrnet_ros.vision.restoration.restorer import Restorer
 from cfrnet_ros.vision.restoration.reuse import RestorationCache
+from cfrnet_ros.vision.restoration.strength import mix
 from cfrnet_ros.vision.restoration.temporal import TemporalSmoother
 from cfrnet_ros.vision.settings import PipelineSettings
 from cfrnet_ros.vision.stages import Stage, StageClock
@@ -258,13 +259,17 @@ class FacePipeline:
             outcome, reused = replace(outcome, restoration=timed), False
         elif settings.temporal_smoothing > 0:
             outcome = self._smooth(track_id, fused.crop, outcome, settings, clock)
+        restoration = outcome.restoration
+        if not outcome.reason:
+            shown = mix(item.crop, restoration.crop, settings.strength)
+            restoration = replace(restoration, crop=shown)
         with clock(Stage.QUALITY):
-            sharpness = None if outcome.reason else sharpness_of(outcome.restoration.crop)
+            sharpness = None if outcome.reason else sharpness_of(restoration.crop)
         return RestoredFace(
             item.face,
             item.crop,
             item.affine,
-            outcome.restoration,
+            restoration,
             outcome.reason,
             reused,
             item.quality,

@@ -49,6 +49,14 @@ class PipelineSettings:
         low=1,
         high=MAX_CYCLES,
     )
+    strength: float = parameter(
+        1.0,
+        "Share of the restored crop in what is passed on; the rest is the camera's crop. 0 shows"
+        " the camera's crop, 1 the restored one alone.",
+        dynamic=True,
+        low=0,
+        high=1,
+    )
     latency_budget_ms: float = parameter(
         0.0,
         'Time for a frame, from decoding to the last message. As many of the `cycles` are applied'
@@ -187,6 +195,14 @@ class PipelineSettings:
         dynamic=True,
         low=0,
         high=255,
+    )
+    max_overexposed: float = parameter(
+        0.6,
+        'Faces of which a larger share than this is burnt out (grey value 250 or above) are passed'
+        ' on unrestored; 1 for no limit.',
+        dynamic=True,
+        low=0,
+        high=1,
     )
     max_yaw_deg: float = parameter(
         60.0,

@@ -61,6 +61,8 @@ class FaceQuality:
         yaw_deg: Yaw in degrees, as `face_quality.yaw_of` estimates it.
         symmetry: Symmetry, as `face_quality.symmetry_of` measures it.
         score: Detection score, 0..1.
+        overexposed: Share of the face that is burnt out, 0..1, as
+            `face_quality.overexposed_share` measures it.
         upright: Uprightness, as `upright.uprightness` measures it; None if it was not measured.
 
     """
@@ -71,6 +73,7 @@ class FaceQuality:
     yaw_deg: float
     symmetry: float
     score: float
+    overexposed: float
     upright: float | None = None
 
 

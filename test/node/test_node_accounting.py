@@ -3,11 +3,13 @@ from __future__ import annotations
 import threading
 import time
 
+import numpy as np
 import pytest
 
 from cfrnet_ros.node.latency import EventWindow, LatencyWindow
 from cfrnet_ros.node.mailbox import Mailbox
 from cfrnet_ros.node.monitor import Monitor
+from cfrnet_ros.node.rate_limit import RateLimit
 from cfrnet_ros.node.worker import Worker
 from cfrnet_ros.vision.frame_record import FrameRecord
 from cfrnet_ros.vision.stages import Stage
@@ -75,6 +77,39 @@ def test_event_count_covers_only_the_window() -> None:
     assert events.count(now=100.0, window_s=8.5) == 0
 
 
+def taken(arrivals_s: list[float], max_hz: float) -> list[int]:
+    limit = RateLimit()
+    return [number for number, now in enumerate(arrivals_s) if limit.takes(now, max_hz)]
+
+
+def test_the_rate_limit_takes_every_nth_frame_of_a_faster_camera() -> None:
+    camera = [number / 30 for number in range(90)]
+    assert taken(camera, 0.0) == list(range(90))
+    assert taken(camera, 15.0) == list(range(0, 90, 2))
+    assert taken(camera, 10.0) == list(range(0, 90, 3))
+    assert abs(len(taken(camera, 20.0)) - 60) <= 1
+
+
+def test_the_rate_limit_lets_a_camera_of_its_rate_through() -> None:
+    rng = np.random.default_rng(5)
+    early_and_late = np.arange(300) / 30 + rng.uniform(-0.004, 0.004, 300)
+    assert len(taken(list(early_and_late), 30.0)) >= 298
+    # Never more than the limit, even if the frames come in bursts.
+    bursts = [second + burst * 0.001 for second in range(10) for burst in range(20)]
+    assert len(taken(bursts, 5.0)) <= 11
+
+
+def test_the_rate_limit_begins_anew_after_a_pause_and_a_change() -> None:
+    limit = RateLimit()
+    assert limit.takes(0.0, 10.0)
+    assert not limit.takes(0.05, 10.0)
+    assert limit.takes(60.0, 10.0)
+    assert not limit.takes(60.05, 10.0)
+    assert limit.takes(60.06, 100.0)
+    limit.reset()
+    assert limit.takes(60.061, 100.0)
+
+
 def test_monitor_counts_every_frame_exactly_once() -> None:
     monitor = Monitor()
     monitor.activated()
@@ -89,9 +124,13 @@ def test_monitor_counts_every_frame_exactly_once() -> None:
     monitor.queued()
     monitor.replaced()
     monitor.refused('truncated')
+    monitor.skipped()
     monitor.taken()
-    counts = monitor.report(10.0).counts
-    assert (counts.received, counts.dropped, counts.in_flight) == (3, 1, 1)
+    report = monitor.report(10.0)
+    counts = report.counts
+    assert (counts.received, counts.dropped, counts.in_flight) == (4, 1, 1)
+    assert counts.skipped == 1
+    assert report.drop_share == 0.25
     assert counts.rejected['truncated'] == 1
     monitor.processed(record)
     monitor.queued()
@@ -99,7 +138,7 @@ def test_monitor_counts_every_frame_exactly_once() -> None:
     monitor.failed('internal', 'it broke')
     report = monitor.report(10.0)
     counts = report.counts
-    assert (counts.received, counts.processed, counts.in_flight) == (4, 1, 0)
+    assert (counts.received, counts.processed, counts.in_flight) == (5, 1, 0)
     assert (counts.faces, counts.restored, counts.reused) == (3, 2, 1)
     assert counts.refused['too_small'] == 1
     assert report.failure == 'it broke'

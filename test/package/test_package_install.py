@@ -39,7 +39,8 @@ def site_packages(prefix: Path) -> Path:
 
 
 def test_ros2_run_finds_the_executables(prefix: Path) -> None:
-    for name in ('restorer', 'cfrnet-replay', 'cfrnet_replay'):
+    names = {'restorer', *(f'cfrnet-{name}' for name in ('camera', 'param', 'replay', 'restore'))}
+    for name in (*names, 'cfrnet_replay'):
         assert os.access(prefix / 'lib' / 'cfrnet_ros' / name, os.X_OK)
 
 

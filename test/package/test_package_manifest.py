@@ -47,6 +47,9 @@ def imported(folder: str) -> Iterator[tuple[str, str]]:
                 yield name.partition('.')[0], str(path.relative_to(ROOT))
 
 
+#: Modules that only the commands of cfrnet_ros/apps import, and their pip names. Debian's PyAV is
+#: too old, so that pip installs them in a ROS 2 workspace as well.
+APPS = {'PIL': 'pillow', 'av': 'av', 'tqdm': 'tqdm', 'yaml': 'pyyaml'}
 #: Condition of the dependencies that package.xml installs for the replay only.
 WITH_REPLAY = '$CFRNET_REPLAY == 1'
 
@@ -103,6 +106,7 @@ def test_every_import_is_a_declared_dependency(folder: str) -> None:
         and not (
             path.startswith('cfrnet_ros/replay/') and ROSDEP.get(name) in declared(WITH_REPLAY)
         )
+        and not (path.startswith('cfrnet_ros/apps/') and name in APPS)
     }
     assert not missing
 
@@ -115,6 +119,11 @@ def test_replay_dependencies_agree_in_package_xml_setup_py_and_command(
     assert set(required(tmp_path)['replay']) == set(PACKAGES.values())
     imports = {name for name, _ in imported('cfrnet_ros/replay')}
     assert imports >= PACKAGES.keys()
+
+
+def test_the_extra_apps_is_what_the_commands_import(tmp_path: Path) -> None:
+    imports = {name for name, _ in imported('cfrnet_ros/apps')}
+    assert set(required(tmp_path)['apps']) == {APPS[name] for name in imports & APPS.keys()}
 
 
 def test_setup_py_and_changelog_have_the_version_of_package_xml() -> None:

@@ -42,6 +42,17 @@ def test_faces_come_restored_largest_first(pipeline: FacePipeline, two_faces: Fr
     assert result.record.found == 2
 
 
+@pytest.mark.parametrize('strength', [0.0, 0.25, 1.0])
+def test_strength_mixes_the_restored_crop_with_the_cameras(
+    pipeline: FacePipeline, portrait: Frame, strength: float
+) -> None:
+    (face,) = pipeline.process(portrait, replace(EVERY_FRAME, strength=strength)).faces
+    # Two cycles of the model leave a quarter of the brightness.
+    mixed = face.aligned * (strength * 0.25 + 1 - strength)
+    assert np.abs(face.crop.astype(float) - mixed).max() <= 1.5
+    assert face.restored
+
+
 def test_the_detector_runs_in_every_nth_frame(pipeline: FacePipeline, two_faces: Frame) -> None:
     settings = replace(EVERY_FRAME, detection_interval=3)
     ran = [pipeline.process(two_faces, settings).record.detected for _ in range(7)]

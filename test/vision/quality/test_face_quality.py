@@ -14,6 +14,7 @@ from cfrnet_ros.vision.preprocessing.align import align_face
 from cfrnet_ros.vision.quality.face_quality import (
     COVERED,
     LOW_SCORE,
+    OVEREXPOSED,
     TOO_DARK,
     TOO_SMALL,
     TURNED,
@@ -25,7 +26,9 @@ from cfrnet_ros.vision.quality.face_quality import (
 from cfrnet_ros.vision.settings import PipelineSettings
 from cfrnet_ros.vision.types import Face, FaceQuality
 
-GOOD = FaceQuality(size_px=90, brightness=110, sharpness=0.02, yaw_deg=5, symmetry=0.6, score=0.9)
+GOOD = FaceQuality(
+    size_px=90, brightness=110, sharpness=0.02, yaw_deg=5, symmetry=0.6, score=0.9, overexposed=0.01
+)
 STRICT = PipelineSettings(
     min_face_px=40, min_brightness=20, max_yaw_deg=45, min_score_restore=0.7, min_symmetry=0.2
 )
@@ -56,6 +59,17 @@ def test_brightness_is_that_of_the_face(face: Face, portrait: Frame) -> None:
     x0, y0, x1, y1 = face.box.astype(int)
     around[y0 - 30 : y1 + 30, x0 - 30 : x1 + 30] = portrait[y0 - 30 : y1 + 30, x0 - 30 : x1 + 30]
     assert quality(around, face).brightness == pytest.approx(measured, rel=0.02)
+
+
+def test_what_is_burnt_out_is_that_of_the_face(face: Face, portrait: Frame) -> None:
+    assert quality(portrait, face).overexposed < 0.05
+    around = np.full_like(portrait, 255)
+    x0, y0, x1, y1 = face.box.astype(int)
+    around[y0 - 30 : y1 + 30, x0 - 30 : x1 + 30] = portrait[y0 - 30 : y1 + 30, x0 - 30 : x1 + 30]
+    assert quality(around, face).overexposed < 0.05
+    shares = [quality(dimmed(portrait, gain), face).overexposed for gain in (1.0, 1.5, 2.0, 4.0)]
+    assert shares == sorted(shares)
+    assert shares[-1] > 0.6
 
 
 def test_yaw_follows_a_head_that_turns_and_not_one_that_tilts() -> None:
@@ -98,6 +112,7 @@ def test_covering_one_half_lowers_the_symmetry(face: Face, portrait: Frame) -> N
         ({'yaw_deg': -46.0}, TURNED),
         ({'score': 0.6}, LOW_SCORE),
         ({'symmetry': 0.1}, COVERED),
+        ({'overexposed': 0.7}, OVEREXPOSED),
     ],
 )
 def test_each_limit_refuses_for_its_own_reason(change: dict[str, float], reason: str) -> None:
@@ -106,9 +121,14 @@ def test_each_limit_refuses_for_its_own_reason(change: dict[str, float], reason:
 
 def test_disabled_limits_refuse_nothing() -> None:
     off = PipelineSettings(
-        min_face_px=4, min_brightness=0, max_yaw_deg=180, min_score_restore=0, min_symmetry=-1
+        min_face_px=4,
+        min_brightness=0,
+        max_yaw_deg=180,
+        min_score_restore=0,
+        min_symmetry=-1,
+        max_overexposed=1,
     )
-    worst = FaceQuality(4, 0, 0, 90, -1, 0)
+    worst = FaceQuality(4, 0, 0, 90, -1, 0, 1)
     assert QualityGate().judge(0, worst, off) == ''
 
 

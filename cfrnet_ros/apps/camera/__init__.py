@@ -1,0 +1,1 @@
+"""The command `cfrnet-camera`: a picture, video or webcam as a ROS topic."""

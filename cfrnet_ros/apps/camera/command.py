@@ -1,0 +1,22 @@
+"""Entry point of `cfrnet-camera`: says what to install if a package is missing."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+from cfrnet_ros.apps.packages import missing_text, ros_missing_text
+
+#: pip names of the packages that the command needs, by the modules that it imports.
+PACKAGES = {'av': 'av', 'PIL': 'pillow', 'yaml': 'pyyaml'}
+
+
+def main(args: Sequence[str] | None = None) -> int:
+    """Run the command; returns its exit code, which is 2 if packages are missing."""
+    missing = ros_missing_text('cfrnet-camera') or missing_text('cfrnet-camera', PACKAGES)
+    if missing:
+        print(missing, file=sys.stderr)
+        return 2
+    from cfrnet_ros.apps.camera.main import main as camera
+
+    return camera(args)

