@@ -3,7 +3,8 @@
 The benchmark films a person whose blinks are known (`demo.blinks`) with several bad cameras, runs
 each frame through the package's pipeline, and gives versions of the same crops to the same blink
 detector (`examples.eyelids`): as the camera gave them, brightened, brightened and blurred, and
-restored with 1, 2 and 3 cycles. The crops of a perfect camera are added for comparison.
+restored with 1, 2 and 3 cycles, each frame alone or after fusion over time. The crops of a perfect
+camera are added for comparison.
 
 It writes figures (``benchmarks/blink_detection.json``), the table of ``docs/eyelids.md`` between
 its marks, and ``docs/images/blinks.png``. The same seeds give the same figures.
@@ -31,9 +32,10 @@ from benchmarks.blink_detection_figures import (
     Recording,
     figures_of,
     pooled,
-    replace_table,
+    tables,
 )
 from benchmarks.blink_detection_plot import draw
+from benchmarks.pages import replace_part
 from cfrnet_ros.vision.detection.detector import YuNetDetector
 from cfrnet_ros.vision.engine.models import resolve_model
 from cfrnet_ros.vision.engine.providers import choose_providers
@@ -109,7 +111,7 @@ def record(
     detector = YuNetDetector(None, choice, 480, 1)
     pipeline = FacePipeline(detector, restorer, FaceTracker())
     landmarker = EyeLandmarker()
-    smoothers = {origin: TemporalSmoother() for origin in ORIGINS if origin.startswith('k')}
+    smoothers = {origin: TemporalSmoother() for origin in ORIGINS if origin[-1].isdigit()}
     script = write_script(seed, seconds)
     # The smoothing is applied below, separately for each number of cycles.
     alone = PipelineSettings(cycles=1, max_faces=1, temporal_smoothing=0.0)
@@ -129,7 +131,7 @@ def record(
             for origin, smoother in smoothers.items():
                 crops[origin] = smoother.apply(
                     faces[0].face.track_id,
-                    faces[0].aligned,
+                    faces[0].fused if origin.startswith('k') else faces[0].aligned,
                     crops[origin],
                     smoothing,
                     origin,
@@ -156,19 +158,24 @@ def _versions(
         'camera': face.aligned,
         'brightened': bright,
         'blurred': np.asarray(cv2.GaussianBlur(bright, (0, 0), BLUR_PX), np.uint8),
-        'k1': face.crop,
+        'fused': face.fused,
     }
-    for cycles in (2, 3):
-        before = crops[f'k{cycles - 1}']
-        if not face.restored:
-            # A face that is not to be restored is passed on unchanged, whatever the number of
-            # cycles.
-            crops[f'k{cycles}'] = face.aligned
-        elif restorer.card.dtype == 'uint8' and face_exposure_gain(before) == 1.0:
-            # With bytes as input and output, one more cycle gives exactly the next version.
-            crops[f'k{cycles}'] = restorer.restore(before, 1).crop
-        else:
-            crops[f'k{cycles}'] = restorer.restore(face.aligned, cycles).crop
+    for name, source in (('alone', face.aligned), ('k', face.fused)):
+        for cycles in (1, 2, 3):
+            before = crops.get(f'{name}{cycles - 1}')
+            if not face.restored:
+                # A face that is not to be restored is passed on unchanged, whatever the number of
+                # cycles.
+                crops[f'{name}{cycles}'] = face.aligned
+            elif (
+                before is not None
+                and restorer.card.dtype == 'uint8'
+                and face_exposure_gain(before) == 1.0
+            ):
+                # With bytes as input and output, one more cycle gives exactly the next version.
+                crops[f'{name}{cycles}'] = restorer.restore(before, 1).crop
+            else:
+                crops[f'{name}{cycles}'] = restorer.restore(source, cycles).crop
     return crops
 
 
@@ -248,7 +255,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     recordings = run(cases, given.model, given.seeds, given.seconds, given.jobs, given.smoothing)
     result = summarise(recordings, given.model, given.seeds, given.seconds)
     given.out.write_text(json.dumps(result, indent=1) + '\n', encoding='utf-8')
-    replace_table(given.page, result)
+    replace_part(given.page, 'figures', tables(result))
     draw(given.plot, [(case.name, several[0]) for case, several in recordings.items()])
     print(json.dumps(result['all'], indent=1))
     return 0

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,16 +18,21 @@ ORIGINS: dict[str, str] = {
     'camera': 'bad camera',
     'brightened': 'brightened',
     'blurred': 'brightened, blurred',
-    'k1': 'restored, k = 1',
-    'k2': 'restored, k = 2',
-    'k3': 'restored, k = 3',
+    'alone1': 'restored alone, k = 1',
+    'alone2': 'restored alone, k = 2',
+    'alone3': 'restored alone, k = 3',
+    'fused': 'fused',
+    'k1': 'fused, restored, k = 1',
+    'k2': 'fused, restored, k = 2',
+    'k3': 'fused, restored, k = 3',
 }
 
 #: Seconds by which detected and real closures are extended at both ends before they are checked for
 #: overlap: a frame and a half at 15 Hz.
 TOLERANCE_S = 0.1
 
-_BEGIN, _END = '<!-- figures: begin -->', '<!-- figures: end -->'
+#: Change of the eye aspect ratio from frame to frame above which the lids count as moving.
+LEAST_SLOPE = 0.03
 
 
 @dataclass(frozen=True)
@@ -113,7 +117,8 @@ def figures_of(recording: Recording) -> dict[str, dict[str, float]]:
         Figures by origin: counts (`real`, `found`, `matched`), errors of the eye aspect ratio
         against the perfect camera (`ratio_error_open` where the lids are up by 95 %, and
         `ratio_error_shut` where they are down by 90 %: mean, with its sign), its mean absolute
-        error `ratio_mae`, `perclos_error` (absolute) and the share of frames with eyes found.
+        error `ratio_mae`, `perclos_error` (absolute), the share of frames with eyes found, and
+        `delay`, the frames by which the ratio follows the perfect camera's while the lids move.
 
     """
     times, truth = recording.times, recording.truth
@@ -135,8 +140,23 @@ def figures_of(recording: Recording) -> dict[str, dict[str, float]]:
             'ratio_error_shut': _mean(error[truth <= 0.1]),
             'perclos_error': abs(detection.perclos - (real.value or 0.0)),
             'seen': float(np.mean(~np.isnan(ratios))),
+            'delay': _delay(ratios, clean),
         }
     return result
+
+
+def _delay(ratios: NDArray[np.float64], clean: NDArray[np.float64]) -> float:
+    """Return the delay of a series behind another in frames, negative if it runs ahead.
+
+    A series that is late by d frames differs from the other by -d times the slope; the sum over the
+    frames in which the lids move, each with the sign of its slope, is solved for d.
+    """
+    slope = np.gradient(clean)
+    moving = (np.abs(slope) > LEAST_SLOPE) & ~np.isnan(ratios) & ~np.isnan(slope)
+    total = float(np.abs(slope[moving]).sum())
+    if total == 0:
+        return 0.0
+    return -float(((ratios - clean)[moving] * np.sign(slope[moving])).sum()) / total
 
 
 def pooled(recordings: Sequence[Recording]) -> dict[str, dict[str, float]]:
@@ -170,21 +190,6 @@ def pooled(recordings: Sequence[Recording]) -> dict[str, dict[str, float]]:
     return result
 
 
-def replace_table(page: Path, result: Mapping[str, Any]) -> None:
-    """Replace the tables in a page, between its marks.
-
-    Raises:
-        ValueError: The page does not have each mark once.
-
-    """
-    text = page.read_text(encoding='utf-8')
-    if text.count(_BEGIN) != 1 or text.count(_END) != 1:
-        raise ValueError(f'{page} must have {_BEGIN} and {_END} once each')
-    before, rest = text.split(_BEGIN)
-    after = rest.split(_END)[1]
-    page.write_text(f'{before}{_BEGIN}\n\n{tables(result)}\n{_END}{after}', encoding='utf-8')
-
-
 def tables(result: Mapping[str, Any]) -> str:
     """Return the tables as Markdown."""
     total = result['all']
@@ -194,8 +199,8 @@ def tables(result: Mapping[str, Any]) -> str:
         f' {result["seconds"]:g} s.',
         '',
         '| crops | precision | recall | F1 | ratio error, mean abs. | open eyes | shut eyes |'
-        ' PERCLOS error |',
-        '| --- | --- | --- | --- | --- | --- | --- | --- |',
+        ' PERCLOS error | delay, frames |',
+        '| --- | --- | --- | --- | --- | --- | --- | --- | --- |',
     ]
     for origin, label in ORIGINS.items():
         row = total[origin]
@@ -203,6 +208,7 @@ def tables(result: Mapping[str, Any]) -> str:
             f'| {label} | {row["precision"]:.2f} | {row["recall"]:.2f} | {row["f1"]:.2f} |'
             f' {row["ratio_mae"]:.3f} | {row["ratio_error_open"]:+.3f} |'
             f' {row["ratio_error_shut"]:+.3f} | {100 * row["perclos_error"]:.1f} points |'
+            f' {row["delay"]:+.2f} |'
         )
     lines += ['', 'F1 by camera:', '', f'| camera | {" | ".join(ORIGINS.values())} |']
     lines.append('| --- ' * (len(ORIGINS) + 1) + '|')

@@ -17,7 +17,7 @@ from matplotlib.figure import Figure
 _DRAWN = {
     'clean': ('perfect camera', '#7f7f7f'),
     'camera': ('bad camera', '#d62728'),
-    'k2': ('restored, k = 2', '#1f77b4'),
+    'k2': ('fused and restored, k = 2', '#1f77b4'),
 }
 
 

@@ -7,6 +7,7 @@ All variants are run alternately, so that a machine that slows down slows all of
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import time
 from collections.abc import Callable
@@ -23,6 +24,7 @@ from cfrnet_ros.vision.detection.detector import YuNetDetector
 from cfrnet_ros.vision.engine.models import resolve_model
 from cfrnet_ros.vision.engine.providers import choose_providers
 from cfrnet_ros.vision.pipeline import FacePipeline, PipelineSettings
+from cfrnet_ros.vision.restoration.fusion import FrameFusion
 from cfrnet_ros.vision.restoration.restorer import Restorer
 from cfrnet_ros.vision.tracking.tracker import FaceTracker
 from cfrnet_ros.vision.views.compositor import blend_faces
@@ -58,6 +60,32 @@ def interleaved(
         }
         for name, values in times.items()
     }
+
+
+def fusing(crop: NDArray[np.uint8], noise: float) -> Callable[[], object]:
+    """Return a function that fuses the next frame of a face that moves a little.
+
+    Args:
+        crop: (N, N, 3) uint8 crop of the face.
+        noise: Standard deviation of its noise in grey values.
+
+    """
+    rng, size = np.random.default_rng(0), crop.shape[0]
+    frames = []
+    for index in range(16):
+        shift = 2.0 * np.sin(2 * np.pi * index / 16)
+        moved = cv2.warpAffine(crop, np.array([[1, 0, shift], [0, 1, 0.0]]), (size, size))
+        # Coarser than a pixel, like the noise of an upscaled crop.
+        fine = rng.standard_normal(moved.shape, np.float32)
+        grain = np.asarray(cv2.GaussianBlur(fine, (0, 0), 1.0), np.float32)
+        frames.append(np.clip(moved + noise * grain / grain.std(), 0, 255).astype(np.uint8))
+    fusion, number = FrameFusion(), itertools.count()
+
+    def fuse() -> object:
+        index = next(number)
+        return fusion.apply(0, frames[index % len(frames)], 1.0, 16, '', index / 30)
+
+    return fuse
 
 
 def main() -> None:
@@ -98,6 +126,8 @@ def main() -> None:
         variants[f'frame_{name}_k2'] = lambda p=own, f=frame: blend_faces(  # type: ignore[misc]
             f, p.process(f, whole).faces
         )
+    for name, noise in (('noisy', 12.0), ('clean', 0.0)):
+        variants[f'fuse_{name}'] = fusing(crop, noise)
     times = interleaved(variants, args.rounds)
 
     def ratio(slow: str, fast: str) -> float:
@@ -111,6 +141,8 @@ def main() -> None:
         'ratios': {
             'fp32_over_int8_k1': ratio('restore_fp32_k1', 'restore_int8_k1'),
             'int8_k3_over_k1': ratio('restore_int8_k3', 'restore_int8_k1'),
+            'fusion_over_int8_cycle': ratio('fuse_noisy', 'restore_int8_k1'),
+            'fusion_over_fp32_cycle': ratio('fuse_noisy', 'restore_fp32_k1'),
             'int8_cycle_over_detection_640x480': ratio('restore_int8_k1', 'detect_640x480'),
         },
     }

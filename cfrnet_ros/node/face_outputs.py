@@ -25,6 +25,7 @@ from cfrnet_ros.vision.views.crop_geometry import corners_in_frame
 FACE_TOPIC = '~/face/image'
 CAMERA_INFO_TOPIC = '~/face/camera_info'
 OUTLINE_TOPIC = '~/face/outline'
+FUSED_TOPIC = '~/face/fused'
 STATUS_TOPIC = '~/face/status'
 DETECTIONS_TOPIC = '~/detections'
 
@@ -33,7 +34,8 @@ class FaceOutputs:
     """Publishes the crops, their positions in the frame, and the measurements of the faces.
 
     All messages carry the header of the source image. For each face, in the same order, these are
-    the crop, its outline and, if the source's intrinsics are known, the crop's intrinsics. For each
+    the crop, its outline, the crop before restoration if somebody subscribes to it and, if the
+    source's intrinsics are known, the crop's intrinsics. For each
     frame these are the status of the faces and, if vision_msgs is installed, the detections.
     """
 
@@ -51,6 +53,7 @@ class FaceOutputs:
         self._image = create_output(node, Image, FACE_TOPIC, FACE_DEPTH)
         self._camera_info = create_output(node, CameraInfo, CAMERA_INFO_TOPIC, FACE_DEPTH)
         self._outline = create_output(node, PolygonStamped, OUTLINE_TOPIC, FACE_DEPTH)
+        self._fused = create_output(node, Image, FUSED_TOPIC, FACE_DEPTH)
         self._status = create_output(node, DiagnosticArray, STATUS_TOPIC)
         self._detections: Any = None
         if detections.available():
@@ -58,7 +61,14 @@ class FaceOutputs:
 
     def destroy(self) -> None:
         """Destroy the publishers."""
-        publishers = (self._image, self._camera_info, self._outline, self._status, self._detections)
+        publishers = (
+            self._image,
+            self._camera_info,
+            self._outline,
+            self._fused,
+            self._status,
+            self._detections,
+        )
         for publisher in publishers:
             if publisher is not None:
                 self._node.destroy_lifecycle_publisher(publisher)
@@ -82,11 +92,14 @@ class FaceOutputs:
         info = None
         if faces and self._camera_info.get_subscription_count():
             info = self._camera.of_image(frame.shape[1], frame.shape[0])
+        fused = bool(self._fused.get_subscription_count())
         for face in faces:
             size = face.crop.shape[0]
             self._outline.publish(outline_msg(face.affine, size, header))
             if info is not None:
                 self._camera_info.publish(crop_camera_info(info, face.affine, size, header))
+            if fused:
+                self._fused.publish(to_image_msg(face.fused, header))
             self._image.publish(to_image_msg(face.crop, header))
 
 

@@ -23,8 +23,10 @@ def face_values(face: FaceRecord) -> dict[str, FaceValue]:
         Values by name: `track_id`, `score` (0..1), `restored`, `reason` (why the face was not
         restored, one of `face_quality.REASONS`), `reused`, `cycles`, `residual` (change by the
         last cycle, 0..1), `size_px`, `brightness` (0..255), `yaw_deg`, `symmetry` (-1..1),
-        `sharpness_before`, `upright` (-1..1), `sharpness_after` and `identity_drift_deg`. Values
-        that were not measured are absent.
+        `sharpness_before`, `upright` (-1..1), `sharpness_after`, `identity_drift_deg`,
+        `fused_frames` (effective number of frames in the crop) and `fused_moving` (share of the
+        crop, 0..1, in which the newest frame was passed through). Values that were not measured
+        are absent.
 
     """
     values: dict[str, FaceValue] = {
@@ -51,6 +53,8 @@ def face_values(face: FaceRecord) -> dict[str, FaceValue]:
         values['sharpness_after'] = face.sharpness
     if face.identity_drift_deg is not None:
         values['identity_drift_deg'] = face.identity_drift_deg
+    if face.fused_frames is not None and face.fused_moving is not None:
+        values |= {'fused_frames': face.fused_frames, 'fused_moving': face.fused_moving}
     return values
 
 

@@ -27,6 +27,10 @@ class FaceRecord:
             if it was not measured.
         identity_drift_deg: Angle between the embeddings before and after restoration, in
             degrees; None if it was not measured.
+        fused_frames: Effective number of frames in the crop, 1 or above, as `FusedCrop.frames`;
+            None if fusion is off.
+        fused_moving: Share of the crop, 0..1, in which the newest frame was passed through; None
+            if fusion is off.
 
     """
 
@@ -39,6 +43,8 @@ class FaceRecord:
     quality: FaceQuality | None
     sharpness: float | None
     identity_drift_deg: float | None
+    fused_frames: float | None = None
+    fused_moving: float | None = None
 
     @property
     def restored(self) -> bool:
@@ -58,6 +64,8 @@ class FaceRecord:
             quality=face.quality,
             sharpness=face.sharpness,
             identity_drift_deg=face.identity_drift_deg,
+            fused_frames=None if face.fusion is None else face.fusion.frames,
+            fused_moving=None if face.fusion is None else face.fusion.moving,
         )
 
 

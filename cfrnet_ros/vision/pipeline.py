@@ -16,6 +16,7 @@ from cfrnet_ros.vision.quality.face_embedder import FaceEmbedder, angle_deg
 from cfrnet_ros.vision.quality.face_judge import FaceJudge
 from cfrnet_ros.vision.quality.face_quality import IDENTITY, sharpness_of
 from cfrnet_ros.vision.restoration.budget import CycleBudget
+from cfrnet_ros.vision.restoration.fusion import FrameFusion
 from cfrnet_ros.vision.restoration.restorer import Restorer
 from cfrnet_ros.vision.restoration.reuse import RestorationCache
 from cfrnet_ros.vision.restoration.temporal import TemporalSmoother
@@ -24,7 +25,7 @@ from cfrnet_ros.vision.stages import Stage, StageClock
 from cfrnet_ros.vision.tracking.face_choice import choose_faces
 from cfrnet_ros.vision.tracking.landmark_filter import LandmarkFilter
 from cfrnet_ros.vision.tracking.tracker import DEFAULT_PERIOD_S, FaceTracker
-from cfrnet_ros.vision.types import Face, FaceQuality, Restoration, RestoredFace
+from cfrnet_ros.vision.types import Face, FaceQuality, FusedCrop, Restoration, RestoredFace
 
 __all__ = ['FacePipeline', 'PipelineResult', 'PipelineSettings']
 
@@ -98,6 +99,7 @@ class FacePipeline:
         self._filter = LandmarkFilter()
         self._judge = FaceJudge(detector.score if detector.small_pictures_are_fast else None)
         self._cache: RestorationCache[_Outcome] = RestorationCache()
+        self._fusion = FrameFusion()
         self._smoother = TemporalSmoother()
         self._time_s = 0.0
         # Clock of the previous frame, and the part of its time that was over when `process` ended.
@@ -110,6 +112,7 @@ class FacePipeline:
         self._filter.reset()
         self._judge.reset()
         self._cache.clear()
+        self._fusion.reset()
         self._smoother.reset()
 
     def process(
@@ -218,15 +221,16 @@ class FacePipeline:
             return RestoredFace(
                 item.face, item.crop, item.affine, asis, item.reason, quality=item.quality
             )
+        fused = self._fuse(item, settings, clock)
         # The key contains all settings, so that no old result is shown after a change of any.
         key = (settings, allowed)
         track_id = item.face.track_id
-        outcome = self._cache.find(track_id, item.crop, key, settings.reuse_tolerance)
+        outcome = self._cache.find(track_id, fused.crop, key, settings.reuse_tolerance)
         reused = outcome is not None
         if outcome is None:
-            outcome = self._restore(item, settings, allowed, clock)
+            outcome = self._restore(fused.crop, settings, allowed, clock)
             if settings.reuse_tolerance > 0:
-                self._cache.store(track_id, item.crop, key, outcome)
+                self._cache.store(track_id, fused.crop, key, outcome)
         else:
             outcome = replace(outcome, restoration=replace(outcome.restoration, cycle_ms=()))
         if outcome.reason:
@@ -234,7 +238,7 @@ class FacePipeline:
             timed = replace(asis, cycle_ms=outcome.restoration.cycle_ms)
             outcome, reused = replace(outcome, restoration=timed), False
         elif settings.temporal_smoothing > 0:
-            outcome = self._smooth(item, outcome, settings, clock)
+            outcome = self._smooth(track_id, fused.crop, outcome, settings, clock)
         with clock(Stage.QUALITY):
             sharpness = None if outcome.reason else sharpness_of(outcome.restoration.crop)
         return RestoredFace(
@@ -247,15 +251,36 @@ class FacePipeline:
             item.quality,
             sharpness,
             outcome.drift_deg,
+            fused if settings.fusion > 0 else None,
         )
 
+    def _fuse(self, item: _Candidate, settings: PipelineSettings, clock: StageClock) -> FusedCrop:
+        """Average the crop with the earlier ones of its track where nothing moved."""
+        if settings.fusion <= 0:
+            self._fusion.reset()
+            return FusedCrop(item.crop)
+        with clock(Stage.FUSE):
+            return self._fusion.apply(
+                item.face.track_id,
+                item.crop,
+                settings.fusion,
+                settings.fusion_frames,
+                (settings.crop_margin, item.crop.shape),
+                self._time_s,
+            )
+
     def _smooth(
-        self, item: _Candidate, outcome: _Outcome, settings: PipelineSettings, clock: StageClock
+        self,
+        track_id: int,
+        seen: NDArray[np.uint8],
+        outcome: _Outcome,
+        settings: PipelineSettings,
+        clock: StageClock,
     ) -> _Outcome:
         with clock(Stage.SMOOTH):
             crop = self._smoother.apply(
-                item.face.track_id,
-                item.crop,
+                track_id,
+                seen,
                 outcome.restoration.crop,
                 settings.temporal_smoothing,
                 settings,
@@ -264,9 +289,13 @@ class FacePipeline:
         return replace(outcome, restoration=replace(outcome.restoration, crop=crop))
 
     def _restore(
-        self, item: _Candidate, settings: PipelineSettings, allowed: int, clock: StageClock
+        self,
+        crop: NDArray[np.uint8],
+        settings: PipelineSettings,
+        allowed: int,
+        clock: StageClock,
     ) -> _Outcome:
-        restoration = self.restorer.restore(item.crop, allowed, settings.convergence_tolerance)
+        restoration = self.restorer.restore(crop, allowed, settings.convergence_tolerance)
         clock.add_cycles(restoration.cycle_ms)
         if settings.max_identity_drift <= 0:
             return _Outcome(restoration, '', None)
@@ -275,8 +304,8 @@ class FacePipeline:
                 self._embedder = self._load_embedder()
             template, margin = self.restorer.card.template, settings.crop_margin
             before, after = (
-                self._embedder.embed(crop, template, margin)
-                for crop in (item.crop, restoration.crop)
+                self._embedder.embed(picture, template, margin)
+                for picture in (crop, restoration.crop)
             )
             drift = angle_deg(before, after)
         refused = drift > settings.max_identity_drift
@@ -288,4 +317,5 @@ class FacePipeline:
         self._filter.keep(present)
         self._judge.keep(present)
         self._cache.keep(face.face.track_id for face in passed_on)
+        self._fusion.keep(present)
         self._smoother.keep(face.face.track_id for face in passed_on if not face.reason)

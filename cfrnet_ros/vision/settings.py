@@ -76,6 +76,24 @@ class PipelineSettings:
         high=64,
         unit='grey values',
     )
+    fusion: float = parameter(
+        1.0,
+        'Weight of what the frames before have measured of a face in the crop that is restored: it'
+        ' is averaged over the frames wherever nothing moved, which takes away noise and adds real'
+        ' detail; 0 to restore each frame alone.',
+        dynamic=True,
+        low=0,
+        high=1,
+    )
+    fusion_frames: int = parameter(
+        16,
+        'Largest effective number of frames in the average of `fusion`. Higher values take away'
+        ' more noise of a face at rest.',
+        dynamic=True,
+        low=1,
+        high=64,
+        unit='frames',
+    )
     temporal_smoothing: float = parameter(
         0.4,
         'Reduces flicker: where the camera sees no motion, the change of a restored crop from frame'

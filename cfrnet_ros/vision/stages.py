@@ -24,6 +24,8 @@ class Stage(Enum):
     ALIGN = 'align'
     #: Measuring faces, before and after restoration.
     QUALITY = 'quality'
+    #: Averaging the crops over time, if `fusion` is above 0.
+    FUSE = 'fuse'
     # There are `MAX_CYCLES` of these; each is the sum over the faces.
     RESTORE_CYCLE_1 = 'restore_cycle_1'
     RESTORE_CYCLE_2 = 'restore_cycle_2'

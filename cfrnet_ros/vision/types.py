@@ -75,6 +75,25 @@ class FaceQuality:
 
 
 @dataclass(frozen=True)
+class FusedCrop:
+    """A crop after fusion with the earlier crops of its track.
+
+    Attributes:
+        crop: (N, N, 3) uint8 BGR fused crop; the camera's crop itself if nothing was fused.
+        frames: Effective number of frames in the crop, 1 or above: the factor by which the
+            variance of its noise fell, averaged over the crop.
+        moving: Share of the crop, 0..1, in which the newest frame was passed through.
+        gain: (N/2, N/2) float32 weight of the newest frame, 0..1; None if nothing was fused.
+
+    """
+
+    crop: NDArray[np.uint8]
+    frames: float = 1.0
+    moving: float = 1.0
+    gain: NDArray[np.float32] | None = None
+
+
+@dataclass(frozen=True)
 class Restoration:
     """Result of restoring one aligned crop.
 
@@ -113,6 +132,7 @@ class RestoredFace:
             measures it; None if it was not measured.
         identity_drift_deg: Angle in degrees between the embeddings of the crop before and after
             restoration by `face_embedder.FaceEmbedder`; None if it was not measured.
+        fusion: Crop after fusion over time; None if fusion is off or the face was not restored.
 
     """
 
@@ -125,6 +145,12 @@ class RestoredFace:
     quality: FaceQuality | None = None
     sharpness: float | None = None
     identity_drift_deg: float | None = None
+    fusion: FusedCrop | None = None
+
+    @property
+    def fused(self) -> NDArray[np.uint8]:
+        """(N, N, 3) uint8 BGR crop that was restored: the fused one, or `aligned`."""
+        return self.aligned if self.fusion is None else self.fusion.crop
 
     @property
     def crop(self) -> NDArray[np.uint8]:

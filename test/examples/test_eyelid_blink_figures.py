@@ -14,8 +14,9 @@ from benchmarks.blink_detection_figures import (
     figures_of,
     matches,
     pooled,
-    replace_table,
+    tables,
 )
+from benchmarks.pages import replace_part
 
 REAL = ((3.0, 3.3), (6.0, 6.3), (9.0, 10.5))
 
@@ -46,6 +47,15 @@ def test_ratio_errors_are_grouped_by_true_openness() -> None:
     assert blind['perclos_error'] == pytest.approx(1.5 / 14, abs=0.02)
 
 
+def test_delay_is_told_in_frames() -> None:
+    late = recording(REAL)
+    ratios = dict(late.ratios)
+    ratios['camera'] = np.concatenate([ratios['clean'][:2], ratios['clean'][:-2]])
+    figures = figures_of(Recording(late.times, late.truth, ratios, REAL))
+    assert figures['clean']['delay'] == pytest.approx(0.0)
+    assert figures['camera']['delay'] > 0.8
+
+
 def test_pooled_scores_divide_summed_counts() -> None:
     both = pooled([recording(REAL[:2]), recording((*REAL, (12.0, 12.3)))])
     assert both['camera']['precision'] == pytest.approx(5 / 6, abs=1e-3)
@@ -60,14 +70,14 @@ def test_tables_replace_the_text_between_the_marks_of_a_page(tmp_path: Path) -> 
     result = {
         'model': 'm.onnx', 'seeds': [1], 'seconds': 14.0, 'all': figures, 'cases': {'dusk': figures}
     }  # fmt: skip
-    replace_table(page, result)
+    replace_part(page, 'figures', tables(result))
     once = page.read_text()
     assert once.startswith('before\n')
     assert once.endswith('after\n')
     assert 'old' not in once
     assert '| dusk | 1.00 |' in once
-    replace_table(page, result)
+    replace_part(page, 'figures', tables(result))
     assert page.read_text() == once
     (tmp_path / 'bare.md').write_text('nothing')
     with pytest.raises(ValueError, match='once each'):
-        replace_table(tmp_path / 'bare.md', result)
+        replace_part(tmp_path / 'bare.md', 'figures', tables(result))

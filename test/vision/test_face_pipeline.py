@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from onnx_models import nan_model, scale_model
@@ -15,7 +16,7 @@ from cfrnet_ros.vision.engine.models import resolve_model
 from cfrnet_ros.vision.engine.providers import ProviderChoice
 from cfrnet_ros.vision.errors import ModelError
 from cfrnet_ros.vision.pipeline import FacePipeline, PipelineSettings
-from cfrnet_ros.vision.preprocessing.align import align_face
+from cfrnet_ros.vision.preprocessing.align import align_face, warp_crop
 from cfrnet_ros.vision.restoration.restorer import Restorer
 from cfrnet_ros.vision.stages import Stage
 from cfrnet_ros.vision.tracking.tracker import FaceTracker
@@ -199,6 +200,41 @@ def test_nothing_is_reused_after_a_change_of_parameters_or_a_reset(
     # Nothing is reused after frames without a face either: it may be another person.
     pipeline.process(np.full_like(portrait, 90), settings)
     assert pipeline.process(portrait, settings).record.reused == 0
+
+
+def noisy(frame: Frame, rng: np.random.Generator) -> Frame:
+    """Return a frame with sensor noise."""
+    return np.clip(frame + rng.normal(0, 14, frame.shape), 0, 255).astype(np.uint8)
+
+
+def test_crops_of_a_still_noisy_face_are_fused_before_they_are_restored(
+    pipeline: FacePipeline, portrait: Frame
+) -> None:
+    rng, settings = np.random.default_rng(0), replace(EVERY_FRAME, cycles=1)
+    for _ in range(8):
+        face = pipeline.process(noisy(portrait, rng), settings).faces[0]
+    assert face.fusion is not None
+    assert face.fusion.frames > 2.5
+    truth = warp_crop(portrait, face.affine, 96)
+    assert cv2.PSNR(face.fused, truth) > cv2.PSNR(face.aligned, truth) + 2
+    # The model of this test halves the brightness, so its output shows what its input was.
+    assert np.abs(face.crop.astype(float) - face.fused * 0.5).max() <= 1
+    alone = pipeline.process(noisy(portrait, rng), replace(settings, fusion=0.0)).faces[0]
+    assert alone.fusion is None
+    assert alone.fused is alone.aligned
+
+
+def test_a_refused_face_is_passed_on_as_the_camera_saw_it(
+    pipeline: FacePipeline, portrait: Frame
+) -> None:
+    rng = np.random.default_rng(0)
+    for _ in range(4):
+        pipeline.process(noisy(portrait, rng), EVERY_FRAME)
+    refused = pipeline.process(noisy(portrait, rng), replace(EVERY_FRAME, min_face_px=4000)).faces[
+        0
+    ]
+    assert refused.fusion is None
+    assert np.array_equal(refused.crop, refused.aligned)
 
 
 def test_a_face_that_converged_is_not_restored_further(

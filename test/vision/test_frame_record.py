@@ -20,7 +20,14 @@ def test_times_are_recorded_by_stage(pipeline: FacePipeline, two_faces: Frame) -
     settings = replace(EVERY_FRAME, cycles=3, detection_interval=2)
     result = pipeline.process(two_faces, settings)
     times = result.record.stages_ms
-    parts = [Stage.DETECT, Stage.TRACK, Stage.ALIGN, Stage.QUALITY, *RESTORE_CYCLES[:3]]
+    parts = [
+        Stage.DETECT,
+        Stage.TRACK,
+        Stage.ALIGN,
+        Stage.QUALITY,
+        Stage.FUSE,
+        *RESTORE_CYCLES[:3],
+    ]
     assert list(times) == parts
     assert min(times.values()) > 0
     sums = [sum(item.restoration.cycle_ms[k] for item in result.faces) for k in range(3)]
@@ -100,3 +107,18 @@ def test_frames_without_faces_have_a_record() -> None:
     record = record_frame({}, [], found=0, cycles_asked=2, cycles_allowed=2, budget_ms=0.0)
     assert (record.passed_on, record.cycles_used, record.residuals) == (0, 0, ())
     assert record.refused == {}
+
+
+def test_frames_and_motion_of_the_fused_crops_are_recorded(
+    pipeline: FacePipeline, portrait: Frame
+) -> None:
+    rng = np.random.default_rng(0)
+    for _ in range(6):
+        frame = np.clip(portrait + rng.normal(0, 14, portrait.shape), 0, 255).astype(np.uint8)
+        record = pipeline.process(frame, EVERY_FRAME).record.faces[0]
+    assert record.fused_frames is not None
+    assert record.fused_moving is not None
+    assert record.fused_frames > 2
+    assert 0 <= record.fused_moving < 0.2
+    off = pipeline.process(portrait, replace(EVERY_FRAME, fusion=0.0)).record.faces[0]
+    assert (off.fused_frames, off.fused_moving) == (None, None)

@@ -8,9 +8,10 @@ from cfrnet_ros.vision.restoration.restorer import MAX_CYCLES
 from cfrnet_ros.vision.stages import RESTORE_CYCLES, Stage, StageClock
 
 
-def test_each_cycle_has_a_stage_between_quality_and_identity() -> None:
+def test_each_cycle_has_a_stage_between_fusion_and_identity() -> None:
     order = list(Stage)
-    first = order.index(Stage.QUALITY) + 1
+    assert order[order.index(Stage.QUALITY) + 1] is Stage.FUSE
+    first = order.index(Stage.FUSE) + 1
     assert order[first : first + MAX_CYCLES] == list(RESTORE_CYCLES)
     assert order[first + MAX_CYCLES] is Stage.IDENTITY
     assert [stage.value for stage in RESTORE_CYCLES[:2]] == ['restore_cycle_1', 'restore_cycle_2']

@@ -28,7 +28,9 @@ def draw_debug(
     Args:
         frame: (H, W, 3) uint8 BGR frame.
         faces: Faces of this frame; the first three get an inset at the right edge, with the
-            crop before restoration on the left and after it on the right.
+            crop before restoration on the left and after it on the right. Between them, if crops
+            were fused over time, lies the weight of the newest frame: black where the crop is an
+            average of many frames, white where the newest one was passed through.
         info: Lines of ASCII text for the upper left corner, for instance cycles and latency.
 
     Returns:
@@ -70,15 +72,28 @@ def _draw_insets(
     if side < 16 or not faces:
         return
     shown = faces[: min(MAX_INSETS, (height - 4) // (side + 4))]
-    left, top = _free_corner(canvas, faces, 2 * side, len(shown) * (side + 4))
-    for index, item in enumerate(shown):
+    rows = [_inset_pictures(item) for item in shown]
+    columns = max(len(row) for row in rows)
+    left, top = _free_corner(canvas, faces, columns * side, len(shown) * (side + 4))
+    for index, row in enumerate(rows):
         y = top + index * (side + 4)
-        for x, crop, name in ((left, item.aligned, 'in'), (left + side, item.crop, 'out')):
+        for place, (name, picture) in enumerate(row):
+            x = left + place * side
             canvas[y : y + side, x : x + side] = cv2.resize(
-                crop, (side, side), interpolation=cv2.INTER_AREA
+                picture, (side, side), interpolation=cv2.INTER_AREA
             )
             _text(canvas, name, (x + 3, y + side - 4), text_scale, thickness)
-        cv2.rectangle(canvas, (left, y), (left + 2 * side - 1, y + side - 1), _WHITE, 1)
+        cv2.rectangle(canvas, (left, y), (left + len(row) * side - 1, y + side - 1), _WHITE, 1)
+
+
+def _inset_pictures(item: RestoredFace) -> list[tuple[str, NDArray[np.uint8]]]:
+    """Return the named (N, N, 3) uint8 pictures of a face's inset, from left to right."""
+    pictures = [('in', item.aligned), ('out', item.crop)]
+    if item.fusion is not None and item.fusion.gain is not None:
+        weight = cv2.convertScaleAbs(item.fusion.gain, alpha=255.0)
+        grey = np.asarray(cv2.cvtColor(weight, cv2.COLOR_GRAY2BGR), np.uint8)
+        pictures.insert(1, (f'{item.fusion.frames:.0f} frames', grey))
+    return pictures
 
 
 def _free_corner(

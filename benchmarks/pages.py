@@ -1,0 +1,21 @@
+"""Replaces tables in pages of the documentation, between marks."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+
+def replace_part(page: Path, name: str, text: str) -> None:
+    """Replace the part of a page between `<!-- NAME: begin -->` and `<!-- NAME: end -->`.
+
+    Raises:
+        ValueError: The page does not have each mark once.
+
+    """
+    begin, end = f'<!-- {name}: begin -->', f'<!-- {name}: end -->'
+    content = page.read_text(encoding='utf-8')
+    if content.count(begin) != 1 or content.count(end) != 1:
+        raise ValueError(f'{page} must have {begin} and {end} once each')
+    before, rest = content.split(begin)
+    after = rest.split(end)[1]
+    page.write_text(f'{before}{begin}\n\n{text.strip()}\n\n{end}{after}', encoding='utf-8')

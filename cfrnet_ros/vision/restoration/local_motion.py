@@ -1,0 +1,78 @@
+"""Tells where the difference between a crop and the mean of earlier ones is more than noise."""
+
+from __future__ import annotations
+
+import math
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from cfrnet_ros.vision.restoration.camera_noise import NoiseModel, median_of
+from cfrnet_ros.vision.restoration.crop_planes import to_bytes
+
+Floats = NDArray[np.float32]
+
+#: Side of the windows in which differences are compared, as a share of the crop: less than the
+#: height of an eye, more than the noise's own grain.
+WINDOW = 1 / 32
+
+#: Windows over which the comparison is spread, as a share of the crop, so that the edge of a moving
+#: part moves with it.
+SPREAD = 5 / 128
+
+#: Bounds of the median of the spread ratio. It depends on the grain of the noise: 2 for noise of
+#: single pixels in three channels, 4.6 for coarse noise in one. Above them most of the face moves.
+LEAST_MEDIAN, MOST_MEDIAN = 1.0, 5.0
+
+#: Increase of the remembered median from frame to frame; a decrease is adopted at once.
+RISE = 1.05
+
+_MEAN = np.full((1, 3), 1 / 3, np.float32)
+
+
+class LocalMotion:
+    """Compares the differences of one track with the noise that it has shown so far.
+
+    Not thread-safe.
+    """
+
+    def __init__(self) -> None:
+        """Start without any measurement."""
+        self._noise = NoiseModel()
+        self._median = MOST_MEDIAN
+        #: Noise of one frame in grey values, low-passed over `WINDOW`, as last measured.
+        self.noise_level = math.inf
+
+    def excess(self, small: Floats, difference: Floats, variance: Floats) -> Floats:
+        """Return by how much each difference exceeds the noise.
+
+        Args:
+            small: (n, n, 3) float32 newest crop: brightness and two colour differences.
+            difference: (n, n, 3) float32 difference of the crop from the mean.
+            variance: (n, n) float32 variance of the mean, in variances of one frame.
+
+        Returns:
+            (n, n) float32 ratio of squares: about 1 where nothing moved, more where something did.
+
+        """
+        side = _odd(WINDOW * small.shape[0])
+        change = cv2.blur(difference, (side, side))
+        squares = np.asarray(cv2.transform(cv2.multiply(change, change), _MEAN), np.float32)
+        squares /= 1.0 + np.minimum(variance, np.float32(1.0))
+        luma = np.asarray(cv2.blur(cv2.extractChannel(small, 0), (side, side)), np.float32)
+        noise = self._noise.update(squares, luma, side)
+        self.noise_level = math.sqrt(float(noise.mean()))
+        ratio = cv2.divide(squares, cv2.LUT(to_bytes(luma), noise))
+        spread = _odd(SPREAD * small.shape[0])
+        ratio = cv2.blur(ratio, (spread, spread))
+        ratio = cv2.dilate(ratio, np.ones((spread, spread), np.uint8))
+        ratio = cv2.blur(ratio, (spread, spread))
+        median = median_of(np.asarray(ratio[::3, ::3], np.float32).ravel())
+        self._median = min(self._median * RISE, MOST_MEDIAN, median)
+        return np.asarray(ratio, np.float32) / np.float32(max(self._median, LEAST_MEDIAN))
+
+
+def _odd(side: float) -> int:
+    """Return the odd number that is next to a side in pixels."""
+    return 2 * round(side / 2) + 1
