@@ -24,9 +24,9 @@ def face_values(face: FaceRecord) -> dict[str, FaceValue]:
         restored, one of `face_quality.REASONS`), `reused`, `cycles`, `residual` (change by the
         last cycle, 0..1), `size_px`, `brightness` (0..255), `overexposed` (0..1), `yaw_deg`,
         `symmetry` (-1..1), `sharpness_before`, `upright` (-1..1), `sharpness_after`,
-        `identity_drift_deg`, `fused_frames` (effective number of frames in the crop) and `fused_moving` (share of the
-        crop, 0..1, in which the newest frame was passed through). Values that were not measured
-        are absent.
+        `identity_drift_deg`, `fused_frames` (effective number of frames in the crop) and
+        `fused_moving` (share of the crop, 0..1, in which the newest frame was passed through).
+        Values that were not measured are absent.
 
     """
     values: dict[str, FaceValue] = {

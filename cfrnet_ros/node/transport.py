@@ -25,9 +25,9 @@ _FILES_IN_FOLDER = ('DEFAULT_FASTDDS_PROFILES.xml', 'DEFAULT_FASTRTPS_PROFILES.x
 
 _LIMIT_FILE = Path('/proc/sys/net/core/rmem_max')
 #: UDP receive buffer in bytes with which images of 1920 x 1080 x 3 bytes arrive: 40 of 40, 8 of
-#: 40 with a quarter of it, 1 of 40 with 212992, the limit of Linux before 6.17.
+#: 40 with a quarter of it, 1 of 40 with 212992, a common limit of older kernels.
 ENOUGH_BYTES = 4 << 20
-#: Limit that is recommended, in bytes: room for an image of 3840 x 2160 x 3 bytes.
+#: Limit that is recommended, in bytes: more than an image of 3840 x 2160 x 3 bytes.
 _RECOMMENDED_BYTES = 32 << 20
 
 #: Setting of Fast DDS, for camera and node, with which images need no large receive buffer.

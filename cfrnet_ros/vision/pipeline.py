@@ -13,13 +13,8 @@ from cfrnet_ros.vision.face_locator import FaceLocator
 from cfrnet_ros.vision.frame_record import FrameRecord, record_frame
 from cfrnet_ros.vision.preprocessing.align import align_face
 from cfrnet_ros.vision.quality.face_embedder import FaceEmbedder, angle_deg
-from cfrnet_ros.vision.quality.face_quality import (
-    IDENTITY,
-    QualityGate,
-    measure_face,
-    sharpness_of,
-)
-from cfrnet_ros.vision.quality.upright import UprightMeter
+from cfrnet_ros.vision.quality.face_judge import FaceJudge
+from cfrnet_ros.vision.quality.face_quality import IDENTITY, sharpness_of
 from cfrnet_ros.vision.restoration.budget import CycleBudget
 from cfrnet_ros.vision.restoration.fusion import FrameFusion
 from cfrnet_ros.vision.restoration.restorer import Restorer
@@ -103,8 +98,7 @@ class FacePipeline:
         self._load_embedder = load_embedder
         self._embedder: FaceEmbedder | None = None
         self._filter = LandmarkFilter()
-        self._gate = QualityGate()
-        self._upright = UprightMeter(detector.score) if detector.small_pictures_are_fast else None
+        self._judge = FaceJudge(detector.score if detector.small_pictures_are_fast else None)
         self._cache: RestorationCache[_Outcome] = RestorationCache()
         self._fusion = FrameFusion()
         self._smoother = TemporalSmoother()
@@ -117,9 +111,7 @@ class FacePipeline:
         """Forget the faces of earlier frames, for a new scene."""
         self._locator.reset()
         self._filter.reset()
-        self._gate.reset()
-        if self._upright is not None:
-            self._upright.reset()
+        self._judge.reset()
         self._cache.clear()
         self._fusion.reset()
         self._smoother.reset()
@@ -218,19 +210,8 @@ class FacePipeline:
         except ValueError:
             return None
         with clock(Stage.QUALITY):
-            quality = self._measure(face, crop, settings)
-            reason = self._gate.judge(face.track_id, quality, settings)
+            quality, reason = self._judge.judge(face, crop, settings)
         return _Candidate(face, crop, affine, quality, reason)
-
-    def _measure(
-        self, face: Face, crop: NDArray[np.uint8], settings: PipelineSettings
-    ) -> FaceQuality:
-        quality = measure_face(face, crop)
-        least = settings.min_upright
-        # In smaller faces the scores are left to chance, and such faces are refused anyhow.
-        if self._upright is None or least <= -1 or quality.size_px < settings.min_face_px:
-            return quality
-        return replace(quality, upright=self._upright.measure(face.track_id, crop, least))
 
     def _finish(
         self, item: _Candidate, settings: PipelineSettings, allowed: int, clock: StageClock
@@ -339,9 +320,7 @@ class FacePipeline:
         """Forget faces that are gone, and stored crops that were not renewed."""
         present = [face.track_id for face in tracked]
         self._filter.keep(present)
-        self._gate.keep(present)
-        if self._upright is not None:
-            self._upright.keep(present)
+        self._judge.keep(present)
         self._cache.keep(face.face.track_id for face in passed_on)
         self._fusion.keep(present)
         self._smoother.keep(face.face.track_id for face in passed_on if not face.reason)

@@ -85,7 +85,7 @@ def test_the_command_of_the_readme_receives_the_images_of_a_1080p_camera(tmp_pat
 
 
 def node_with_small_buffer(folder: Path, domain: int, model: Path) -> NodeProcess:
-    """Start a node whose receive buffer is that of Linux before 6.17."""
+    """Start a node whose receive buffer is that of many older kernels."""
     text, changed = re.subn(
         r'(?<=<receiveBufferSize>)\d+', '212992', transport.NODE_PROFILE.read_text()
     )

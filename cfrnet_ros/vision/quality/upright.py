@@ -60,10 +60,6 @@ class UprightMeter:
         # Value by track, and the number of frames for which it still holds.
         self._known: dict[int, tuple[float, int]] = {}
 
-    def reset(self) -> None:
-        """Forget all tracks."""
-        self._known.clear()
-
     def keep(self, track_ids: Iterable[int]) -> None:
         """Forget all tracks except the given ones."""
         wanted = set(track_ids)
