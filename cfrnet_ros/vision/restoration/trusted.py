@@ -8,7 +8,7 @@ from cfrnet_ros.vision.engine.models import alternatives, resolve_model
 from cfrnet_ros.vision.engine.providers import ProviderChoice
 from cfrnet_ros.vision.errors import ModelError, ProviderError
 from cfrnet_ros.vision.restoration.restorer import Restorer
-from cfrnet_ros.vision.restoration.self_test import SKIPPED, SelfTest, run_self_test
+from cfrnet_ros.vision.restoration.self_test import FAILED, SKIPPED, SelfTest, run_self_test
 from cfrnet_ros.vision.types import FAIL, FALLBACK, OFF, SELF_TEST_MODES, WARN
 
 
@@ -49,8 +49,8 @@ def load_trusted(
         Restorer and result. With `WARN` the self-test may have failed.
 
     Raises:
-        ModelError: A file is missing or damaged, or no engine passed its self-test although `mode`
-            is `FALLBACK` or `FAIL`.
+        ModelError: A file is missing or damaged, no engine passed its self-test although `mode` is
+            `FALLBACK` or `FAIL`, or the engine raises an error although `mode` is `WARN` or `OFF`.
         ProviderError: No provider of the choice could be initialised.
 
     """
@@ -72,8 +72,7 @@ def load_trusted(
                 # precisions.
                 break
             used = restorer.engine.used
-            restorer.warm_up()
-            test = SelfTest(SKIPPED, 'self_test is off') if mode == OFF else run_self_test(restorer)
+            test = _tested(restorer, mode)
             if not test.failed or mode == WARN:
                 return TrustedRestorer(restorer, test, tuple(rejected))
             rejected.append(f'{restorer.card.name} on {used} {test}')
@@ -87,3 +86,15 @@ def load_trusted(
         f'{"; ".join(rejected)}. Name another provider or model, or set self_test to warn to use '
         'the model nevertheless'
     )
+
+
+def _tested(restorer: Restorer, mode: str) -> SelfTest:
+    """Warm an engine up and test it; one that raises an error at once has failed the test."""
+    try:
+        restorer.warm_up()
+    except ModelError as error:
+        if mode in (WARN, OFF):
+            # No frame would get through such an engine.
+            raise
+        return SelfTest(FAILED, str(error))
+    return SelfTest(SKIPPED, 'self_test is off') if mode == OFF else run_self_test(restorer)
