@@ -166,7 +166,7 @@ def _rows(
     top, left, bottom, right = attributes.get('pads', [0, 0, 0, 0])
     stride = attributes.get('strides', [1, 1])[0]
     padded = np.pad(values[0], ((0, 0), (top, bottom), (left, right)))
-    windows = sliding_window_view(padded, size[2:], axis=(1, 2))[:, ::stride, ::stride]
+    windows = sliding_window_view(padded, (1, size[2], size[3]))[:, ::stride, ::stride, 0]
     _, height, width = windows.shape[:3]
     chosen = rng.choice(height * width, min(PLACES, height * width), replace=False)
     found = windows[:, chosen // width, chosen % width]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from cfrnet_ros.vision.engine.models import alternatives, resolve_model
+from cfrnet_ros.vision.engine.models import alternatives
+from cfrnet_ros.vision.engine.precision import choose_precision
 from cfrnet_ros.vision.engine.providers import ProviderChoice
 from cfrnet_ros.vision.errors import ModelError, ProviderError
 from cfrnet_ros.vision.restoration.restorer import Restorer
@@ -21,12 +22,15 @@ class TrustedRestorer:
         test: Result of the self-test.
         rejected: Sentences that say which engines were tried before and why each was rejected, in
             the order of the trials.
+        precision_reason: Sentence that says why the file of this precision was taken; empty if
+            `model` names the file.
 
     """
 
     restorer: Restorer
     test: SelfTest
     rejected: tuple[str, ...] = ()
+    precision_reason: str = ''
 
 
 def load_trusted(
@@ -58,9 +62,10 @@ def load_trusted(
         raise ValueError(f"mode must be one of {', '.join(SELF_TEST_MODES)}, not '{mode}'")
     rejected: list[str] = []
     while choice.remaining:
-        path = resolve_model(model, choice.remaining[0].precision)
+        chosen = choose_precision(model, choice.remaining[0])
         used = ''
-        for candidate in (path, *(alternatives(path) if mode == FALLBACK else ())):
+        others = alternatives(chosen.model) if mode == FALLBACK else ()
+        for candidate in (chosen.model, *others):
             try:
                 restorer = Restorer(candidate, choice, threads, size)
             except ProviderError:
@@ -74,7 +79,8 @@ def load_trusted(
             used = restorer.engine.used
             test = _tested(restorer, mode)
             if not test.failed or mode == WARN:
-                return TrustedRestorer(restorer, test, tuple(rejected))
+                reason = chosen.reason if candidate == chosen.model else rejected[-1]
+                return TrustedRestorer(restorer, test, tuple(rejected), reason)
             rejected.append(f'{restorer.card.name} on {used} {test}')
             if mode == FAIL:
                 break

@@ -102,9 +102,9 @@ def test_sums_of_product_pairs_fit_into_16_bits_on_the_golden_crops(name: str) -
 
 def worst_sums(weights: NDArray[np.int8]) -> tuple[int, int]:
     """Return the extremes that the sums of pairs can have for activations of 0..255."""
-    taps = weights.transpose(0, 2, 3, 1).reshape(len(weights), -1).astype(np.int64)
+    ordered = weights.transpose(0, 2, 3, 1).reshape(len(weights), -1).astype(np.int64)
     # An odd last product is added to nothing.
-    taps = np.pad(taps, ((0, 0), (0, taps.shape[1] % 2)))
+    taps = np.pad(ordered, ((0, 0), (0, ordered.shape[1] % 2)))
     # Either activation may be 0, so weights of opposite signs do not help each other.
     lowest = np.minimum(taps, 0).reshape(len(taps), -1, 2).sum(axis=2).min()
     highest = np.maximum(taps, 0).reshape(len(taps), -1, 2).sum(axis=2).max()
