@@ -60,7 +60,8 @@ def round_weights(
         if node.op_type != 'Conv':
             continue
         level_name, step_name = source[node.input[1]].input[:2]
-        weights = real[level_name.removesuffix('_quantized')]
+        weight_name = level_name.removesuffix('_quantized')
+        weights = real[weight_name]
         steps = weight_steps(weights)
         activation = numpy_helper.to_array(tensors[source[node.input[0]].input[1]])
         changed: dict[str, NDArray[Any]] = {step_name: steps}
@@ -69,8 +70,8 @@ def round_weights(
         else:
             bias_name, bias_step_name = source[node.input[2]].input[:2]
             bias = real[bias_name.removesuffix('_quantized')].astype(np.float64)
-            if node.output[0] in moments:
-                found = round_in_turn(weights, bias, steps, moments[node.output[0]])
+            if weight_name in moments:
+                found = round_in_turn(weights, bias, steps, moments[weight_name])
                 changed[level_name], bias = found
             else:
                 changed[level_name] = rounded(weights / steps[:, None, None, None])
@@ -129,7 +130,7 @@ def round_in_turn(
 def _moments(
     floats: onnx.ModelProto, inputs: Sequence[NDArray[np.uint8]]
 ) -> dict[str, NDArray[np.float64]]:
-    """Return by a convolution's output the moments that `round_in_turn` takes."""
+    """Return by the name of a convolution's weights the moments that `round_in_turn` takes."""
     watched = onnx.ModelProto()
     watched.CopyFrom(floats)
     sizes = {t.name: tuple(t.dims) for t in floats.graph.initializer}
@@ -151,7 +152,7 @@ def _moments(
         for node, size, attributes in convolutions:
             rows = _rows(values[node.input[0]], size, attributes, rng)
             products = (rows.T @ rows).astype(np.float64) / len(rows) / len(seen)
-            name = node.output[0]
+            name = node.input[1]
             sums[name] = sums[name] + products if name in sums else products
     return sums
 

@@ -17,7 +17,6 @@ from torch import nn  # noqa: E402
 
 from training.export.camera_format import FloatPlanes  # noqa: E402
 from training.export.carried import PIXEL_STEP, carried_channels  # noqa: E402
-from training.export.clipping import Spread  # noqa: E402
 from training.export.compensation import round_in_turn  # noqa: E402
 from training.export.equalise import equalise  # noqa: E402
 from training.export.fp32 import INPUT, OUTPUT, write_onnx  # noqa: E402
@@ -204,22 +203,6 @@ def test_exact_weights_stay_as_they_are() -> None:
     assert np.flatnonzero(levels[0]).tolist() == [2 * 9 + 4]
     assert levels[0, 2, 1, 1] == LARGEST_WEIGHT
     assert bias[0] == pytest.approx(0, abs=1e-6)
-
-
-def test_a_range_is_cut_off_where_few_values_are_far_beyond_the_others() -> None:
-    rng = np.random.default_rng(7)
-    values = rng.uniform(0, 1, (1, 3, 64, 64)).astype(np.float32)
-    values[0, 1] *= 4
-    values[0, 2] = 0
-    spread = Spread(3)
-    for _ in range(300):
-        spread.add(values)
-    values[0, 0, 5, 5] = 1.5
-    spread.add(values)
-    ranges = spread.ranges()
-    assert 0.95 < ranges[0] < 1.1
-    assert ranges[1] == pytest.approx(4, rel=0.05)
-    assert ranges[2] == 0
 
 
 def test_learning_leaves_the_picture_and_the_first_layers_alone(
