@@ -37,7 +37,7 @@ PLACES, SEED = 400, 13
 EVERY = 4
 
 #: Share of the inputs' mean square that is added to each of them, so that what was never seen to
-#: vary is not given weights without end. From 0.001 to 0.1 it hardly matters (docs/training-log.md).
+#: vary is not given weights without end. From 0.001 to 0.1 it hardly matters: docs/training-log.md.
 DAMPING = 0.005
 
 
