@@ -267,6 +267,7 @@ def _engine(view: View) -> DiagnosticStatus:
             'model/name': engine.card.name,
             'model/file': engine.card.file,
             'model/precision': engine.card.precision,
+            'model/precision_reason': engine.precision_reason,
             'model/size': engine.card.size,
             'model/iterative': engine.card.iterative,
             'model/sha256': engine.card.sha256,

@@ -33,6 +33,7 @@ class Engine:
         self_test: Result of the restorer's self-test.
         rejected: Sentences about engines that were tried before and failed their self-test, as in
             `TrustedRestorer`.
+        precision_reason: Sentence that says why INT8 or FP32 was taken, as in `TrustedRestorer`.
 
     """
 
@@ -42,6 +43,7 @@ class Engine:
     detector: EngineSession
     self_test: SelfTest
     rejected: tuple[str, ...]
+    precision_reason: str
 
 
 def load_engine(settings: Settings) -> Engine:
@@ -80,4 +82,5 @@ def load_engine(settings: Settings) -> Engine:
         detector=detector.engine,
         self_test=trusted.test,
         rejected=trusted.rejected,
+        precision_reason=trusted.precision_reason,
     )

@@ -225,8 +225,9 @@ class RestorerNode(LifecycleNode):
         if not detections.available():
             self.get_logger().info('vision_msgs is not installed, so ~/detections is not published')
         self._surroundings.check_qos_overrides(self._params.qos_overrides, settings.image_transport)
+        reason = f': {engine.precision_reason}' if engine.precision_reason else ''
         self.get_logger().info(
-            f'{engine.card.name} ({engine.card.precision}, {engine.card.size} px) on'
+            f'{engine.card.name} ({engine.card.precision}{reason}; {engine.card.size} px) on'
             f' {engine.restorer.used}, loaded and warmed up in {time.monotonic() - start:.1f} s'
         )
 

@@ -19,6 +19,7 @@ import onnx
 from onnx import numpy_helper
 
 from cfrnet_ros.vision.preprocessing.align import DEFAULT_TEMPLATE
+from training.export.pair_sums import largest_pairs
 from training.export.texts import (
     CREDITS,
     INTENDED_USE,
@@ -109,9 +110,9 @@ def integer_sums(path: Path) -> dict[str, Any]:
 
     """
     tensors = (numpy_helper.to_array(t) for t in onnx.load(str(path)).graph.initializer)
-    weights = [t.astype(np.int64) for t in tensors if t.dtype == np.int8 and t.ndim == 4]
+    weights = [t for t in tensors if t.dtype == np.int8 and t.ndim == 4]
     # 255 is the largest activation.
-    largest = 2 * 255 * max(int(np.abs(w).max()) for w in weights)
+    largest = 255 * max(int(largest_pairs(w).max()) for w in weights)
     return {'largest_pair_sum': largest, 'same_on_every_cpu': largest < 2**15}
 
 

@@ -24,6 +24,11 @@ TOLERANCE = 1e-4
 IR_VERSION, OPSET = 10, 18
 
 
+def unit_range(planes: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Return uint8 planes as the float models take them: float32 in 0..1."""
+    return planes.astype(np.float32) / np.float32(255.0)
+
+
 def write_onnx(module: nn.Module, example: Tensor, path: Path) -> None:
     """Write a module that maps one tensor to one of the same shape.
 

@@ -14,7 +14,7 @@ from tqdm import tqdm
 
 from training.export.compare import LPIPS_LIMIT, PSNR_LIMIT_DB
 from training.export.learning import Learning, learn
-from training.export.quantise import METHODS, calibration_inputs, chains_of, quantise
+from training.export.quantise import METHODS, chains_of, quantise
 
 #: What `Comparison.measure` returns of a model.
 Trial = dict[str, Any]
@@ -43,7 +43,8 @@ class Int8Model:
 
 def find_int8(
     floats: Path,
-    calibration: Sequence[NDArray[np.uint8]],
+    carrying: Sequence[str],
+    inputs: Sequence[NDArray[np.uint8]],
     learners: Sequence[NDArray[np.uint8]],
     colour: str,
     methods: Sequence[str],
@@ -54,8 +55,9 @@ def find_int8(
 
     Args:
         floats: Path of the equalised float32 model between planes, without a clip.
-        calibration: Faces to find the ranges with, (N, N, 3) uint8 BGR.
-        learners: Faces to learn with, (N, N, 3) uint8 BGR.
+        carrying: Names of the tensors that carry the picture, as `equalise` returns them.
+        inputs: Inputs to find the ranges with, as `calibration_inputs` returns them.
+        learners: Faces to learn with, (N, N, 3) uint8 BGR; not used without steps.
         colour: Order of the channels that the model takes, 'BGR' or 'RGB'.
         methods: Names of `METHODS` to try.
         learning: Settings of the learning; without steps the best calibration is kept.
@@ -65,11 +67,10 @@ def find_int8(
         The model that learned, or the best calibration.
 
     """
-    inputs = calibration_inputs(floats, calibration, colour)
     trials: dict[str, Trial] = {}
     models: dict[str, onnx.ModelProto] = {}
     for method in tqdm(methods, desc='calibrations', unit='method'):
-        models[method] = quantise(floats, inputs, METHODS[method])
+        models[method] = quantise(floats, inputs, METHODS[method], carrying)
         trials[method] = measure(models[method])
     best = choose(trials)
     if learning.steps:

@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 from tqdm import tqdm
 
+from training.export.fp32 import unit_range
 from training.export.qdq_network import QdqNetwork
-from training.export.quantise import unit_range
 
 
 @dataclass(frozen=True)
@@ -31,6 +31,8 @@ class Learning:
         steps: Number of steps; 0 leaves the model as it was calibrated.
         faces: Number of training faces that are drawn from.
         batch: Faces of one step.
+        layers: Number of the last convolutions that learn, with the activations before them; the
+            ones before stay as calibrated. 0: all.
         weight_rate: Learning rate of Adam for weights, in steps of their channel.
         bias_rate: Learning rate for biases, in units of the activation.
         step_rate: Learning rate for the natural logarithms of the activations' steps.
@@ -41,6 +43,7 @@ class Learning:
     steps: int = 300
     faces: int = 400
     batch: int = 2
+    layers: int = 0
     weight_rate: float = 0.03
     bias_rate: float = 2e-4
     step_rate: float = 2e-3
@@ -70,6 +73,7 @@ def learn(
 
     """
     network = QdqNetwork(model, onnx.load(str(float_model)))
+    network.hold_all_but(settings.layers)
     groups = (
         (network.weights, settings.weight_rate),
         (network.biases, settings.bias_rate),

@@ -20,12 +20,9 @@ from onnx import helper, numpy_helper
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from training.export.carried import carried_channels
 from training.export.fp32 import INPUT, OUTPUT
-
-#: Largest magnitude of a weight in steps. Two products of an unsigned byte and such a weight add up
-#: to at most 2 * 255 * 64 = 32,640, which 16 bits hold. x86-64 CPUs without VNNI add such pairs in
-#: 16 bits (the instruction vpmaddubsw) and would limit the sums of larger weights.
-LARGEST_WEIGHT = 64
+from training.export.pair_sums import rounded
 
 _LOWEST_LEVEL, _HIGHEST_LEVEL = 0.0, 255.0
 
@@ -104,6 +101,7 @@ class QdqNetwork(nn.Module):
                 role, name = roles.get(node.output[0], ''), node.input[0]
                 unrounded = initial[name.removesuffix('_quantized')] if role else None
                 self._add_constant(role, node, constants, unrounded)
+        self._hold_carried(carried_channels(floats.graph))
 
     def forward(self, image: Tensor) -> Tensor:
         """Apply one cycle.
@@ -120,6 +118,23 @@ class QdqNetwork(nn.Module):
             values[node.output[0]] = self._operators[node.op_type](node, values)
         return values[OUTPUT]
 
+    def hold_all_but(self, layers: int) -> None:
+        """Let only the last convolutions learn, and the steps of what comes between them.
+
+        Args:
+            layers: Number of convolutions; 0 for all.
+
+        """
+        convolutions = [i for i, node in enumerate(self._nodes) if node.op_type == 'Conv']
+        if not 0 < layers < len(convolutions):
+            return
+        for node in self._nodes[: convolutions[-layers]]:
+            if node.op_type == 'QuantizeLinear':
+                self.steps[self._keys[node.input[1]]].requires_grad_(False)
+            elif node.op_type == 'Conv':
+                for name in node.input[1:]:
+                    self._parameter(name).requires_grad_(False)
+
     @torch.no_grad()
     def write(self, model: onnx.ModelProto) -> None:
         """Write weights, biases and steps into the model that this was made of, in place."""
@@ -131,7 +146,7 @@ class QdqNetwork(nn.Module):
                 learned[node.input[1]] = np.array(step, np.float32)
             key = self._keys.get(node.input[0], '') if node.input else ''
             if node.op_type == 'DequantizeLinear' and key in self.weights:
-                learned[node.input[0]] = _rounded(self.weights[key]).numpy().astype(np.int8)
+                learned[node.input[0]] = rounded(self.weights[key].numpy())
         for node in self._nodes:
             if node.op_type != 'Conv' or len(node.input) < 3:
                 continue
@@ -179,6 +194,18 @@ class QdqNetwork(nn.Module):
             self._keys[name] = f'b{len(self.biases)}'
             self.biases[self._keys[name]] = nn.Parameter(values)
 
+    def _hold_carried(self, carried: dict[str, NDArray[np.bool_]]) -> None:
+        """Let what carries the picture itself not learn: it is exact already."""
+        for node in self._nodes:
+            held = carried.get(node.output[0])
+            if node.op_type == 'QuantizeLinear' and node.input[0] in carried:
+                self.steps[self._keys[node.input[1]]].requires_grad_(False)
+            elif node.op_type == 'Conv' and held is not None:
+                learned = torch.from_numpy(~held)
+                for name in node.input[1:]:
+                    values = self._parameter(name)
+                    values.register_hook(_mask(learned.reshape(-1, *[1] * (values.ndim - 1))))
+
     def _quantise(self, node: onnx.NodeProto, values: dict[str, Tensor]) -> Tensor:
         scale = node.input[1]
         rounded = _RoundActivation.apply(
@@ -198,7 +225,8 @@ class QdqNetwork(nn.Module):
             # Their steps are so short that rounding them changes nothing worth learning.
             return self.biases[key]
         weight = self.weights[key]
-        return (weight + (_rounded(weight) - weight).detach()) * self._weight_steps[name]
+        levels = torch.from_numpy(rounded(weight.detach().numpy()).astype(np.float32))
+        return (weight + (levels - weight).detach()) * self._weight_steps[name]
 
     def _step(self, scale: str) -> Tensor:
         return self.steps[self._keys[scale]].exp()
@@ -207,9 +235,18 @@ class QdqNetwork(nn.Module):
         """Step of a dequantised activation."""
         return self._step(self._source(tensor).input[1])
 
+    def _parameter(self, tensor: str) -> nn.Parameter:
+        """Weights or biases that a dequantised constant is made of."""
+        key = self._keys[self._source(tensor).input[0]]
+        return self.weights[key] if key in self.weights else self.biases[key]
+
     def _source(self, tensor: str) -> onnx.NodeProto:
         """Node that gives a tensor."""
         return next(node for node in self._nodes if tensor in node.output)
+
+
+def _mask(learned: Tensor) -> Callable[[Tensor], Tensor]:
+    return lambda gradient: gradient * learned
 
 
 def _roles(nodes: list[onnx.NodeProto]) -> dict[str, str]:
@@ -219,10 +256,6 @@ def _roles(nodes: list[onnx.NodeProto]) -> dict[str, str]:
         if node.op_type == 'Conv':
             roles.update(zip(node.input[1:], ('weight', 'bias')))
     return roles
-
-
-def _rounded(weight: Tensor) -> Tensor:
-    return weight.round().clamp(-LARGEST_WEIGHT, LARGEST_WEIGHT)
 
 
 def _convolve(node: onnx.NodeProto, values: dict[str, Tensor]) -> Tensor:

@@ -1,9 +1,8 @@
 """INT8 in QDQ form: unsigned activations, signed weights by channel, bytes at either end.
 
 Unsigned activations with signed weights are what ONNX Runtime's x86 kernels are fastest
-with; NPU compilers read the same QuantizeLinear / DequantizeLinear nodes. Weights have 7 bits:
-x86-64 CPUs without VNNI add pairs of products in 16 bits, which 8-bit weights overflow
-(`qdq_network.LARGEST_WEIGHT`).
+with; NPU compilers read the same QuantizeLinear / DequantizeLinear nodes. Weights are as large as
+x86-64 CPUs without VNNI allow (`training.export.pair_sums`).
 """
 
 from __future__ import annotations
@@ -32,7 +31,9 @@ from onnxruntime.quantization import (
 from onnxruntime.quantization.shape_inference import quant_pre_process
 from tqdm import tqdm
 
-from training.export.fp32 import INPUT, OUTPUT
+from training.export.carried import PIXEL_STEP
+from training.export.compensation import round_weights
+from training.export.fp32 import INPUT, OUTPUT, unit_range
 
 
 @dataclass(frozen=True)
@@ -61,11 +62,6 @@ METHODS: dict[str, Calibration] = {
 
 #: Cycles that calibrate: further ones see the output of earlier ones, as at run time.
 CYCLES = 3
-
-
-def unit_range(planes: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Return uint8 planes as the float models take them: float32 in 0..1."""
-    return planes.astype(np.float32) / np.float32(255.0)
 
 
 class _CalibrationFaces(CalibrationDataReader):  # type: ignore[misc]
@@ -135,7 +131,10 @@ def calibration_inputs(
 
 
 def quantise(
-    float_model: Path, inputs: Sequence[NDArray[np.uint8]], calibration: Calibration
+    float_model: Path,
+    inputs: Sequence[NDArray[np.uint8]],
+    calibration: Calibration,
+    carrying: Sequence[str] = (),
 ) -> onnx.ModelProto:
     """Quantise a model between float planes.
 
@@ -144,17 +143,18 @@ def quantise(
             QuantizeLinear limits the output to 0..1.
         inputs: Inputs to calibrate with, as `calibration_inputs` returns them.
         calibration: Way to find the ranges.
+        carrying: Names of the tensors that carry the picture, as `equalise` returns them.
 
     Returns:
-        The QDQ graph, float32 (1, 3, N, N) at either end; weights of 7 bits.
+        The QDQ graph, float32 (1, 3, N, N) at either end; no pair of products leaves 16 bits.
 
     """
-    # Both ends hold an image of 256 levels: the scale is known, not calibrated.
-    image = [{'scale': np.array(1 / 255, np.float32), 'zero_point': np.array(0, np.uint8)}]
+    # An image of 256 levels, as at both ends: the scale is known, not calibrated.
+    image = [{'scale': np.array(PIXEL_STEP, np.float32), 'zero_point': np.array(0, np.uint8)}]
     options: dict[str, Any] = {
         # The histogram methods keep every activation of so many inputs in memory.
         'CalibStridedMinMax': CYCLES,
-        'TensorQuantOverrides': {INPUT: image, OUTPUT: image},
+        'TensorQuantOverrides': dict.fromkeys((INPUT, OUTPUT, *carrying), image),
     }
     if calibration.percentile is not None:
         options['CalibPercentile'] = calibration.percentile
@@ -171,12 +171,12 @@ def quantise(
                 activation_type=QuantType.QUInt8,
                 weight_type=QuantType.QInt8,
                 per_channel=True,
-                # ONNX Runtime's name for 7 bits; the activations keep their 8.
-                reduce_range=True,
                 calibrate_method=calibration.method,
                 extra_options=options,
             )
-        return onnx.load(str(quantised))
+        model = onnx.load(str(quantised))
+    round_weights(model, onnx.load(str(float_model)), inputs)
+    return model
 
 
 def write_quantised(model: onnx.ModelProto, path: Path, as_bytes: bool) -> None:

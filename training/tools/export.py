@@ -79,15 +79,21 @@ def main() -> None:
         floats, int8 = work / 'floats.onnx', work / f'{args.name}_{SIZE}_int8.onnx'
         open_ended = FloatPlanes(fold(network) if as_bytes else network, clip=False)
         write_onnx(open_ended, torch.zeros(1, 3, SIZE, SIZE), floats)
-        learning = Learning(steps=args.learning_steps, faces=args.learning_faces)
+        learning = Learning(
+            steps=args.learning_steps, faces=args.learning_faces, layers=args.learning_layers
+        )
         calibration, learners = (
             [face.degraded for face in degraded_faces(args.data, 'train', count, seed)]
+            if count
+            else []
             for count, seed in (
                 (args.calibration_faces, args.seed),
-                (max(1, learning.faces if learning.steps else 1), learning.seed),
+                (learning.faces if learning.steps else 0, learning.seed),
             )
         )
-        equalise(floats, floats, calibration_inputs(floats, calibration, colour))
+        # Equalising changes the network's cycles by the rounding of float32 alone.
+        inputs = calibration_inputs(floats, calibration, colour)
+        carrying = equalise(floats, floats, inputs)
         comparison = Comparison(fp32, validation)
 
         def measure(model: onnx.ModelProto) -> Trial:
@@ -97,7 +103,7 @@ def main() -> None:
             return comparison.measure(int8)
 
         found = find_int8(
-            floats, calibration, learners, colour, args.calibration, learning, measure
+            floats, carrying, inputs, learners, colour, args.calibration, learning, measure
         )
         if not found.figures['within_limits'] and not args.allow_int8_loss:
             raise SystemExit(
@@ -106,7 +112,10 @@ def main() -> None:
                 '--calibration-faces or --learning-steps, train with the activation term, or '
                 'accept it with --allow-int8-loss'
             )
-        scheme = f'QDQ, U8 activations, 7-bit weights by channel (S8), equalised, {found.name}'
+        scheme = (
+            'QDQ, U8 activations, S8 weights by channel whose pairs fit into 16 bits, equalised, '
+            f'{found.name}'
+        )
         training = {
             **training,
             'calibration': {
@@ -215,6 +224,12 @@ def _arguments() -> argparse.Namespace:
         help='steps in which the best calibration learns to give what FP32 gives; 0: none',
     )
     parser.add_argument('--learning-faces', type=int, default=Learning.faces)
+    parser.add_argument(
+        '--learning-layers',
+        type=int,
+        default=Learning.layers,
+        help='number of the last convolutions that learn; 0: all',
+    )
     parser.add_argument('--validation-faces', type=int, default=24)
     parser.add_argument('--seed', type=int, default=11, help='of the calibration faces')
     parser.add_argument(

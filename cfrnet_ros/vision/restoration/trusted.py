@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from cfrnet_ros.vision.engine.models import alternatives, resolve_model
+from cfrnet_ros.vision.engine.models import alternatives
+from cfrnet_ros.vision.engine.precision import choose_precision
 from cfrnet_ros.vision.engine.providers import ProviderChoice
 from cfrnet_ros.vision.errors import ModelError, ProviderError
 from cfrnet_ros.vision.restoration.restorer import Restorer
-from cfrnet_ros.vision.restoration.self_test import SKIPPED, SelfTest, run_self_test
+from cfrnet_ros.vision.restoration.self_test import FAILED, SKIPPED, SelfTest, run_self_test
 from cfrnet_ros.vision.types import FAIL, FALLBACK, OFF, SELF_TEST_MODES, WARN
 
 
@@ -21,12 +22,15 @@ class TrustedRestorer:
         test: Result of the self-test.
         rejected: Sentences that say which engines were tried before and why each was rejected, in
             the order of the trials.
+        precision_reason: Sentence that says why the file of this precision was taken; empty if
+            `model` names the file.
 
     """
 
     restorer: Restorer
     test: SelfTest
     rejected: tuple[str, ...] = ()
+    precision_reason: str = ''
 
 
 def load_trusted(
@@ -49,8 +53,8 @@ def load_trusted(
         Restorer and result. With `WARN` the self-test may have failed.
 
     Raises:
-        ModelError: A file is missing or damaged, or no engine passed its self-test although `mode`
-            is `FALLBACK` or `FAIL`.
+        ModelError: A file is missing or damaged, no engine passed its self-test although `mode` is
+            `FALLBACK` or `FAIL`, or the engine raises an error although `mode` is `WARN` or `OFF`.
         ProviderError: No provider of the choice could be initialised.
 
     """
@@ -58,9 +62,10 @@ def load_trusted(
         raise ValueError(f"mode must be one of {', '.join(SELF_TEST_MODES)}, not '{mode}'")
     rejected: list[str] = []
     while choice.remaining:
-        path = resolve_model(model, choice.remaining[0].precision)
+        chosen = choose_precision(model, choice.remaining[0])
         used = ''
-        for candidate in (path, *(alternatives(path) if mode == FALLBACK else ())):
+        others = alternatives(chosen.model) if mode == FALLBACK else ()
+        for candidate in (chosen.model, *others):
             try:
                 restorer = Restorer(candidate, choice, threads, size)
             except ProviderError:
@@ -72,10 +77,10 @@ def load_trusted(
                 # precisions.
                 break
             used = restorer.engine.used
-            restorer.warm_up()
-            test = SelfTest(SKIPPED, 'self_test is off') if mode == OFF else run_self_test(restorer)
+            test = _tested(restorer, mode)
             if not test.failed or mode == WARN:
-                return TrustedRestorer(restorer, test, tuple(rejected))
+                reason = chosen.reason if candidate == chosen.model else rejected[-1]
+                return TrustedRestorer(restorer, test, tuple(rejected), reason)
             rejected.append(f'{restorer.card.name} on {used} {test}')
             if mode == FAIL:
                 break
@@ -87,3 +92,15 @@ def load_trusted(
         f'{"; ".join(rejected)}. Name another provider or model, or set self_test to warn to use '
         'the model nevertheless'
     )
+
+
+def _tested(restorer: Restorer, mode: str) -> SelfTest:
+    """Warm an engine up and test it; one that raises an error at once has failed the test."""
+    try:
+        restorer.warm_up()
+    except ModelError as error:
+        if mode in (WARN, OFF):
+            # No frame would get through such an engine.
+            raise
+        return SelfTest(FAILED, str(error))
+    return SelfTest(SKIPPED, 'self_test is off') if mode == OFF else run_self_test(restorer)

@@ -35,7 +35,8 @@ from training.export.faces import degraded_faces  # noqa: E402
 from training.export.fp32 import INPUT, OUTPUT, check_against_pytorch, write_onnx  # noqa: E402
 from training.export.int8 import choose  # noqa: E402
 from training.export.learning import Learning, learn  # noqa: E402
-from training.export.qdq_network import LARGEST_WEIGHT, QdqNetwork  # noqa: E402
+from training.export.pair_sums import LARGEST_PAIR, largest_pairs  # noqa: E402
+from training.export.qdq_network import QdqNetwork  # noqa: E402
 from training.export.quantise import (  # noqa: E402
     CYCLES,
     METHODS,
@@ -384,7 +385,7 @@ def session_of(path: Path) -> ort.InferenceSession:
 
 
 @pytest.mark.parametrize('layout', ['encoder_decoder', 'plain'])
-def test_learning_brings_int8_nearer_to_fp32_with_weights_of_7_bits(
+def test_learning_brings_int8_nearer_to_fp32_and_no_pair_overflows(
     layout: str, crops: Sequence[Image], tmp_path: Path
 ) -> None:
     network = network_of(layout)
@@ -402,8 +403,8 @@ def test_learning_brings_int8_nearer_to_fp32_with_weights_of_7_bits(
     learn(model, floats, chains, Learning(steps=40, batch=4))
     assert nearness() > before + 0.5
     weights = [numpy_helper.to_array(t) for t in model.graph.initializer]
-    largest = max(int(np.abs(w.astype(int)).max()) for w in weights if w.dtype == np.int8)
-    assert 50 < largest <= LARGEST_WEIGHT
+    kernels = [w for w in weights if w.dtype == np.int8 and w.ndim == 4]
+    assert 110 < max(largest_pairs(kernel).max() for kernel in kernels) <= LARGEST_PAIR
 
 
 def test_an_operator_without_simulation_is_named() -> None:

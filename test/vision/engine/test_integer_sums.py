@@ -2,8 +2,9 @@
 
 x86-64 CPUs with AVX2 and no VNNI multiply unsigned by signed bytes and add the products of each
 pair in 16 bits (the instruction vpmaddubsw), with saturation. ONNX Runtime orders the
-products of a convolution by row and column of the kernel, then by input channel. These tests
-compute the sums of that kernel in NumPy, on any machine.
+products of a convolution by row and column of the kernel, then by input channel, and adds the first
+and the second, the third and the fourth, and so on (`test_other_cpu.py` shows that on an emulated
+CPU). These tests compute the sums of that kernel in NumPy, on any machine.
 """
 
 from __future__ import annotations
@@ -99,6 +100,17 @@ def test_sums_of_product_pairs_fit_into_16_bits_on_the_golden_crops(name: str) -
     assert max(highest for _, _, highest in found) > 8000
 
 
+def worst_sums(weights: NDArray[np.int8]) -> tuple[int, int]:
+    """Return the extremes that the sums of pairs can have for activations of 0..255."""
+    ordered = weights.transpose(0, 2, 3, 1).reshape(len(weights), -1).astype(np.int64)
+    # An odd last product is added to nothing.
+    taps = np.pad(ordered, ((0, 0), (0, ordered.shape[1] % 2)))
+    # Either activation may be 0, so weights of opposite signs do not help each other.
+    lowest = np.minimum(taps, 0).reshape(len(taps), -1, 2).sum(axis=2).min()
+    highest = np.maximum(taps, 0).reshape(len(taps), -1, 2).sum(axis=2).max()
+    return 255 * int(lowest), 255 * int(highest)
+
+
 @pytest.mark.parametrize('name', ['int8', 'plain_int8'])
 def test_no_input_can_overflow_16_bits(name: str) -> None:
     graph = onnx.load(str(resolve_model(name))).graph
@@ -107,10 +119,30 @@ def test_no_input_can_overflow_16_bits(name: str) -> None:
         values for values in constants.values() if values.dtype == np.int8 and values.ndim == 4
     ]
     assert len(weights) >= 15
-    largest = max(int(np.abs(values.astype(np.int32)).max()) for values in weights)
-    assert 2 * 255 * largest <= HIGHEST
-    # The weights use all 7 bits.
-    assert largest >= 60
+    extremes_of = [worst_sums(values) for values in weights]
+    assert min(lowest for lowest, _ in extremes_of) >= LOWEST
+    highest = max(highest for _, highest in extremes_of)
+    assert highest <= HIGHEST
+    # The weights use what 16 bits hold.
+    assert highest > 0.9 * HIGHEST
+    # Three input channels are no whole group of the kernel, so their pairs are not relied on.
+    odd = [values.astype(np.int64) for values in weights if values.shape[1] % 4]
+    assert all(2 * 255 * np.abs(values).max() <= HIGHEST for values in odd)
+    stated = load_card(resolve_model(name)).extra['integer_sums']
+    assert stated['same_on_every_cpu']
+    assert highest <= stated['largest_pair_sum'] <= HIGHEST
+
+
+def test_only_weights_of_one_pair_are_added() -> None:
+    """65 and 64 overflow together, 127 beside 0 does not, and neither do neighbouring pairs."""
+
+    def weights(*channels: int) -> NDArray[np.int8]:
+        return np.asarray(channels, np.int8).reshape(1, -1, 1, 1)
+
+    assert worst_sums(weights(0, 0, 65, 64))[1] > HIGHEST
+    assert worst_sums(weights(0, 0, -65, -64))[0] < LOWEST
+    assert worst_sums(weights(0, 127, 127, 0)) == (0, 127 * 255)
+    assert worst_sums(weights(127, -127, 64, 64)) == (-127 * 255, 128 * 255)
 
 
 def test_sums_of_larger_weights_would_not_fit() -> None:

@@ -161,6 +161,41 @@ def test_a_provider_that_returns_garbage_is_replaced_by_the_next(
     ]
 
 
+class Broken(Restorer):
+    """Restorer whose first provider raises an error at each run, as a device that is gone does."""
+
+    def _run(self, source: NDArray[np.generic], target: NDArray[np.generic]) -> None:
+        if self.engine.used == 'openvino':
+            raise ModelError('the device is gone')
+        super()._run(source, target)
+
+
+def test_a_provider_that_raises_in_the_warm_up_is_replaced_by_the_next(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    pretend_openvino(monkeypatch)
+    monkeypatch.setattr('cfrnet_ros.vision.restoration.trusted.Restorer', Broken)
+    choice = choose_providers('openvino,cpu', available=['OpenVINOExecutionProvider', *CPU])
+    loaded = load_trusted('auto', choice, threads=1)
+    assert loaded.restorer.engine.used == 'cpu'
+    assert loaded.test.verdict == 'passed'
+    assert [text.split(': ') for text in loaded.rejected] == [
+        ['CFRNet 256 INT8 on openvino failed', 'the device is gone'],
+        ['CFRNet 256 FP32 on openvino failed', 'the device is gone'],
+    ]
+
+
+@pytest.mark.parametrize('mode', ['warn', 'off'])
+def test_an_engine_that_raises_in_the_warm_up_is_never_used(
+    mode: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pretend_openvino(monkeypatch)
+    monkeypatch.setattr('cfrnet_ros.vision.restoration.trusted.Restorer', Broken)
+    choice = choose_providers('openvino,cpu', available=['OpenVINOExecutionProvider', *CPU])
+    with pytest.raises(ModelError, match='the device is gone'):
+        load_trusted('auto', choice, threads=1, mode=mode)
+
+
 def test_a_strict_provider_that_returns_garbage_is_an_error(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
