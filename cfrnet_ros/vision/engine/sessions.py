@@ -110,6 +110,17 @@ def create_session(
     )
 
 
+def run_options() -> ort.RunOptions:
+    """Return options of a run that ends before its next operator once `terminate` is set to True.
+
+    ONNX Runtime logs nothing about such a run: its failures are raised, and an interruption that
+    was asked for is none.
+    """
+    options = ort.RunOptions()
+    options.log_severity_level = 4
+    return options
+
+
 _BROKEN_MODEL = ('InvalidProtobuf', 'NoSuchFile', 'NoModel', 'InvalidGraph')
 
 
