@@ -94,6 +94,13 @@ def guarded(action: Callable[[], Any]) -> int:
     except (ReplayError, VisionError) as error:
         print(f'\nerror: {error}', file=sys.stderr)
         return 1
+    except OSError as error:
+        print(
+            f'\nerror: cannot read or write a file: {error}; check its permissions and the free space,'
+            ' or choose another --out',
+            file=sys.stderr,
+        )
+        return 1
     except KeyboardInterrupt:
         print('\ninterrupted', file=sys.stderr)
         return 130
