@@ -26,6 +26,8 @@ unexport _ROS_WHEELS_BOOTSTRAP_COMPLETE
 # A limited discovery range makes rmw_fastrtps choose its own transports, which lose images.
 unexport ROS_AUTOMATIC_DISCOVERY_RANGE ROS_LOCALHOST_ONLY
 export RMW_IMPLEMENTATION := rmw_fastrtps_cpp
+# Also where the tools import ONNX Runtime before cfrnet_ros, which sets this.
+export ORT_DISABLE_TELEMETRY := 1
 
 RUNTIME := requirements/runtime.txt requirements/ros.txt requirements/demo.txt
 DEV := requirements/dev.txt

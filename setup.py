@@ -45,6 +45,7 @@ setup(
         (f'share/{PACKAGE}', ['package.xml']),
         (f'share/{PACKAGE}/launch', sorted(glob('launch/*.launch.py'))),
         (f'share/{PACKAGE}/config', sorted(glob('config/*.yaml'))),
+        (f'share/{PACKAGE}/config/sros2', sorted(glob('config/sros2/*.xml'))),
     ],
     # Ranges; requirements/*.txt pin the versions that the tests run with, lowest.txt the lower
     # bounds: `make test-lowest`. ROS 2 comes from a sourced distribution, or from the extra

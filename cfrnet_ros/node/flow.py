@@ -62,7 +62,7 @@ class Flow:
         self._decoder = ImageDecoder(settings().max_image_px)
         self._first_image = FirstImage(node.get_logger().info)
         self._inputs = Inputs(node)
-        self._outputs = Outputs(node, self._camera, settings().rep155)
+        self._outputs = Outputs(node, self._camera, settings().rep155, settings().whole_frames)
         self._processor = FrameProcessor(
             engine, self._decoder, self._outputs, monitor, log, node.get_clock(), settings
         )

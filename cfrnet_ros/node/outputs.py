@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from diagnostic_msgs.msg import DiagnosticArray
@@ -34,20 +35,27 @@ class Outputs:
     subscribes to them.
     """
 
-    def __init__(self, node: LifecycleNode, camera: CameraInfoHolder, rep155: bool) -> None:
+    def __init__(
+        self,
+        node: LifecycleNode,
+        camera: CameraInfoHolder,
+        rep155: bool,
+        whole_frames: bool = True,
+    ) -> None:
         """Create the publishers; they send nothing before the node is active.
 
         Args:
             node: Node that publishes.
             camera: Holder of the source's intrinsics.
             rep155: Whether the faces are also published under the names of REP-155.
+            whole_frames: Whether the restored frame and the debug view have topics.
 
         """
         self._node = node
         self._faces = FaceOutputs(node, camera)
         self._rep155 = Rep155Outputs(node) if rep155 else None
-        self._restored = create_output(node, Image, RESTORED_TOPIC)
-        self._debug = create_output(node, Image, DEBUG_TOPIC)
+        self._restored = create_output(node, Image, RESTORED_TOPIC) if whole_frames else None
+        self._debug = create_output(node, Image, DEBUG_TOPIC) if whole_frames else None
         self._frame_status = create_output(node, DiagnosticArray, FRAME_STATUS_TOPIC, FACE_DEPTH)
         self._name = node.get_fully_qualified_name().lstrip('/')
 
@@ -57,7 +65,8 @@ class Outputs:
         if self._rep155 is not None:
             self._rep155.destroy()
         for publisher in (self._restored, self._debug, self._frame_status):
-            self._node.destroy_lifecycle_publisher(publisher)
+            if publisher is not None:
+                self._node.destroy_lifecycle_publisher(publisher)
 
     def publish_faces(
         self,
@@ -99,10 +108,7 @@ class Outputs:
 
     def watched(self) -> tuple[bool, bool]:
         """Return whether the restored frame and whether the debug view have a subscriber."""
-        return (
-            self._restored.get_subscription_count() > 0,
-            self._debug.get_subscription_count() > 0,
-        )
+        return _watched(self._restored), _watched(self._debug)
 
     def publish_views(
         self,
@@ -118,7 +124,11 @@ class Outputs:
             header: Header of the source image.
 
         """
-        if restored is not None:
+        if restored is not None and self._restored is not None:
             self._restored.publish(to_image_msg(restored, header))
-        if debug is not None:
+        if debug is not None and self._debug is not None:
             self._debug.publish(to_image_msg(debug, header))
+
+
+def _watched(publisher: Any) -> bool:
+    return publisher is not None and publisher.get_subscription_count() > 0

@@ -96,7 +96,7 @@ def guarded(action: Callable[[], Any]) -> int:
         return 1
     except OSError as error:
         print(
-            f'\nerror: cannot read or write a file: {error}; check its permissions and the free space,'
+            f'\nerror: cannot read or write a file: {error}; check permissions and free space,'
             ' or choose another --out',
             file=sys.stderr,
         )

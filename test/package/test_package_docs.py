@@ -11,7 +11,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted(
     [
-        ROOT / 'README.md',
+        *ROOT.glob('*.md'),
         *(ROOT / 'docs').glob('*.md'),
         ROOT / 'examples/README.md',
         ROOT / 'training/README.md',

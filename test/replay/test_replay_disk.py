@@ -33,9 +33,9 @@ def replay(bag: Path, out: Path, *arguments: str, limit: int | None = None) -> t
         if limit is not None:
             resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
 
+    common = ['--topic', IMAGE_TOPIC, '--cycles', '1', '--out', str(out)]
     done = subprocess.run(
-        [sys.executable, '-m', 'cfrnet_ros.replay', str(bag), '--topic', IMAGE_TOPIC]
-        + ['--cycles', '1', '--out', str(out), *arguments],
+        [sys.executable, '-m', 'cfrnet_ros.replay', str(bag), *common, *arguments],
         cwd=ROOT,
         env={**os.environ, 'ROS_DOMAIN_ID': str(next_domain())},
         capture_output=True,
