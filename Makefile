@@ -1,6 +1,7 @@
 # make demo   plays a bag through the real node and writes demo/report.html
 # make test   the tests; make test-all, also those that take long and show little more
 # make lint   style and types
+# make fuzz   damaged images, files and arguments, many of them
 # make parameters   rewrites config/dms.yaml and the tables of docs/parameters.md and docs/hardware.md
 # make train, export, evaluate   FACES=folder with MANIFEST.tsv; see training/README.md
 # Everything runs in .venv, which the first run makes from the pinned requirements.
@@ -34,7 +35,7 @@ DEV := requirements/dev.txt
 LOWEST := .venv-lowest
 
 .PHONY: demo test test-all test-lowest test-training train export evaluate benchmark lint format venv venv-training
-.PHONY: clean clean-venv benchmark-blinks parameters
+.PHONY: clean clean-venv benchmark-blinks parameters fuzz
 
 demo: venv
 	@$(PY) -m demo.run_demo $(DEMO_ARGS)
@@ -48,6 +49,13 @@ test-all: venv
 # Not part of `make test`: it needs PyTorch.
 test-training: venv-training
 	@$(TRAINING_VENV)/bin/python -m pytest test/training $(PYTEST_ARGS)
+
+# Many inputs for the decoders and readers, drawn anew each time. The result that is committed is that
+# of FUZZ_EXAMPLES=3000, about 100,000 inputs in some ten minutes.
+FUZZ_EXAMPLES ?= 3000
+
+fuzz: venv
+	@FUZZ_EXAMPLES=$(FUZZ_EXAMPLES) FUZZ_RESULT=docs/fuzzing.json $(PY) -m pytest test/fuzz $(PYTEST_ARGS)
 
 # The tests with the lowest versions that setup.py allows, instead of the pinned ones.
 test-lowest:

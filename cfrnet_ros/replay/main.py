@@ -111,7 +111,11 @@ def _parameter(text: str) -> tuple[str, Any]:
     name, separator, value = text.partition(':=')
     if not separator:
         raise argparse.ArgumentTypeError(f'expected NAME:=VALUE, got {text!r}')
-    return name, yaml.safe_load(value)
+    try:
+        return name, yaml.safe_load(value)
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        reason = ' '.join(str(error).split())
+        raise argparse.ArgumentTypeError(f'{value!r} is no value in YAML: {reason}') from error
 
 
 def _spike(text: str) -> LoadSpike:

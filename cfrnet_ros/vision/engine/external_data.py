@@ -10,6 +10,7 @@ Source of the field numbers: onnx.proto of ONNX 1.23 (https://github.com/onnx/on
 from __future__ import annotations
 
 import mmap
+import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -111,7 +112,8 @@ def _locations(content: mmap.mmap) -> Iterator[str]:
                     raise _MalformedError(f'field {number} of its {kind} has wire type {wire}')
                 waiting.append((_INSIDE[kind][number], first, last))
         if key == _LOCATION:
-            yield value.decode('utf-8', errors='replace')
+            # As the name of a file, whose bytes need not be UTF-8.
+            yield os.fsdecode(value)
 
 
 def _fields(content: mmap.mmap, start: int, end: int) -> Iterator[tuple[int, int, int, int]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -89,6 +90,20 @@ def test_a_symbolic_link_to_the_outside_is_refused(tmp_path: Path) -> None:
     (tmp_path / 'secret').write_bytes(np.float32(0.5).tobytes())
     (folder / 'weights').symlink_to(tmp_path / 'secret')
     model = model_with(external('factor', 'weights'), folder / 'model.onnx')
+    with pytest.raises(ModelError, match='outside of its own folder'):
+        check_external_data(model)
+
+
+def test_a_name_that_is_not_utf_8_is_that_of_the_file(tmp_path: Path) -> None:
+    folder = tmp_path / 'models'
+    folder.mkdir()
+    (tmp_path / 'secret').write_bytes(np.float32(0.5).tobytes())
+    link = os.fsdecode(b'\xffweights')
+    (folder / link).symlink_to(tmp_path / 'secret')
+    # A harmless file whose name looks the same once it is shown.
+    (folder / '\ufffdweights').write_bytes(np.float32(0.5).tobytes())
+    model = model_with(external('factor', 'PLACE_IT'), folder / 'model.onnx')
+    model.write_bytes(model.read_bytes().replace(b'PLACE_IT', b'\xffweights'))
     with pytest.raises(ModelError, match='outside of its own folder'):
         check_external_data(model)
 
