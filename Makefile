@@ -35,7 +35,7 @@ DEV := requirements/dev.txt
 LOWEST := .venv-lowest
 
 .PHONY: demo test test-all test-lowest test-training train export evaluate benchmark lint format venv venv-training
-.PHONY: clean clean-venv benchmark-blinks parameters fuzz
+.PHONY: clean clean-venv benchmark-blinks parameters fuzz sbom coverage
 
 demo: venv
 	@$(PY) -m demo.run_demo $(DEMO_ARGS)
@@ -56,6 +56,22 @@ FUZZ_EXAMPLES ?= 3000
 
 fuzz: venv
 	@FUZZ_EXAMPLES=$(FUZZ_EXAMPLES) FUZZ_RESULT=docs/fuzzing.json $(PY) -m pytest test/fuzz $(PYTEST_ARGS)
+
+TOOLS := .venv-tools
+
+# Software bill of materials of the environment that demo and tests use.
+sbom: venv
+	@requirements/install.sh $(PYTHON) $(TOOLS) 'import cyclonedx_py' requirements/tools.txt
+	@$(TOOLS)/bin/cyclonedx-py environment --output-reproducible --sv 1.6 --of JSON \
+	    -o docs/sbom.cdx.json $(PY)
+
+# Line coverage of cfrnet_ros/ by the fast tests, with the processes that they start.
+coverage: venv
+	@$(PY) -m pip install --quiet --disable-pip-version-check coverage==7.17.5
+	@$(PY) -m coverage erase
+	@$(PY) -m coverage run -m pytest -m 'not slow' $(PYTEST_ARGS)
+	@$(PY) -m coverage combine --quiet
+	@$(PY) -m coverage report
 
 # The tests with the lowest versions that setup.py allows, instead of the pinned ones.
 test-lowest:
@@ -123,4 +139,4 @@ clean:
 	find . -name __pycache__ -not -path './.venv*' -type d -prune -exec rm -rf {} +
 
 clean-venv:
-	rm -rf $(VENV) $(TRAINING_VENV) $(LOWEST)
+	rm -rf $(VENV) $(TRAINING_VENV) $(LOWEST) $(TOOLS)

