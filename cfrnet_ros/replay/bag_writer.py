@@ -57,6 +57,7 @@ class BagWriter(AbstractContextManager['BagWriter']):
         self._types = get_typestore(Stores.ROS2_KILTED)
         self._connections: dict[str, Connection] = {}
         self._open = False
+        self._failure = ''
         try:
             # Version 9 is what ROS 2 Jazzy and later write; Humble and Iron read it too.
             self._writer = Writer(self.path, version=9, storage_plugin=StoragePlugin.MCAP)
@@ -88,11 +89,36 @@ class BagWriter(AbstractContextManager['BagWriter']):
             self.counts[topic] = 0
 
     def write(self, topic: str, time_ns: int, data: bytes) -> None:
-        """Append a serialised (CDR) message; does nothing once the bag is closed."""
+        """Append a serialised (CDR) message.
+
+        Nothing is written once the bag is closed or a message could not be written, for instance
+        because the disk is full. The latter is reported by `check`, since messages are often
+        written by a thread that can only pass them on.
+        """
         with self._lock:
-            if self._open:
+            if not self._open or self._failure:
+                return
+            try:
                 self._writer.write(self._connections[topic], time_ns, data)
-                self.counts[topic] += 1
+            except OSError as error:
+                self._fail(error)
+                return
+            self.counts[topic] += 1
+
+    def check(self) -> None:
+        """Raise an error if a message could not be written.
+
+        Raises:
+            BagError: The bag is incomplete; the text names the reason.
+
+        """
+        if self._failure:
+            raise BagError(self._failure)
+
+    def _fail(self, error: OSError) -> None:
+        self._failure = (
+            f"cannot write to '{self.path}': {error}; free some space or choose another --out"
+        )
 
     def write_canonical(self, topic: str, time_ns: int, data: bytes) -> None:
         """Append a serialised message whose padding bytes are set to zero.
@@ -101,7 +127,7 @@ class BagWriter(AbstractContextManager['BagWriter']):
         serialisations of the same message need not be equal.
 
         Raises:
-            BagError: The message cannot be read.
+            BagError: The message cannot be read or written.
 
         """
         msgtype = self._connections[topic].msgtype
@@ -111,13 +137,24 @@ class BagWriter(AbstractContextManager['BagWriter']):
         except Exception as error:  # rosbags lets the exceptions of its parsers through
             raise BagError(f'a message on {topic} is not a {msgtype}: {error}') from error
         self.write(topic, time_ns, data)
+        self.check()
 
     def close(self) -> None:
-        """Write the index and metadata.yaml, and close the bag."""
+        """Write the index and metadata.yaml, and close the bag.
+
+        Raises:
+            BagError: The bag is incomplete, since the disk is full or another error occurred.
+
+        """
         with self._lock:
-            if self._open:
-                self._open = False
+            if not self._open:
+                return
+            self._open = False
+            try:
                 self._writer.close()
+            except OSError as error:
+                self._fail(error)
+        self.check()
 
 
 def _learn_type(types: Typestore, msgtype: str) -> None:

@@ -211,6 +211,7 @@ class Lockstep:
         )
 
     def _write(self, frame: PlayedFrame, answer: Answer, shift_ns: int) -> None:
+        self._recorder.bag.check()
         messages = [(FACE_TOPIC, crop) for crop in answer.crops]
         if answer.restored is not None and frame.index % self._stride == 0:
             messages.append((RESTORED_TOPIC, answer.restored))

@@ -94,6 +94,13 @@ def guarded(action: Callable[[], Any]) -> int:
     except (ReplayError, VisionError) as error:
         print(f'\nerror: {error}', file=sys.stderr)
         return 1
+    except OSError as error:
+        print(
+            f'\nerror: cannot read or write a file: {error}; check permissions and free space,'
+            ' or choose another --out',
+            file=sys.stderr,
+        )
+        return 1
     except KeyboardInterrupt:
         print('\ninterrupted', file=sys.stderr)
         return 130
@@ -104,7 +111,11 @@ def _parameter(text: str) -> tuple[str, Any]:
     name, separator, value = text.partition(':=')
     if not separator:
         raise argparse.ArgumentTypeError(f'expected NAME:=VALUE, got {text!r}')
-    return name, yaml.safe_load(value)
+    try:
+        return name, yaml.safe_load(value)
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        reason = ' '.join(str(error).split())
+        raise argparse.ArgumentTypeError(f'{value!r} is no value in YAML: {reason}') from error
 
 
 def _spike(text: str) -> LoadSpike:

@@ -125,6 +125,7 @@ def _run_real_time(plan: ReplayPlan, bag: BagReader, topic: str, on_frame: OnFra
                 for frame in player.play(bag.messages(topic), plan.rate, load.begin):
                     played.frames.append(frame)
                     node.check()
+                    recorder.bag.check()
                     on_frame(cycles, frame, recorder.bag.counts)
             played.spikes.extend(load.spikes)
         _wait_for_quiet(node, last_heard)

@@ -129,7 +129,7 @@ class Declaration:
 
     @property
     def type_name(self) -> str:
-        """ROS's name of the type: bool, integer, double or string, or a list of one of them."""
+        """Name of the type in ROS: bool, integer, double or string, or a list of one of them."""
         if isinstance(self.default, tuple):
             return f'list of {TYPE_NAMES[type(self.default[0])]}s'
         return TYPE_NAMES[type(self.default)]

@@ -268,6 +268,10 @@ class Subscription:
         self._peer.node.destroy_subscription(self._subscription)
 
 
+#: Function that starts a node with arguments, and a peer in its domain.
+Start = Callable[..., tuple[NodeProcess, Peer]]
+
+
 def send_until(
     publisher: Any, msg: Image | CompressedImage, condition: Callable[[], Any], what: str
 ) -> Any:

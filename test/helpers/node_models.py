@@ -70,6 +70,42 @@ def fragile_model(path: Path) -> Path:
     return _save(nodes, weights, path)
 
 
+def hanging_model(path: Path) -> Path:
+    """Save a model that never ends on a crop with a value above 0.9, and does on darker crops.
+
+    Its output equals its input. The loop of ONNX with 2**62 rounds takes over a thousand years.
+    """
+    scalar = [
+        helper.make_tensor_value_info('round', TensorProto.INT64, []),
+        helper.make_tensor_value_info('go_on', TensorProto.BOOL, []),
+        helper.make_tensor_value_info('zero_in', TensorProto.FLOAT, []),
+    ]
+    body = helper.make_graph(
+        [
+            helper.make_node('Identity', ['go_on'], ['go_on_out']),
+            helper.make_node('Identity', ['zero_in'], ['zero_out']),
+        ],
+        'body',
+        scalar,
+        [
+            helper.make_tensor_value_info('go_on_out', TensorProto.BOOL, []),
+            helper.make_tensor_value_info('zero_out', TensorProto.FLOAT, []),
+        ],
+    )
+    weights = [
+        numpy_helper.from_array(np.array(0.9, np.float32), 'limit'),
+        numpy_helper.from_array(np.array(0.0, np.float32), 'zero'),
+        numpy_helper.from_array(np.array(2**62, np.int64), 'rounds'),
+    ]
+    nodes = [
+        helper.make_node('ReduceMax', ['face'], ['peak'], keepdims=0),
+        helper.make_node('Greater', ['peak', 'limit'], ['bright']),
+        helper.make_node('Loop', ['rounds', 'bright', 'zero'], ['nothing'], body=body),
+        helper.make_node('Add', ['face', 'nothing'], ['restored']),
+    ]
+    return _save(nodes, weights, path)
+
+
 def slow_model(path: Path, layers: int = 6) -> Path:
     """Save a model whose output equals its input after seven giga-multiply-adds.
 

@@ -97,7 +97,7 @@ def test_each_fault_sets_level_and_message_of_its_status(view: View) -> None:
             'use_sim_time',
         ),
         (replace(view, report=replace(report, failure='NaN')), 2, ERROR, 'NaN'),
-        (replace(view, report=replace(report, busy_s=30.0)), 2, WARN, '30 s'),
+        (replace(view, report=replace(report, busy_s=30.0)), 2, ERROR, 'for 30 s'),
         (replace(view, transition_error='not configured: no file'), 2, ERROR, 'no file'),
     ]
     for troubled, index, level, part in troubles:

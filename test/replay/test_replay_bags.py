@@ -166,3 +166,15 @@ def test_stamps_that_are_zero_or_stand_still_are_not_used() -> None:
     assert not usable([5, 6, 6])
     assert not usable([-4, 5, 6])
     assert not usable([])
+
+
+def test_an_mcap_file_that_states_impossible_lengths_is_refused(
+    camera_bag: Path, tmp_path: Path
+) -> None:
+    content = bytearray(next(camera_bag.glob('*.mcap')).read_bytes())
+    # The length of the first record, the header, follows the magic bytes and the record's number.
+    content[9:17] = (724288236326964617).to_bytes(8, 'little')
+    damaged = tmp_path / 'damaged.mcap'
+    damaged.write_bytes(content)
+    with pytest.raises(BagError, match='the file is damaged; repair it: mcap recover'):
+        BagReader(damaged)

@@ -84,6 +84,8 @@ def test_the_command_writes_tables_sheets_and_videos(
         (['bag', '--load-spike', '1,-2,1'], 'SECONDS from 0'),
         (['bag', '--deterministic', '--load-spike', '1,2,1'], 'in real time only'),
         (['bag', '-p', 'threads=1'], 'NAME:=VALUE'),
+        (['bag', '-p', 'roi:=[0, 1'], "'[0, 1' is no value in YAML"),
+        (['bag', '-p', 'model:=2000-99-99'], 'is no value in YAML'),
     ],
 )
 def test_wrong_arguments_give_exit_code_2(

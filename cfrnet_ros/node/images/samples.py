@@ -77,7 +77,10 @@ def _floats_to_bytes(samples: NDArray[np.floating[Any]]) -> NDArray[np.uint8]:
     if suspicious and not np.isfinite(samples).all():
         count = int(np.size(samples) - np.count_nonzero(np.isfinite(samples)))
         raise ImageError(NOT_FINITE, f'{count} samples are NaN or infinite')
-    scaled = np.clip(samples.astype(np.float32), 0.0, 1.0) * np.float32(255.0)
+    with np.errstate(over='ignore'):
+        # A double beyond the range of a float becomes infinite, and is clipped.
+        single = samples.astype(np.float32)
+    scaled = np.clip(single, 0.0, 1.0) * np.float32(255.0)
     return (scaled + np.float32(0.5)).astype(np.uint8)
 
 

@@ -116,6 +116,11 @@ class Settings(PipelineSettings):
         ' `/humans/faces/<id>/cropped` and `aligned`, and `/humans/faces/tracked` if hri_msgs is'
         ' installed.',
     )
+    whole_frames: bool = parameter(
+        True,
+        'Whether the node has the topics `~/image_restored` and `~/image_debug`. If false, no'
+        ' picture of more than a face leaves the node.',
+    )
     max_image_px: int = parameter(
         33554432,
         'Largest number of pixels of an image (width x height). Larger images are rejected before'

@@ -10,6 +10,7 @@ except ImportError:  # the detector then works at the file's own size
     onnx = None
 
 from cfrnet_ros.vision.detection.yunet_decode import CHANNELS
+from cfrnet_ros.vision.engine.external_data import check_external_data
 from cfrnet_ros.vision.engine.quantised_weights import expand_weights
 from cfrnet_ros.vision.errors import ModelError
 
@@ -36,6 +37,7 @@ class YuNetGraph:
             ModelError: The file cannot be parsed.
 
         """
+        check_external_data(model)
         try:
             self._proto = onnx.load(str(model))
         except Exception as error:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import PurePath
 from typing import Any
 
 import cv2
@@ -62,7 +63,13 @@ def load_golden(card: ModelCard) -> GoldenCrops | None:
         return None
     where = f"the golden crops of '{card.file}'"
     cycles, limit = _described(card.golden, where)
-    path = card.file.parent / card.golden['file']
+    name = card.golden['file']
+    if not name or name != PurePath(name).name or '\0' in name:
+        raise ModelError(
+            f'{where}: golden.file must be the name of a file beside the model, without a folder,'
+            f' not {name!r}'
+        )
+    path = card.file.parent / name
     try:
         content = path.read_bytes()
     except OSError as error:

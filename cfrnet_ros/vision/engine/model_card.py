@@ -13,6 +13,7 @@ import numpy as np
 import onnxruntime as ort
 from numpy.typing import NDArray
 
+from cfrnet_ros.vision.engine.external_data import check_external_data
 from cfrnet_ros.vision.errors import ModelError, reason_of
 from cfrnet_ros.vision.preprocessing.align import FFHQ_TEMPLATE
 
@@ -123,8 +124,9 @@ def load_card(model: str | Path) -> ModelCard:
 
     Raises:
         ModelError: A file is missing or unreadable, the digest in the card is not that of the
-            file, the card contradicts the graph or itself, or the model does not have one
-            square three-channel image as its input and one as its output.
+            file, the file keeps weights outside of its folder, the card contradicts the graph or
+            itself, or the model does not have one square three-channel image as its input and one
+            as its output.
 
     """
     path = Path(model)
@@ -138,6 +140,7 @@ def load_card(model: str | Path) -> ModelCard:
             f"'{path}' is not the file that its card describes (sha256 {digest[:12]}..., the card "
             f'says {promised[:12]}...); fetch or export both together again'
         )
+    check_external_data(path)
     graph, metadata = _inspect(path)
     values: dict[str, Any] = {**metadata, **stated}
     for key in ('size', 'dtype', 'layout'):

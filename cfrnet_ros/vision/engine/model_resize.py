@@ -12,6 +12,7 @@ try:
 except ImportError:  # the restorer then works at the file's own size
     onnx = None
 
+from cfrnet_ros.vision.engine.external_data import check_external_data
 from cfrnet_ros.vision.errors import ModelError
 
 #: Operators whose constants may hold sizes; a file with such constants works at one size only.
@@ -45,6 +46,7 @@ def resized_model(model: str | Path, size: int, layout: str) -> bytes:
             f"'{model}' has another size than {size}, and adapting it needs the Python package"
             f' onnx: pip install onnx, or {remedy}'
         )
+    check_external_data(model)
     try:
         proto = onnx.load(str(model))
     except Exception as error:

@@ -8,6 +8,7 @@ from typing import Any
 
 import onnxruntime as ort
 
+from cfrnet_ros.vision.engine.external_data import check_external_data
 from cfrnet_ros.vision.engine.provider_records import CPU, Provider
 from cfrnet_ros.vision.engine.providers import AUTO, ProviderChoice
 from cfrnet_ros.vision.errors import ModelError, ProviderError, reason_of
@@ -52,7 +53,8 @@ def create_session(
         Session, with the requested and the used provider.
 
     Raises:
-        ModelError: The file is missing, or ONNX Runtime cannot read it as a model.
+        ModelError: The file is missing, keeps weights outside of its folder, or ONNX Runtime cannot
+            read it as a model.
         ProviderError: No provider of the choice could be initialised.
 
     """
@@ -110,16 +112,28 @@ def create_session(
     )
 
 
+def run_options() -> ort.RunOptions:
+    """Return options of a run that ends before its next operator once `terminate` is set to True.
+
+    ONNX Runtime logs nothing about such a run: its failures are raised, and an interruption that
+    was asked for is none.
+    """
+    options = ort.RunOptions()
+    options.log_severity_level = 4
+    return options
+
+
 _BROKEN_MODEL = ('InvalidProtobuf', 'NoSuchFile', 'NoModel', 'InvalidGraph')
 
 
 def _check_readable(model: str | Path | bytes) -> str:
-    """Return the model's name for messages; raise ModelError if the file does not exist."""
+    """Return the model's name for messages; raise ModelError if it may not or cannot be read."""
     if isinstance(model, bytes):
         return 'the model'
     path = Path(model)
     if not path.is_file():
         raise ModelError(f"there is no model file '{path}'; give the path of an ONNX file")
+    check_external_data(path)
     return f"'{path}'"
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import importlib.util
 from pathlib import Path
 
+from cfrnet_ros.vision.engine.external_data import check_external_data
 from cfrnet_ros.vision.engine.quantised_weights import expand_weights
 from cfrnet_ros.vision.errors import ModelError
 
@@ -81,6 +82,7 @@ def read_sface(path: Path) -> bytes:
 
     """
     _check_onnx()
+    check_external_data(path)
     try:
         model = onnx.load(str(path))
     except Exception as error:

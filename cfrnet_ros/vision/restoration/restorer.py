@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from cfrnet_ros.vision.engine.model_card import ModelCard, load_card
 from cfrnet_ros.vision.engine.model_resize import resized_model
 from cfrnet_ros.vision.engine.providers import ProviderChoice
-from cfrnet_ros.vision.engine.sessions import EngineSession, create_session
+from cfrnet_ros.vision.engine.sessions import EngineSession, create_session, run_options
 from cfrnet_ros.vision.errors import ModelError, reason_of
 from cfrnet_ros.vision.preprocessing.exposure import expose_face
 from cfrnet_ros.vision.restoration.grey import is_grey, take_colour_away
@@ -45,7 +45,7 @@ class Cycle:
 class Restorer:
     """A face restorer on ONNX Runtime.
 
-    The class is not thread-safe: every call reuses its buffers.
+    The class is not thread-safe, except for `interrupt`: every call reuses its buffers.
 
     Attributes:
         card: Card of the model, with the format of its input and output.
@@ -94,6 +94,7 @@ class Restorer:
         self._input = self.engine.session.get_inputs()[0].name
         self._output = self._find_output()
         self._binding = self.engine.session.io_binding()
+        self._run_options = run_options()
 
     def warm_up(self) -> None:
         """Run the model once, so that the first frame does not wait for kernels and memory.
@@ -105,6 +106,14 @@ class Restorer:
         """
         size = self.card.size
         self.restore(np.full((size, size, 3), 127, np.uint8), 1)
+
+    def interrupt(self) -> None:
+        """End a running cycle before its next operator, and refuse further cycles.
+
+        Any thread may call it. The interrupted call raises `ModelError`. An operator that hangs in
+        the driver of a device is not ended.
+        """
+        self._run_options.terminate = True
 
     def restore(self, crop: NDArray[np.uint8], cycles: int, tolerance: float = 0.0) -> Restoration:
         """Restore one aligned crop.
@@ -211,7 +220,7 @@ class Restorer:
             binding.bind_output(
                 self._output, 'cpu', 0, self._dtype.type, self._shape, target.ctypes.data
             )
-            self.engine.session.run_with_iobinding(binding)
+            self.engine.session.run_with_iobinding(binding, self._run_options)
         except Exception as error:
             raise ModelError(
                 f"'{self.card.file}' failed on {self.engine.used}: {reason_of(error)}; try another "
