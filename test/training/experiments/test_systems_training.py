@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -23,7 +24,7 @@ from training.run.batches import make_batch  # noqa: E402
 
 CPU = torch.device('cpu')
 #: What needs the weights of other networks, and minutes of a CPU.
-WITHOUT_CRITICS = {'perceptual': (0.0,), 'identity': 0.0}
+WITHOUT_CRITICS: dict[str, Any] = {'perceptual': (0.0,), 'identity': 0.0}
 
 
 def small(rows: Rows) -> Rows:
@@ -133,10 +134,10 @@ def test_the_ablation_leaves_out_what_it_says(rows: Rows) -> None:
     assert rows.rows['with_rounding'].rounding
     assert rows.rows['with_attention'].network == 'cfrnet_attention'
     # All begin with the same cycle in pixels.
-    for row in rows.chosen(group='ablation'):
+    for ablated_row in rows.named(['ablation']):
         first = rows.rows['cfrnet'].at(0)
-        assert row.at(0).cycles == first.cycles
-        assert row.at(0).loss.pixel == first.loss.pixel
+        assert ablated_row.at(0).cycles == first.cycles
+        assert ablated_row.at(0).loss.pixel == first.loss.pixel
 
 
 def test_phases_share_one_budget_and_go_on_from_the_average(rows: Rows, batch: Batch) -> None:
@@ -167,7 +168,7 @@ def after(steps: int) -> Callable[[], bool]:
 
 
 def compared(rows: Rows, faces: Path, out: Path, budget: Budget) -> Comparison:
-    chosen = rows.chosen(['resnet', 'codeformer'])
+    chosen = rows.named(['resnet', 'codeformer'])
     return Comparison(rows, chosen, faces, out, CPU, budget)
 
 

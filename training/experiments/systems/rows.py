@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -91,27 +91,23 @@ class Rows:
     shared: RunConfig
     rows: Mapping[str, Row]
 
-    def chosen(self, names: list[str] | None = None, group: str | None = None) -> list[Row]:
+    def named(self, names: Collection[str]) -> list[Row]:
         """Return some rows in the order of the file.
 
         Args:
-            names: Names of the rows; None for all.
-            group: One of `GROUPS`; None for both.
+            names: Names of rows or of groups.
 
         Raises:
-            ValueError: There is no row of a name.
+            ValueError: There is no row or group of a name.
 
         """
-        unknown = sorted(set(names or ()) - set(self.rows))
+        unknown = sorted(set(names) - set(self.rows) - set(GROUPS))
         if unknown:
             raise ValueError(
-                f'unknown row(s) {", ".join(unknown)}; known are {", ".join(self.rows)}'
+                f'unknown row(s) {", ".join(unknown)}; known are {", ".join(self.rows)}, and '
+                f'the groups {" and ".join(GROUPS)}'
             )
-        return [
-            row
-            for row in self.rows.values()
-            if (names is None or row.name in names) and (group is None or row.group == group)
-        ]
+        return [row for row in self.rows.values() if {row.name, row.group} & set(names)]
 
 
 def read_rows(path: Path = ROWS) -> Rows:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import math
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,6 @@ import torch
 from torch import Tensor, nn
 
 from training.critics.discriminator import PatchDiscriminator
-from training.experiments.layouts.contestants import clock
 from training.experiments.systems.critics import SharedCritics
 from training.experiments.systems.objectives.objective import Objective, Outcome, Setting
 from training.experiments.systems.objectives.registry import OBJECTIVES
@@ -262,6 +262,14 @@ class Trainee:
             self._add_judge(name)
             self.judges[name].load_state_dict(weights)
             self._judge_optimisers[name].load_state_dict(state['judge_optimisers'][name])
+
+
+def clock(device: torch.device) -> float:
+    """Return seconds of computing: of this process on a CPU, which others may share."""
+    if device.type == 'cpu':
+        return time.process_time()
+    torch.cuda.synchronize(device)
+    return time.perf_counter()
 
 
 def _stepped(optimiser: torch.optim.Adam, loss: Tensor, rate: float) -> bool:

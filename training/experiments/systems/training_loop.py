@@ -9,7 +9,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
-from tqdm import tqdm
 
 from training.data.training_faces import TrainingFaces
 from training.experiments.systems.critics import SharedCritics
@@ -22,6 +21,9 @@ from training.run.trainer import CONFIGS
 
 #: File in a run's folder with the budget, the seconds spent and the provenance.
 FACTS = 'run.json'
+
+#: Seconds between two lines on the terminal.
+TELL_EVERY_S = 10.0
 
 
 @dataclass(frozen=True)
@@ -153,13 +155,12 @@ class Comparison:
         source = BatchSource(self._faces, self._shared)
         begin = saved = time.monotonic()
         before = self.elapsed
-        bar = tqdm(total=1000, unit='promille', smoothing=0.05)
+        told = begin
         while not stop():
             # A kill between two checkpoints leaves some rows ahead.
             step = min(one.step for one in trainees)
             windows = min(one.windows for one in trainees)
             progress = self.budget.progress(windows, self.elapsed)
-            bar.update(int(1000 * progress) - bar.n)
             if progress >= 1.0:
                 break
             batch, _ = source.take(step, 0)
@@ -168,17 +169,21 @@ class Comparison:
                     one.train(batch, progress)
             now = time.monotonic()
             self.elapsed = before + now - begin
-            bar.set_postfix_str(_brief(trainees, self.elapsed), refresh=False)
+            if now - told > TELL_EVERY_S:
+                told = now
+                print(self._brief(trainees), flush=True)
             if now - saved > save_every_s:
                 self.save(trainees)
                 saved = now
-        bar.close()
         source.close()
         self.save(trainees)
+        print(self._brief(trainees), flush=True)
 
-
-def _brief(trainees: Sequence[Trainee], elapsed: float) -> str:
-    return f'{trainees[-1].windows} windows a row, {elapsed:.0f} s'
+    def _brief(self, trainees: Sequence[Trainee]) -> str:
+        names = trainees[0].row.name if len(trainees) == 1 else f'{len(trainees)} rows'
+        windows = min(one.windows for one in trainees)
+        share = self.budget.progress(windows, self.elapsed)
+        return f'{names}: {100 * share:.1f}% after {windows} windows each, {self.elapsed:.0f} s'
 
 
 def _name(device: torch.device) -> str:
