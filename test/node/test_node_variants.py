@@ -321,6 +321,7 @@ def test_a_foreign_restorer_of_512_px_runs_by_its_yaml_file(
     values = values_of(peer.wait_for_diagnostics(lambda d: True, 'any')['engine'])
     assert (values['model/size'], values['model/iterative']) == ('512', 'false')
     # One pass, whatever `cycles` is: a second one would undo the inversion.
-    likeness = np.corrcoef(cv2.resize(crop, (64, 64)).ravel(), cv2.resize(ours, (64, 64)).ravel())
+    small = [np.asarray(cv2.resize(face, (64, 64)), np.float64) for face in (crop, ours)]
+    likeness = np.corrcoef(small[0].ravel(), small[1].ravel())
     assert likeness[0, 1] < -0.5
     assert process.end() == 0

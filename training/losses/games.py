@@ -88,7 +88,8 @@ def deceive_game(
 
 def _gram(features: Tensor) -> Tensor:
     flat = features.flatten(2)
-    return flat @ flat.transpose(1, 2) / (flat.shape[1] * flat.shape[2])
+    with torch.autocast(flat.device.type, enabled=False):
+        return flat @ flat.transpose(1, 2) / (flat.shape[1] * flat.shape[2])
 
 
 def component_crops(face: Tensor, centres: Sequence[tuple[float, float]], side: int = 64) -> Tensor:

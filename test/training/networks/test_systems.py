@@ -132,6 +132,18 @@ def test_tokens_become_their_nearest_codes_and_idle_codes_are_replaced() -> None
     assert float(away.max()) < 0.05
 
 
+def test_the_nearest_code_is_the_same_under_autocast() -> None:
+    torch.manual_seed(0)
+    book = Codebook(256, 48)
+    # As far apart as bfloat16 does not tell.
+    tokens = 20.0 + 0.02 * torch.randn(1, 64, 48)
+    with torch.no_grad():
+        book.vectors.copy_(20.0 + 0.02 * torch.randn(256, 48))
+    wanted = book.nearest(tokens)
+    with torch.autocast('cpu', dtype=torch.bfloat16):
+        assert torch.equal(book.nearest(tokens), wanted)
+
+
 def test_fidelity_decides_how_much_of_the_input_enters_the_decoder() -> None:
     network = made('codeformer')
     assert isinstance(network, CodeFormer)

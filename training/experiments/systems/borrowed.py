@@ -31,6 +31,9 @@ CHOSEN, TRAINED = 'rows.json', 'rows.pt'
 #: Seconds between two states that are left to go home.
 LEAVE_EVERY_S = 120.0
 
+#: Seconds between two checkpoints, with which a new start there goes on: ten times as large.
+SAVE_EVERY_S = 300.0
+
 #: Keys of a row's state that go home; its averaged weights do so in half precision.
 _KEPT = ('row', 'digest', 'step', 'windows', 'seconds', 'skipped', 'phase', 'curve')
 
@@ -78,7 +81,7 @@ def train_for(work: Path, out: Path, seconds: float, device: str | None = None) 
         return stopped
 
     print(f'{len(names)} rows on {comparison.facts()["device"]}', flush=True)
-    comparison.side_by_side(end, LEAVE_EVERY_S)
+    comparison.side_by_side(end, SAVE_EVERY_S)
     leave(comparison, out)
     print('stopped early; take home:' if stopped else 'done; take home:')
     for path in sorted(out.iterdir()):

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from training.networks.parts import conv, enlarge
-from training.networks.systems.blocks import NormalisedBlock
+from training.networks.systems.blocks import NormalisedBlock, without_autocast
 
 
 class Encoder(nn.Module):
@@ -116,9 +116,10 @@ class Codebook(nn.Module):
 
     def nearest(self, tokens: Tensor) -> Tensor:
         """Return the (B, N) indices of the entries that are nearest to (B, N, width) tokens."""
-        tokens, vectors = tokens.float(), self.vectors.float()
-        # The tokens' own lengths are the same for every entry.
-        return (vectors.square().sum(dim=1) - 2.0 * tokens @ vectors.T).argmin(dim=-1)
+        with without_autocast(tokens.device):
+            tokens, vectors = tokens.float(), self.vectors.float()
+            # The tokens' own lengths are the same for every entry.
+            return (vectors.square().sum(dim=1) - 2.0 * tokens @ vectors.T).argmin(dim=-1)
 
     def look_up(self, indices: Tensor) -> Tensor:
         """Return the (B, N, width) vectors of (B, N) indices."""

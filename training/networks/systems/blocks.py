@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from typing import cast
 
 import torch
@@ -117,6 +118,21 @@ class ChannelSpatialAttention(nn.Module):
         means = x.mean(dim=(2, 3), keepdim=True)
         x = x * torch.sigmoid(self.excite(F.relu(self.squeeze(means))))
         return x * torch.sigmoid(cast(Tensor, self.places(x)))
+
+
+def without_autocast(device: torch.device) -> AbstractContextManager[object]:
+    """Return a context in which matrix products are computed in the types that they are given.
+
+    Under autocast they would be rounded to bfloat16, in which near distances are equal. Where
+    autocast is off the context is empty, so that an exporter sees nothing of it.
+
+    Args:
+        device: Device of the tensors.
+
+    """
+    if torch.is_autocast_enabled(device.type):
+        return torch.autocast(device.type, enabled=False)
+    return nullcontext()
 
 
 def tokens_of(features: Tensor) -> Tensor:

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from training.networks.parts import Restorer, conv, enlarge
+from training.networks.systems.blocks import without_autocast
 
 #: Side of the generator's learned constant, pixels of a 256 px face's stride 32.
 _CONSTANT = 8
@@ -54,8 +55,9 @@ class ModulatedConvolution(nn.Module):
         y = F.conv2d(x * scales[:, :, None, None], self.conv.weight, padding=self.conv.padding)
         if self.demodulate:
             # In float32: the squares of small scales underflow in half precision.
-            energy = self.conv.weight.float().square().sum(dim=(2, 3))
-            norm = scales.float().square() @ energy.transpose(0, 1)
+            with without_autocast(x.device):
+                energy = self.conv.weight.float().square().sum(dim=(2, 3))
+                norm = scales.float().square() @ energy.transpose(0, 1)
             y = y * torch.rsqrt(norm + 1e-8).to(y.dtype)[:, :, None, None]
         assert self.conv.bias is not None
         return y + self.conv.bias.to(y.dtype)[None, :, None, None]

@@ -111,4 +111,13 @@ def _npu(npu: Mapping[str, Any] | None, report: Report) -> list[str]:
         left = ', '.join(f'{o} {n}' for o, n in last.get('cpu_operators', {}).items()) or 'none'
         left = last.get('reason', left)
         lines.append(f'| {title} | {" | ".join(cells)} | {left} |')
+    # The variants of CFRNet are one graph, and two rows of the comparison are another's.
+    asked = {report.rows[name].network for name in npu['rows'] if name in report.rows}
+    waiting = {
+        row.network: row.title
+        for row in report.rows.values()
+        if row.group in ('comparison', 'ablation') and row.network not in asked
+    }
+    if waiting:
+        lines += ['', f'Not asked yet about: {", ".join(waiting.values())}.']
     return lines
