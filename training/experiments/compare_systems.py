@@ -5,7 +5,8 @@
 The steps are: ``train`` (every row gets the same windows; resumes where it was stopped),
 ``take-home`` (a run's folder of what a borrowed machine left, see ``python -m
 training.tools.pack --systems``), ``measure`` (docs/comparison.json: cost of every row, quality of
-the trained ones and of what needs no training), ``npu`` (docs/deployability.json: what an NPU
+the trained ones and of what needs no training), ``sheet`` (the same 12 faces through all rows, in
+the folder of work: it shows people), ``npu`` (docs/deployability.json: what an NPU
 compiler makes of every row) and ``page`` (pages and plots, from these files alone).
 """
 
@@ -71,6 +72,12 @@ def _measure(args: argparse.Namespace) -> None:
     )
 
 
+def _sheet(args: argparse.Namespace) -> None:
+    from training.experiments.systems.measuring.sheet import draw_sheet
+
+    print(draw_sheet(args.data, args.work))
+
+
 def _npu(args: argparse.Namespace) -> None:
     from training.experiments.systems.measuring.npu import measure_npu
 
@@ -113,6 +120,10 @@ def _arguments() -> argparse.Namespace:
     measure.add_argument('--rounds', type=int, default=20, help='runs of each file for its time')
     measure.add_argument('--machine', default='', help="processor's name for the page")
     measure.add_argument('--quality-only', action='store_true', help='leave the costs as they are')
+    sheet = steps.add_parser('sheet', help='draw the same 12 faces through all rows')
+    sheet.set_defaults(step=_sheet)
+    sheet.add_argument('--data', type=Path, required=True, help='folder with MANIFEST.tsv')
+    sheet.add_argument('--work', type=Path, default=WORK, help='folder of models')
     npu = steps.add_parser('npu', help='ask an NPU compiler')
     npu.set_defaults(step=_npu)
     npu.add_argument('--vela', help="path of Vela's command; default: as installed")

@@ -83,7 +83,7 @@ def export(
 ) -> Exported:
     """Write ``<name>_fp32.onnx`` and ``<name>_int8.onnx``, with cards.
 
-    Both take and give float32 planes, RGB in 0..1.
+    Both take and give float32 planes, RGB in 0..1. Files of the same weights that are there stay.
 
     Args:
         network: Network of the row.
@@ -94,8 +94,11 @@ def export(
     """
     folder.mkdir(parents=True, exist_ok=True)
     example = torch.zeros(1, 3, SIZE, SIZE)
+    path, quantised = (folder / f'{name}_{end}.onnx' for end in ('fp32', 'int8'))
+    weights = _digest(network)
+    if all(_is_of(file, weights) for file in (path, quantised)):
+        return Exported({'fp32': path, 'int8': quantised})
     exported = Exported()
-    path = folder / f'{name}_fp32.onnx'
     try:
         write_onnx(FloatPlanes(network, clip=True), example, path)
         check_against_pytorch(path, network, faces[:1])
@@ -107,15 +110,15 @@ def export(
         exported.reasons['fp32'] = exported.reasons['int8'] = _short(error)
         return exported
     exported.files['fp32'] = path
-    write_card(path, name, 'fp32')
-    open_ended, quantised = folder / f'{name}_open.onnx', folder / f'{name}_int8.onnx'
+    write_card(path, name, 'fp32', weights)
+    open_ended = folder / f'{name}_open.onnx'
     try:
         write_onnx(FloatPlanes(network, clip=False), example, open_ended)
         inputs = calibration_inputs(open_ended, list(faces), 'RGB')
         model = quantise(open_ended, inputs, METHODS['minmax'])
         write_quantised(model, quantised, as_bytes=False)
         exported.files['int8'] = quantised
-        write_card(quantised, name, 'int8')
+        write_card(quantised, name, 'int8', weights)
     except Exception as error:
         exported.reasons['int8'] = _short(error)
     finally:
@@ -123,12 +126,36 @@ def export(
     return exported
 
 
+def _digest(network: torch.nn.Module) -> str:
+    digest = hashlib.sha256()
+    for name, value in network.state_dict().items():
+        digest.update(name.encode() + value.contiguous().numpy().tobytes())
+    return digest.hexdigest()
+
+
+def _is_of(path: Path, weights: str) -> bool:
+    card = path.with_suffix('.json')
+    if not path.is_file() or not card.is_file():
+        return False
+    stated = json.loads(card.read_text(encoding='utf-8'))
+    whole = stated['sha256'] == hashlib.sha256(path.read_bytes()).hexdigest()
+    return bool(whole and stated['weights'] == weights)
+
+
 def _short(error: Exception) -> str:
     return f'{type(error).__name__}: {str(error).strip().splitlines()[0][:200]}'
 
 
-def write_card(path: Path, name: str, precision: str) -> None:
-    """Write the card by which the node's own code runs a file."""
+def write_card(path: Path, name: str, precision: str, weights: str) -> None:
+    """Write the card by which the node's own code runs a file.
+
+    Args:
+        path: Path of the ONNX file.
+        name: Name of the row.
+        precision: 'fp32' or 'int8'.
+        weights: Hash of the network's weights.
+
+    """
     card = {
         'name': name,
         'sha256': hashlib.sha256(path.read_bytes()).hexdigest(),
@@ -141,6 +168,7 @@ def write_card(path: Path, name: str, precision: str) -> None:
         'iterative': True,
         'expose': True,
         'precision': precision,
+        'weights': weights,
         'template': [[float(v) for v in point] for point in DEFAULT_TEMPLATE],
     }
     path.with_suffix('.json').write_text(json.dumps(card, indent=1) + '\n', encoding='utf-8')

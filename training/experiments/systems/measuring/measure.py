@@ -204,7 +204,9 @@ class _Measuring:
         # Untrained, rows of one network are one file.
         name = row.name if state else row.network
         if name not in self._exported:
-            self._exported[name] = graphs.export(network, name, folder, self._calibration)
+            # What random weights cost does not depend on the ranges of their activations.
+            crops = self._calibration if state else self._calibration[:1]
+            self._exported[name] = graphs.export(network, name, folder, crops)
         exported = self._exported[name]
         figures = RowFigures(row.title, row.group, network=row.network)
         figures.parameters, figures.reasons = count_parameters(network), exported.reasons

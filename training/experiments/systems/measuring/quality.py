@@ -68,7 +68,7 @@ class Quality:
         Args:
             data: Folder with MANIFEST.tsv.
             folder: Folder of the cache.
-            faces: People of each set, from the first on; 0 for all.
+            faces: People of each set, spread over its list; 0 for all.
 
         """
         self._data, self._folder, self._limit = data, folder, faces
@@ -101,7 +101,10 @@ class Quality:
         """
         cases = self.cases(name)
         plan = coverage(name, cycles, truth)
-        numbers = range(0, min(len(cases), self._limit or len(cases)), every)
+        count = min(len(cases), self._limit or len(cases))
+        # The list is in the order of the sources: its beginning would be one of them.
+        spread = np.unique(np.linspace(0, len(cases) - 1, count).astype(int))
+        numbers = [int(n) for n in spread[::every]]
         found: list[Readings] = []
         for first in tqdm(range(0, len(numbers), CHUNK), desc=f'{identity[:24]} {name}'):
             chunk = tuple(numbers[first : first + CHUNK])

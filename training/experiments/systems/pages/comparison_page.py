@@ -24,6 +24,13 @@ _METRICS = (
 )
 _REAL_METRICS = tuple(m for m in _METRICS if m[0] in ('niqe', 'kid', 'detected'))
 
+#: What stands in the place of the tables of quality before anything is measured.
+_NOT_MEASURED = [
+    'Quality is not measured yet: not of the rows that are trained by this harness, and not of the',
+    'filters, wheels and shipped models, which need no training here. The shipped models are in',
+    '[results.md](results.md).',
+]
+
 #: Groups in the order of the tables.
 _GROUPS = ('classical', 'wheel', 'comparison', 'shipped')
 
@@ -43,8 +50,6 @@ def render(report: Report) -> str:
         '',
         *_state(report),
         '',
-        *_reading(report),
-        '',
         '## What a pass costs',
         '',
         f'On {report.machine}, one 256 x 256 px face. One thread: median of',
@@ -55,7 +60,8 @@ def render(report: Report) -> str:
         '',
         *_costs([*rows, *(row for row in ablation if row.network == 'cfrnet_attention')]),
     ]
-    sets = [name for row in rows[:1] for name in row.quality]
+    sets = dict.fromkeys(name for row in rows for name in row.quality)
+    lines += ['', *(_reading(report) if sets else _NOT_MEASURED)]
     for name in sets:
         lines += ['', f'## Quality: {name}', '', *_quality(rows, name)]
     trained = [row for row in rows if row.training is not None]
@@ -72,16 +78,17 @@ def _state(report: Report) -> list[str]:
     if not waiting:
         return ['All rows got the same number of windows, faces, degradations and seeds.']
     return [
-        f'**{len(waiting)} rows are not trained yet** and have no quality here: '
-        f'{", ".join(waiting)}. Given for them is what needs no training: parameters,',
-        'multiplications, operators, export and times.',
+        f'**{len(waiting)} rows are not trained yet** and have no quality here:',
+        f'{", ".join(waiting)}.',
+        'Given for them is what needs no training: parameters, multiplications, times and memory.',
+        'Nothing on this page says yet which system restores better under the same budget.',
     ]
 
 
 def _reading(report: Report) -> list[str]:
-    people = f'the first {report.faces}' if report.faces else 'all'
+    people = f'{report.faces}' if report.faces else 'all'
     return [
-        f'Quality is measured on {people} people of the test split, degraded by seed',
+        f'Quality is measured on {people} people, spread over the test split, degraded by seed',
         f'{report.seed}, by the code of [results.md](results.md); underexposed faces are',
         'brightened before every row, as the node does. Figures of pages with other people do not',
         'compare with these. The networks in wheels enlarge, so their faces are reduced by their',

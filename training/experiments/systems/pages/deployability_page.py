@@ -70,7 +70,8 @@ def _int8(rows: list[RowFigures]) -> list[str]:
         ratio = ''
         if {'fp32', 'int8'} <= set(costs):
             ratio = f'{costs["int8"].ms_1 / costs["fp32"].ms_1:.2f}'
-        made = 'yes' if 'int8' in costs else f'no: {row.reasons.get("int8", "")}'
+        reason = row.reasons.get('int8')
+        made = 'yes' if 'int8' in costs else f'no: {reason}' if reason else 'not measured yet'
         loss = row.int8_loss
         cells = ['not trained yet' if row.absent else '', '', '']
         if loss is not None:
