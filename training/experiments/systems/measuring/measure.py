@@ -264,7 +264,8 @@ class _Measuring:
         paths = {str(path): path for path in self._files.values()}
         costs = {
             name: FileCost(
-                **times,
+                ms_1=times['ms_1'] or 0.0,
+                ms_2=times['ms_2'],
                 megabytes=round(paths[name].stat().st_size / 1e6, 2),
                 peak_megabytes=round(cost.peak_megabytes(paths[name]) - baseline, 1),
             )

@@ -16,14 +16,15 @@ class FileCost:
 
     Attributes:
         ms_1: Milliseconds of computing a pass with one thread, median.
-        ms_2: Milliseconds that a pass takes with two threads, shortest.
+        ms_2: Milliseconds that a pass takes with two threads, shortest; None where the machine was
+            too busy to tell.
         megabytes: Size of the file in MB.
         peak_megabytes: Peak of a process's memory in MB, beyond that without a model.
 
     """
 
     ms_1: float
-    ms_2: float
+    ms_2: float | None
     megabytes: float
     peak_megabytes: float
 

@@ -40,7 +40,7 @@ def draw_sheet(data: Path, work: Path) -> Path:
     """
     columns: dict[str, Callable[[Picture], Picture]] = {}
     for name, function in classical.FILTERS.items():
-        columns[classical.TITLES[name].split(' (')[0]] = function
+        columns[name.replace('_', ' ')] = function
     for wheel in WHEELS.values():
         try:
             columns[wheel.title] = WheelRestorer(wheel)

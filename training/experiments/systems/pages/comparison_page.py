@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from training.evaluation.protocol import REAL
-from training.experiments.systems.measuring.report import Report, RowFigures
+from training.experiments.systems.measuring.report import FileCost, Report, RowFigures
 
 #: Metrics of the tables with a truth, and of real faces: name, heading, digits, factor.
 _METRICS = (
@@ -56,7 +56,7 @@ def render(report: Report) -> str:
         f'{report.rounds} runs of the time spent computing; two threads: shortest time that',
         'passed, on a machine that ran other programs too. Weights do not change these figures.',
         'Memory: peak beyond that of a process with ONNX Runtime alone. CFRNet is meant for one to',
-        'three passes.',
+        'three passes. A dash: not measured, or on too busy a machine.',
         '',
         *_costs([*rows, *(row for row in ablation if row.network == 'cfrnet_attention')]),
     ]
@@ -74,12 +74,16 @@ def render(report: Report) -> str:
 
 
 def _state(report: Report) -> list[str]:
-    waiting = [row.title for row in report.rows.values() if row.absent == 'not trained yet']
-    if not waiting:
+    rows = [row for row in report.rows.values() if row.absent == 'not trained yet']
+    waiting = [row.title for row in rows if row.group == 'comparison']
+    variants = len(rows) - len(waiting)
+    if variants:
+        waiting.append(f'{variants} variants of CFRNet')
+    if not rows:
         return ['All rows got the same number of windows, faces, degradations and seeds.']
     return [
-        f'**{len(waiting)} rows are not trained yet** and have no quality here:',
-        f'{", ".join(waiting)}.',
+        f'**{len(rows)} rows are not trained yet** and have no quality here:',
+        f'{"; ".join(waiting)}.',
         'Given for them is what needs no training: parameters, multiplications, times and memory.',
         'Nothing on this page says yet which system restores better under the same budget.',
     ]
@@ -112,13 +116,19 @@ def _costs(rows: Sequence[RowFigures]) -> list[str]:
         ]
         if row.costs:
             both = [row.costs.get(precision) for precision in ('fp32', 'int8')]
-            cells += [f'{c.ms_1:.0f} / {c.ms_2:.0f}' if c else '' for c in both]
+            cells += [_times(cost) for cost in both]
             cells.append(' / '.join(f'{c.megabytes:.1f}' if c else '-' for c in both))
             cells.append(' / '.join(f'{c.peak_megabytes:.0f}' if c else '-' for c in both))
         else:
             cells += [f'{row.ms:.1f}' if row.ms is not None else '', '', '', '']
         lines.append(f'| {" | ".join(cells)} |')
     return lines
+
+
+def _times(cost: FileCost | None) -> str:
+    if cost is None:
+        return '-'
+    return f'{cost.ms_1:.0f} / {"-" if cost.ms_2 is None else f"{cost.ms_2:.0f}"}'
 
 
 def _quality(rows: Sequence[RowFigures], name: str) -> list[str]:

@@ -23,7 +23,14 @@ def render(report: Report, npu: Mapping[str, Any] | None) -> str:
         npu: Content of `docs/deployability.json`, or None if no compiler was asked.
 
     """
-    rows = [row for row in report.rows.values() if row.operators or row.reasons]
+    # Variants of CFRNet that are its graph would repeat its line.
+    others = {row.network for row in report.rows.values() if row.group == 'comparison'}
+    rows = [
+        row
+        for row in report.rows.values()
+        if (row.operators or row.reasons)
+        and (row.group != 'ablation' or row.network not in others or row.training is not None)
+    ]
     lines = [
         '# What can be deployed',
         '',
