@@ -24,7 +24,7 @@ from training.experiments.systems.rows import read_rows
 Picture = NDArray[np.uint8]
 
 #: Number of faces, taken from the sets in turn, and side of a tile in pixels.
-FACES, TILE = 12, 128
+FACES, TILE = 12, 176
 
 
 def draw_sheet(data: Path, work: Path) -> Path:
@@ -41,17 +41,17 @@ def draw_sheet(data: Path, work: Path) -> Path:
     columns: dict[str, Callable[[Picture], Picture]] = {}
     for name, function in classical.FILTERS.items():
         columns[name.replace('_', ' ')] = function
-    for wheel in WHEELS.values():
+    for name, wheel in WHEELS.items():
         try:
-            columns[wheel.title] = WheelRestorer(wheel)
+            columns[name.replace('_', ' ')] = WheelRestorer(wheel)
         except ImportError as error:
             tqdm.write(f'left out: {error}')
     for row in read_rows().rows.values():
         path = work / 'trained' / f'{row.name}_fp32.onnx'
         if path.is_file():
-            columns[row.title] = _after(path, 3 if 'cfrnet' in row.name else 1)
-    for title, file in SHIPPED.values():
-        columns[title] = _after(MODEL_DIR / file, 3)
+            columns[row.title.split(',')[0]] = _after(path, 3 if 'cfrnet' in row.name else 1)
+    for name, (_, file) in SHIPPED.items():
+        columns[name.replace('_', ' ')] = _after(MODEL_DIR / file, 3)
     cases = [CaseSet(data, name) for name in SETS]
     rows = []
     for number in tqdm(range(FACES), unit='face'):
