@@ -106,6 +106,25 @@ def hanging_model(path: Path) -> Path:
     return _save(nodes, weights, path)
 
 
+def foreign_model(path: Path, side: int = 512) -> Path:
+    """Save a restorer as others export them: 512 px, -1..1, one pass, its facts in a YAML file.
+
+    It inverts, so that each of the node's conversions is seen in the crop: white becomes black.
+    """
+    shape = [1, 3, side, side]
+    graph = helper.make_graph(
+        [helper.make_node('Neg', ['input'], ['output'])],
+        'foreign',
+        [helper.make_tensor_value_info('input', TensorProto.FLOAT, shape)],
+        [helper.make_tensor_value_info('output', TensorProto.FLOAT, shape)],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid('', 17)])
+    model.ir_version = 8
+    onnx.save(model, str(path))
+    path.with_suffix('.yaml').write_text('value_range: [-1, 1]\ncolour: RGB\niterative: false\n')
+    return path
+
+
 def slow_model(path: Path, layers: int = 6) -> Path:
     """Save a model whose output equals its input after seven giga-multiply-adds.
 

@@ -297,3 +297,31 @@ def test_shipped_model_restores_a_face_with_the_defaults(
     assert crop.std() > 20
     assert np.abs(np.diff(crop.astype(int), axis=1)).mean() < 10
     assert process.end() == 0
+
+
+def test_a_foreign_restorer_of_512_px_runs_by_its_yaml_file(
+    start: Start, tmp_path: Path, portrait: NDArray[np.uint8]
+) -> None:
+    process, peer = start()
+    process.wait_for_log('waiting for Image')
+    publisher = peer.publisher()
+    with peer.collect('/cfrnet/face/image') as received:
+        send_until(publisher, bgr8_message(portrait), lambda: received.messages, 'a crop')
+    ours = pixels_of(received.messages[0])
+    assert process.end() == 0
+
+    model = node_models.foreign_model(tmp_path / 'foreign.onnx')
+    process, peer = start('-p', f'model:={model}', '-p', 'cycles:=3')
+    process.wait_for_log('waiting for Image')
+    publisher = peer.publisher()
+    with peer.collect('/cfrnet/face/image') as received:
+        send_until(publisher, bgr8_message(portrait), lambda: received.messages, 'a crop')
+    crop = pixels_of(received.messages[0])
+    assert crop.shape == (512, 512, 3)
+    values = values_of(peer.wait_for_diagnostics(lambda d: True, 'any')['engine'])
+    assert (values['model/size'], values['model/iterative']) == ('512', 'false')
+    # One pass, whatever `cycles` is: a second one would undo the inversion.
+    small = [np.asarray(cv2.resize(face, (64, 64)), np.float64) for face in (crop, ours)]
+    likeness = np.corrcoef(small[0].ravel(), small[1].ravel())
+    assert likeness[0, 1] < -0.5
+    assert process.end() == 0

@@ -181,21 +181,35 @@ def load_config(path: Path) -> RunConfig:
             which.
 
     """
-    values = dict(yaml.safe_load(path.read_text(encoding='utf-8')) or {})
-    stages = _stages(values.pop('stages', []), str(path))
-    values = _known(RunConfig, values, str(path))
+    return make_config(yaml.safe_load(path.read_text(encoding='utf-8')) or {}, str(path))
+
+
+def make_config(given: Mapping[str, Any], source: str) -> RunConfig:
+    """Return the configuration that a YAML mapping describes.
+
+    Args:
+        given: Content of a run's YAML file, or a mapping of the same form.
+        source: Name of the mapping's origin, for messages.
+
+    Raises:
+        ValueError: See `load_config`.
+
+    """
+    values = dict(given)
+    stages = _stages(values.pop('stages', []), source)
+    values = _known(RunConfig, values, source)
     if 'network' in values:
-        network = _known(NetworkConfig, values['network'], f'{path}: network')
+        network = _known(NetworkConfig, values['network'], f'{source}: network')
         values['network'] = NetworkConfig(**network)
-    where = f'{path}: loss'
+    where = f'{source}: loss'
     loss = _loss(values.pop('loss', {}), where)
     try:
         weights = LossWeights(**loss)
-        where = str(path)
+        where = source
         config = RunConfig(**values, loss=weights, stages=stages)
         for begin, _ in stages:
             # A run of hours must not end at the stage that says something impossible.
-            where = f'{path}: stage {begin}'
+            where = f'{source}: stage {begin}'
             config.at(begin)
     except ValueError as error:
         raise ValueError(f'{where}: {error}') from error

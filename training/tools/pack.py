@@ -6,7 +6,9 @@ Writes parts of a limited size and the script `start.py`, which puts them togeth
 for so many seconds: ``python start.py --seconds 555``. The parts hold the training faces as WebP,
 the frozen networks that the config asks for in half precision, the weights to go on from, and the
 code.
-``python -m training.tools.from_borrowed`` makes a run's checkpoint of what comes back.
+``python -m training.tools.from_borrowed`` makes a run's checkpoint of what comes back. With
+``--systems`` the rows of the comparison of systems are trained there, side by side
+(``python -m training.experiments.compare_systems``, whose ``--results`` reads what comes back).
 """
 
 from __future__ import annotations
@@ -14,6 +16,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from training.experiments.systems.packing import make_session
+from training.experiments.systems.rows import GROUPS, ROWS
 from training.run.borrowed.pack import LIMIT_BYTES, pack
 
 
@@ -22,7 +26,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument('--config', type=Path, required=True, help='YAML file of the borrowed run')
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument('--config', type=Path, help='YAML file of the borrowed run')
+    what.add_argument(
+        '--systems',
+        nargs='+',
+        metavar='ROW',
+        help=f'rows of the comparison of systems, or {" and ".join(GROUPS)}',
+    )
     parser.add_argument('--data', type=Path, required=True, help='folder with MANIFEST.tsv')
     parser.add_argument('--out', type=Path, required=True, help='folder to write')
     parser.add_argument('--run', type=Path, help='folder of the run to go on from')
@@ -31,7 +42,13 @@ def main() -> None:
     )
     args = parser.parse_args()
     try:
-        paths = pack(args.config, args.data, args.out, args.run, int(args.megabytes * 1e6))
+        limit = int(args.megabytes * 1e6)
+        if args.systems:
+            if args.run:
+                raise ValueError('--run goes with --config: the rows of --systems begin anew')
+            paths = pack(ROWS, args.data, args.out, None, limit, make_session(args.systems))
+        else:
+            paths = pack(args.config, args.data, args.out, args.run, limit)
     except (FileNotFoundError, ValueError) as error:
         raise SystemExit(f'error: {error}') from error
     for path in paths:

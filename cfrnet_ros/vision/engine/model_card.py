@@ -13,18 +13,13 @@ import numpy as np
 import onnxruntime as ort
 from numpy.typing import NDArray
 
+from cfrnet_ros.vision.engine.card_file import EXAMPLE, card_path, read_card
 from cfrnet_ros.vision.engine.external_data import check_external_data
 from cfrnet_ros.vision.errors import ModelError, reason_of
 from cfrnet_ros.vision.preprocessing.align import FFHQ_TEMPLATE
 
 #: Prefix of the card's keys among the metadata of an ONNX file.
 METADATA_PREFIX = 'cfrnet.'
-
-#: Card with every fact that matters, shown in error messages.
-EXAMPLE = (
-    '{"size": 512, "dtype": "float32", "value_range": [-1, 1], "layout": "NCHW", '
-    '"colour": "RGB", "iterative": false}'
-)
 
 _DTYPES = {'tensor(float)': 'float32', 'tensor(uint8)': 'uint8'}
 _KNOWN = {
@@ -103,16 +98,11 @@ class ModelCard:
         return 0 if self.channels_first else 2
 
 
-def card_path(model: str | Path) -> Path:
-    """Return the path of a model's card: the same name, with the ending `.json`."""
-    return Path(model).with_suffix('.json')
-
-
 def load_card(model: str | Path) -> ModelCard:
     """Describe a restorer from its card, its metadata and its inputs and outputs.
 
-    The JSON file beside the model takes precedence over metadata in the ONNX file (keys with
-    the prefix `cfrnet.`, values in JSON), and the metadata over what the graph shows.
+    The JSON or YAML file beside the model takes precedence over metadata in the ONNX file (keys
+    with the prefix `cfrnet.`, values in JSON), and the metadata over what the graph shows.
     Missing facts are assumed (range 0..1, RGB, FFHQ landmarks, one application) and listed in
     `assumed`.
 
@@ -133,7 +123,7 @@ def load_card(model: str | Path) -> ModelCard:
     if not path.is_file():
         raise ModelError(f"there is no model file '{path}'; give the path of an ONNX file")
     digest = _sha256(path)
-    stated = _read_json(card_path(path))
+    stated = read_card(card_path(path))
     promised = str(stated.get('sha256', digest)).lower()
     if promised != digest:
         raise ModelError(
@@ -165,20 +155,6 @@ def _sha256(path: Path) -> str:
         for block in iter(lambda: stream.read(1 << 20), b''):
             digest.update(block)
     return digest.hexdigest()
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    if not path.is_file():
-        return {}
-    try:
-        content = json.loads(path.read_text(encoding='utf-8'))
-    except (OSError, ValueError) as error:
-        raise ModelError(
-            f"the model card '{path}' cannot be read: {error}; it must be JSON like {EXAMPLE}"
-        ) from error
-    if not isinstance(content, dict):
-        raise ModelError(f"the model card '{path}' must be a JSON object like {EXAMPLE}")
-    return content
 
 
 def _inspect(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -99,6 +100,35 @@ def test_unreadable_card_is_refused(tmp_path: Path) -> None:
         path.with_suffix('.json').write_text(text)
         with pytest.raises(ModelError, match='must be'):
             load_card(path)
+
+
+def test_a_yaml_file_is_a_card_where_there_is_none_in_json(tmp_path: Path) -> None:
+    path = identity(tmp_path / 'm.onnx', [1, 3, 512, 512])
+    path.with_suffix('.yaml').write_text('value_range: [-1, 1]\ncolour: RGB  # as GFPGAN has it\n')
+    card = load_card(path)
+    assert (card.size, card.value_range, card.colour) == (512, (-1.0, 1.0), 'RGB')
+    assert [entry.split()[0] for entry in card.assumed] == ['template', 'iterative']
+    for text, cause in (
+        ('value_range: [-1, 1', 'must be YAML'),
+        ('- 1', 'must be a YAML object'),
+        ('colour: GREY', 'colour must be one of'),
+        ('size: 256', r'correct .*m\.yaml'),
+    ):
+        path.with_suffix('.yaml').write_text(text)
+        with pytest.raises(ModelError, match=cause):
+            load_card(path)
+    path.with_suffix('.json').write_text('{"colour": "BGR"}')
+    assert load_card(path).colour == 'BGR'
+
+
+def test_a_yaml_card_without_the_package_names_the_remedy(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = identity(tmp_path / 'm.onnx', [1, 3, 64, 64])
+    path.with_suffix('.yaml').write_text('colour: RGB')
+    monkeypatch.setitem(sys.modules, 'yaml', None)
+    with pytest.raises(ModelError, match=r'needs the Python package pyyaml.*m\.json'):
+        load_card(path)
 
 
 def test_open_size_must_be_stated(tmp_path: Path) -> None:

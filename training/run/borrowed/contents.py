@@ -40,7 +40,7 @@ _IDENTITY_FILES = {'mobilefacenet': mobilefacenet.FILE, 'dlib': dlib_descriptor.
 
 
 def code(config: Path) -> Iterator[Entry]:
-    """Yield the project's code, its commit, and a run's config."""
+    """Yield the project's code, its commit, and the file that describes the run."""
     for package in PACKAGES:
         for path in sorted((ROOT / package).rglob('*.py')):
             yield path.relative_to(ROOT).as_posix(), path.read_bytes()
@@ -77,15 +77,18 @@ def _webp(image: NDArray[np.uint8]) -> bytes:
     return data.tobytes()
 
 
-def critics(config: RunConfig) -> Iterator[Entry]:
-    """Yield the frozen networks that the config asks for at any step, in half precision.
+def critics(*configs: RunConfig) -> Iterator[Entry]:
+    """Yield the frozen networks that the configs ask for at any step, in half precision.
+
+    Args:
+        configs: Configurations of the borrowed run.
 
     Raises:
         FileNotFoundError: The weights of one of the networks are missing.
         ValueError: A weight is beyond the range of half precision.
 
     """
-    phases = [config, *(config.at(begin) for begin, _ in config.stages)]
+    phases = [c.at(begin) for c in configs for begin in (0, *(begin for begin, _ in c.stages))]
     if any(max(phase.loss.perceptual) > 0 for phase in phases):
         package = weights_folder().parent.name
         yield f'{package}/__init__.py', b''

@@ -7,3 +7,6 @@ names under which `training.critics.perceptual` and `training.critics.mobileface
 from __future__ import annotations
 
 CONFIG, FACES, RUN = 'config.yaml', 'faces', 'run'
+
+#: File that names the module whose `train_for` trains there, and the one that it names by default.
+SESSION, RUN_SESSION = 'session.txt', 'training.run.borrowed.session'

@@ -8,21 +8,47 @@ import itertools
 import json
 import shutil
 import tarfile
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from tqdm import tqdm
 
 from training.run.borrowed import contents
 from training.run.borrowed import start as start_script
+from training.run.borrowed.layout import RUN_SESSION, SESSION
 from training.run.borrowed.slices import Sliced
-from training.run.config import load_config
+from training.run.config import RunConfig, load_config
 
 #: Largest size of a part in bytes, and the name that the names of the parts begin with.
 LIMIT_BYTES, ARCHIVE = 60_000_000, 'parts.tar.gz'
 
 
+@dataclass(frozen=True)
+class Session:
+    """What trains on the borrowed machine in the place of one run's trainer.
+
+    Attributes:
+        module: Name of the module whose ``train_for(work, out, seconds, device)`` trains there.
+        configs: Configurations whose critics are needed.
+        exclude: List of training images to leave out, see `RunConfig`.
+        entries: Further files, as names in the archive and bytes.
+
+    """
+
+    module: str
+    configs: Sequence[RunConfig]
+    exclude: str
+    entries: Sequence[contents.Entry] = ()
+
+
 def pack(
-    config: Path, data: Path, out: Path, run: Path | None = None, limit_bytes: int = LIMIT_BYTES
+    config: Path,
+    data: Path,
+    out: Path,
+    run: Path | None = None,
+    limit_bytes: int = LIMIT_BYTES,
+    session: Session | None = None,
 ) -> list[Path]:
     """Write the parts, their listing and the script.
 
@@ -32,6 +58,7 @@ def pack(
         out: Folder to be made.
         run: Folder of the run to go on from; None for random weights.
         limit_bytes: Largest size of a part in bytes.
+        session: What trains there, which then reads `config`; None for one run's trainer.
 
     Returns:
         The files' paths.
@@ -44,13 +71,17 @@ def pack(
     """
     if out.exists() and any(out.iterdir()):
         raise ValueError(f"'{out}' holds files already; name a new folder")
-    loaded = load_config(config)
+    begin: Iterable[contents.Entry] = ()
+    if session is None:
+        loaded = load_config(config)
+        session, begin = Session(RUN_SESSION, [loaded], loaded.exclude), contents.start(run, loaded)
     # What can be missing comes before the faces, which take longest.
     entries = itertools.chain(
-        contents.start(run, loaded),
-        contents.critics(loaded),
+        begin,
+        contents.critics(*session.configs),
+        [(SESSION, session.module.encode()), *session.entries],
         contents.code(config),
-        contents.faces(data, loaded.exclude),
+        contents.faces(data, session.exclude),
     )
     partial = out.with_name(out.name + '.partial')
     shutil.rmtree(partial, ignore_errors=True)

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import importlib
 import io
 import json
 import shutil
@@ -22,6 +23,9 @@ from typing import Any
 
 #: What `training.tools.pack` names the list of the parts.
 LISTING = 'parts.json'
+
+#: File among the unpacked ones that names the module which trains (`training.run.borrowed.layout`).
+SESSION = 'session.txt'
 
 
 def check_slices(slices: Sequence[Mapping[str, Any]], folder: Path) -> list[Path]:
@@ -129,9 +133,8 @@ def main() -> None:
         sys.exit(f'error: {error}')
     # The first place, so that what was packed comes before what may be installed.
     sys.path.insert(0, str(args.work.resolve()))
-    from training.run.borrowed.session import train_for
-
-    train_for(args.work, args.out, args.seconds, args.device)
+    session = importlib.import_module((args.work / SESSION).read_text(encoding='utf-8'))
+    session.train_for(args.work, args.out, args.seconds, args.device)
 
 
 if __name__ == '__main__':

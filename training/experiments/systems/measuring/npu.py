@@ -1,0 +1,177 @@
+"""What an NPU compiler makes of each row: Arm's Vela, for the Ethos-U.
+
+Needs litert-torch and ai-edge-quantizer, and the command `vela` of ethos-u-vela: in environments of
+their own, since they declare other versions than this project pins.
+"""
+
+from __future__ import annotations
+
+import csv
+import importlib.metadata
+import json
+import re
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from tqdm import tqdm
+
+from training.data.crops import SIZE
+from training.experiments.systems.measuring.graphs import trained_network
+from training.experiments.systems.rows import read_rows
+from training.export.camera_format import FloatPlanes
+from training.networks.parts import Restorer
+
+#: Accelerators by the names of the table.
+TARGETS = {
+    'U55-256': 'ethos-u55-256',
+    'U65-512': 'ethos-u65-512',
+    'U85-512': 'ethos-u85-512',
+}
+
+#: Rows whose networks differ: the variants of CFRNet but one are CFRNet's graph.
+ROWS = (
+    'cfrnet',
+    'cfrnet_cnn',
+    'hifacegan',
+    'gfpgan',
+    'codeformer',
+    'osdface',
+    'facefusion',
+    'with_attention',
+)
+
+
+def measure_npu(runs: Sequence[Path], work: Path, vela: str | None, out: Path) -> None:
+    """Compile each row's network and write what the compiler says.
+
+    Args:
+        runs: Folders of trained rows; their weights calibrate more truly than random ones.
+        work: Folder of the TFLite files.
+        vela: Path of Vela's command; None for that on the path.
+        out: Path of the JSON file.
+
+    Raises:
+        ImportError: litert-torch or ai-edge-quantizer is missing.
+        FileNotFoundError: Vela's command is missing.
+
+    """
+    try:
+        import ai_edge_quantizer  # noqa: F401
+        import litert_torch  # noqa: F401
+    except ImportError as error:
+        raise ImportError(
+            f'{error}; in an environment of its own: pip install litert-torch ai-edge-quantizer'
+        ) from error
+    command = vela or 'vela'
+    try:
+        version = subprocess.run(
+            [command, '--version'], capture_output=True, text=True, check=True
+        ).stdout.strip()
+    except FileNotFoundError as error:
+        raise FileNotFoundError(
+            f"there is no command '{command}': pip install ethos-u-vela in an environment of its "
+            'own, and name its vela by --vela'
+        ) from error
+    folder = work / 'npu'
+    folder.mkdir(parents=True, exist_ok=True)
+    rows = read_rows().rows
+    answers: dict[str, Any] = {}
+    for name in tqdm(ROWS, unit='row'):
+        network, _ = trained_network(rows[name], runs)
+        try:
+            file = to_tflite(network, folder / f'{name}.tflite')
+        except Exception as error:
+            # Whatever the converter raises is the answer to whether the network can be converted.
+            lines = str(error).strip().splitlines() or ['']
+            answers[name] = {'reason': f'{type(error).__name__}: {lines[0][:160]}'}
+        else:
+            found = {t: compile_for(config, file, command) for t, config in TARGETS.items()}
+            answers[name] = {'targets': found}
+        content = {
+            'vela': version,
+            'litert_torch': importlib.metadata.version('litert-torch'),
+            'quantizer': importlib.metadata.version('ai-edge-quantizer'),
+            'targets': list(TARGETS),
+            'rows': answers,
+        }
+        out.write_text(json.dumps(content, indent=1) + '\n', encoding='utf-8')
+
+
+def to_tflite(network: Restorer, path: Path) -> Path:
+    """Write a network as an INT8 TFLite file and return its path.
+
+    Args:
+        network: Network in evaluation mode.
+        path: Path of the float file; the INT8 file lies beside it.
+
+    """
+    import litert_torch
+    from ai_edge_quantizer import quantizer, recipe
+
+    quantised = path.with_name(f'{path.stem}_int8.tflite')
+    if quantised.is_file():
+        return quantised
+    module = litert_torch.to_channel_last_io(FloatPlanes(network, clip=True), [0], [0])
+    example = torch.rand(1, SIZE, SIZE, 3)
+    litert_torch.convert(module.eval(), (example,)).export(str(path))
+    work = quantizer.Quantizer(str(path))
+    work.load_quantization_recipe(recipe.static_wi8_ai8())
+    rng = np.random.default_rng(0)
+    faces = [{'args_0': rng.random((1, SIZE, SIZE, 3), dtype=np.float32)} for _ in range(2)]
+    result = work.calibrate({'serving_default': faces})
+    work.quantize(result).export_model(str(quantised), overwrite=True)
+    return quantised
+
+
+def compile_for(config: str, file: Path, command: str) -> dict[str, Any]:
+    """Compile a file for one accelerator.
+
+    Args:
+        config: Name of the accelerator, as Vela takes it.
+        file: INT8 TFLite file.
+        command: Vela's command.
+
+    Returns:
+        `ms` a pass on the NPU, `sram_kib` and `cpu_operators` (how often each), or a `reason`.
+
+    """
+    out = file.parent / f'{file.stem}_{config}'
+    run = subprocess.run(
+        [
+            command,
+            str(file),
+            *('--accelerator-config', config),
+            *('--output-dir', str(out)),
+            '--show-cpu-operations',
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=900,
+    )
+    summaries = sorted(out.glob('*_summary_*.csv'))
+    if run.returncode or not summaries:
+        lines = (run.stderr.strip() or run.stdout.strip() or 'nothing was said').splitlines()
+        return {'reason': lines[-1][:160]}
+    with summaries[0].open(newline='', encoding='utf-8') as stream:
+        row = next(csv.DictReader(stream))
+    return {
+        'ms': round(float(row['inference_time']) * 1e3, 2),
+        'sram_kib': round(float(row['sram_memory_used']), 1),
+        'cpu_operators': cpu_operators(run.stdout),
+    }
+
+
+def cpu_operators(text: str) -> dict[str, int]:
+    """Return how often each operator stays on the CPU, from what Vela prints."""
+    counts: dict[str, int] = {}
+    for kind in re.findall(r'^CPU operation: (\w+)', text, re.MULTILINE):
+        counts[kind] = counts.get(kind, 0) + 1
+    # Beside them Vela lists what it refuses before it looks at operations.
+    for kind in re.findall(r'^Warning: (\w+) .* is a CPU only op', text, re.MULTILINE):
+        counts[kind] = counts.get(kind, 0) + 1
+    return counts

@@ -1,0 +1,100 @@
+"""The plots of `docs/comparison.md`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import matplotlib as mpl
+
+from training.evaluation.protocol import SETS
+from training.experiments.systems.measuring.report import Report, RowFigures
+
+mpl.use('Agg')
+from matplotlib.figure import Figure
+
+# Okabe and Ito's colours, which colour-blind readers can tell apart.
+_COLOURS = ('#0072B2', '#D55E00', '#009E73', '#CC79A7', '#56B4E9', '#E69F00', '#000000')
+_MARKERS = ('o', 's', '^', 'D', 'v', 'P', 'X', '*')
+
+
+def _milliseconds(row: RowFigures) -> float | None:
+    if 'int8' in row.costs:
+        return row.costs['int8'].ms_1
+    return row.costs['fp32'].ms_1 if row.costs else row.ms
+
+
+def quality_against_latency(report: Report, path: Path) -> None:
+    """Draw LPIPS and identity over milliseconds, a line of k = 1, 2, 3 for each network.
+
+    Args:
+        report: Figures of all rows.
+        path: Path of the PNG file.
+
+    """
+    figure = Figure(figsize=(4.2 * len(SETS), 6.4), layout='constrained')
+    grid = figure.subplots(2, len(SETS), squeeze=False)
+    rows = [r for r in report.rows.values() if r.quality and r.group != 'ablation']
+    for line, (metric, title) in enumerate((('lpips', 'LPIPS'), ('deg', 'identity, degrees'))):
+        for place, name in enumerate(SETS):
+            axes = grid[line][place]
+            for number, row in enumerate(rows):
+                once = _milliseconds(row)
+                if once is None or name not in row.quality:
+                    continue
+                table = row.quality[name]['k']
+                axes.plot(
+                    [max(once, 0.1) * int(k) for k in table],
+                    [values[metric] for values in table.values()],
+                    color=_COLOURS[number % len(_COLOURS)],
+                    marker=_MARKERS[number % len(_MARKERS)],
+                    label=row.title,
+                )
+            axes.set_xscale('log')
+            axes.grid(alpha=0.3)
+            axes.set_title(name)
+            axes.set_xlabel('ms, one thread, k passes')
+            if place == 0:
+                axes.set_ylabel(title)
+    handles, labels = grid[0][0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc='outside lower center', ncols=3, fontsize=8)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, dpi=110)
+
+
+def quality_by_cycle(report: Report, path: Path) -> None:
+    """Draw PSNR and LPIPS over k for every row that was applied several times.
+
+    Args:
+        report: Figures of all rows.
+        path: Path of the PNG file.
+
+    """
+    figure = Figure(figsize=(4.2 * len(SETS), 6.4), layout='constrained')
+    grid = figure.subplots(2, len(SETS), squeeze=False, sharex=True)
+    rows = [
+        row
+        for row in report.rows.values()
+        if row.group != 'ablation' and any(len(t['k']) > 1 for t in row.quality.values())
+    ]
+    for line, (metric, title) in enumerate((('psnr', 'PSNR, dB'), ('lpips', 'LPIPS'))):
+        for place, name in enumerate(SETS):
+            axes = grid[line][place]
+            for number, row in enumerate(rows):
+                table = row.quality.get(name, {}).get('k', {})
+                axes.plot(
+                    [int(k) for k in table],
+                    [values[metric] for values in table.values()],
+                    color=_COLOURS[number % len(_COLOURS)],
+                    marker=_MARKERS[number % len(_MARKERS)],
+                    label=row.title,
+                )
+            axes.grid(alpha=0.3)
+            axes.set_title(name)
+            axes.set_xlabel('cycles k')
+            axes.set_xticks([1, 2, 3])
+            if place == 0:
+                axes.set_ylabel(title)
+    handles, labels = grid[0][0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc='outside lower center', ncols=3, fontsize=8)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, dpi=110)
