@@ -22,9 +22,11 @@ from training.degradation.batch import DegradationBatch, degrade, targets
 from training.degradation.blur import (
     GaussianBlur,
     MotionBlur,
+    MotionPath,
     convolve,
     gaussian_kernels,
     motion_kernels,
+    path_kernels,
 )
 from training.degradation.exposure import expose_batch, exposure_gains
 from training.degradation.jpeg import Jpeg, jpeg
@@ -38,6 +40,7 @@ from training.degradation.samplers import (
     sample_car,
     sample_general,
     sample_mosaic,
+    sample_motion,
 )
 from training.degradation.step import Step
 from training.degradation.video import Video
@@ -54,6 +57,7 @@ __all__ = [
     'LowLight',
     'Mosaic',
     'MotionBlur',
+    'MotionPath',
     'Noise',
     'Shrink',
     'Step',
@@ -69,9 +73,11 @@ __all__ = [
     'mosaic',
     'motion_kernels',
     'normal_field',
+    'path_kernels',
     'sample',
     'sample_car',
     'sample_general',
     'sample_mosaic',
+    'sample_motion',
     'targets',
 ]

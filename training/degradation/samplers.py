@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
-from training.degradation.blur import GaussianBlur, MotionBlur
+from training.degradation.blur import GaussianBlur, MotionBlur, MotionPath
 from training.degradation.jpeg import Jpeg
 from training.degradation.light import Glare, Grey, Mono
 from training.degradation.noise import LowLight, Noise
@@ -160,6 +160,21 @@ def sample_car(rng: np.random.Generator) -> Degradation:
     return Degradation(steps=tuple(steps), target=target)
 
 
+def sample_motion(rng: np.random.Generator) -> Degradation:
+    """Draw what a movement during the exposure does in good light: little noise, maybe JPEG."""
+    path = MotionPath(
+        length=rng.uniform(6.0, 16.0),
+        angle=rng.uniform(0.0, 2.0 * math.pi),
+        bend=rng.uniform(-0.8, 0.8) if rng.random() < 0.5 else 0.0,
+        pace=rng.uniform(-0.6, 0.6) if rng.random() < 0.5 else 0.0,
+    )
+    noise = Noise(rng.uniform(0.0, 4.0) / 255.0, _seed(rng), correlated=bool(rng.random() < 0.3))
+    steps: list[Step] = [path, noise]
+    if rng.random() < 0.8:
+        steps.append(_jpeg(rng))
+    return Degradation(steps=tuple(steps))
+
+
 def sample_mosaic(rng: np.random.Generator) -> Degradation:
     """Return the 16x mosaic of the HiFaceGAN tests (nothing random in it)."""
     del rng
@@ -170,6 +185,7 @@ SAMPLERS: dict[str, Callable[[np.random.Generator], Degradation]] = {
     'general': sample_general,
     'car': sample_car,
     'mosaic': sample_mosaic,
+    'motion': sample_motion,
 }
 
 
