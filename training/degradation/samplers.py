@@ -8,6 +8,8 @@ from collections.abc import Callable, Mapping
 import numpy as np
 
 from training.degradation.blur import GaussianBlur, MotionBlur, MotionPath
+from training.degradation.colour import ColourBlotches, ColourCast, CutShadows
+from training.degradation.fusion import draw_fusion
 from training.degradation.jpeg import Jpeg
 from training.degradation.light import Glare, Grey, Mono
 from training.degradation.noise import LowLight, Noise
@@ -175,6 +177,36 @@ def sample_motion(rng: np.random.Generator) -> Degradation:
     return Degradation(steps=tuple(steps))
 
 
+def sample_low_light(rng: np.random.Generator) -> Degradation:
+    """Draw a colour camera at night: its light, its colours and its compression."""
+    red, green, blue = (float(v) for v in np.exp(rng.normal(0.0, 0.08, 3)))
+    steps: list[Step] = [ColourCast(rng.uniform(0.45, 1.0), red, green, blue)]
+    if rng.random() < 0.4:
+        steps.append(_blur(rng))
+    shrink, enlarge = _shrink(rng)
+    gain = _log_uniform(rng, 0.06, 0.5)
+    shot, read = _log_uniform(rng, 3e-4, 1e-2), gain * _log_uniform(rng, 5e-3, 0.1)
+    steps += [shrink, LowLight(gain, shot, read, _seed(rng))]
+    if rng.random() < 0.5:
+        steps.append(CutShadows(rng.uniform(0.0, 0.06)))
+    for low, high, share in ((4, 9, 0.5), (10, 32, 0.7)):
+        if rng.random() < share:
+            sigma = _log_uniform(rng, 0.006, 0.04)
+            steps.append(ColourBlotches(sigma, int(rng.integers(low, high + 1)), _seed(rng)))
+    steps += [_video(rng) if rng.random() < 0.5 else _jpeg(rng), enlarge]
+    return Degradation(steps=tuple(steps))
+
+
+def sample_fused(rng: np.random.Generator) -> Degradation:
+    """Draw a camera of the general or the car set, and frames of it that were fused."""
+    draw = sample_car if rng.random() < 0.6 else sample_general
+    plan = draw(rng)
+    while not any(isinstance(step, (Noise, LowLight)) for step in plan.steps):
+        # Frames without noise are all alike, and so is their average.
+        plan = draw(rng)
+    return Degradation(plan.steps, plan.target, fusion=draw_fusion(rng))
+
+
 def sample_mosaic(rng: np.random.Generator) -> Degradation:
     """Return the 16x mosaic of the HiFaceGAN tests (nothing random in it)."""
     del rng
@@ -186,6 +218,8 @@ SAMPLERS: dict[str, Callable[[np.random.Generator], Degradation]] = {
     'car': sample_car,
     'mosaic': sample_mosaic,
     'motion': sample_motion,
+    'fused': sample_fused,
+    'low_light': sample_low_light,
 }
 
 

@@ -38,8 +38,10 @@ def make_batch(
     whole = now.whole_every > 0 and step % now.whole_every == now.whole_every - 1
     crop = SIZE if whole else now.crop
     size = max(2, now.pixels // (crop * crop))
-    indices = rng.choice(len(faces), size, replace=len(faces) < size)
-    face, components = faces.draw(rng, [int(i) for i in indices], crop)
+    chances = faces.chances(now.face_weights)
+    possible = len(faces) if chances is None else int((chances > 0).sum())
+    indices = rng.choice(len(faces), size, replace=possible < size, p=chances)
+    face, components = faces.draw(rng, [int(i) for i in indices], crop, now.augmentation)
     plans = [
         clean_plan() if rng.random() < now.clean_share else sample(rng, now.shares)
         for _ in range(size)
