@@ -1,8 +1,8 @@
 """What a studio never shows, drawn into a face: a turned head, cast shadows, reflections, hands.
 
-All of it belongs to the scene, so it is in the truth as well: a restorer is to keep it. Everything is
-computed for a batch on the faces' device, in pixels of the 256 px crop, from which a window may have
-been cut.
+All of it belongs to the scene, so it is in the truth as well: a restorer is to keep it. Everything
+is computed for a batch on the faces' device, in pixels of the 256 px crop, from which a window may
+have been cut.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Hands before a face: a palm, fingers and an arm as rounded shapes, in the face's own skin colour."""
+"""Hands before a face: palm, fingers and arm as rounded shapes, in the face's own skin colour."""
 
 from __future__ import annotations
 
@@ -121,20 +121,15 @@ def lay_hand(face: Tensor, hand: Hand, left: float, top: float) -> Tensor:
     # Fingers lie before the palm, the palm before the arm; edges between them stay visible.
     inside = torch.sigmoid(depth * radius * 4.0 / hand.soft)
     colour = _colour(face, hand)
-    drawn, cover = face, torch.zeros(1, side, side, device=face.device)
+    drawn = face
     for part in range(len(hand.bones)):
-        if hand.skin or part > 1:
-            nearest = 1.0
-        else:
-            nearest = 0.85
         brightness = 1.0 + hand.shade * 0.5 * facing[part : part + 1].clamp(-1.0, 1.0)
         brightness = brightness - hand.shade * 0.6 * (1.0 - depth[part : part + 1]).clamp(0, 1) ** 4
         here = inside[part : part + 1]
         # Beside its outline a part takes some light from what is behind it.
         near = torch.sigmoid((depth[part : part + 1] * radius[part : part + 1] + 5.0) / 2.0)
         drawn = drawn * (1.0 - 0.35 * hand.shade * near)
-        drawn = drawn * (1.0 - here) + (colour * brightness * nearest).clamp(0.0, 1.0) * here
-        cover = torch.maximum(cover, here)
+        drawn = drawn * (1.0 - here) + (colour * brightness).clamp(0.0, 1.0) * here
     return drawn.clamp(0.0, 1.0)
 
 

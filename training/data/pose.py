@@ -1,8 +1,9 @@
 """Turned heads: a face warped as if its surface were turned about the neck.
 
-The surface is a smooth bulge with a nose on it. It is turned by a yaw and a pitch of moderate size,
-seen from the front again and aligned by where its five landmarks have gone, as the node aligns what a
-detector finds. What was hidden cannot appear: the far cheek shrinks, the near one stretches.
+The surface is a smooth bulge with a nose on it. It is turned by a yaw and a pitch of moderate
+size, seen from the front again and aligned by where its five landmarks have gone, as the node
+aligns what a detector finds. What was hidden cannot appear: the far cheek shrinks, the near one
+stretches.
 """
 
 from __future__ import annotations
@@ -20,7 +21,8 @@ _CENTRE, _RADIUS = np.array([128.0, 138.0]), 80.0
 YAW, PITCH = 0.2, 0.1
 MOST_YAW, MOST_PITCH = 0.4, 0.22
 
-#: Steps of the iteration that finds where a visible point was; each leaves at most 0.6 of the error.
+#: Steps of the iteration that finds where a visible point was; each leaves at most 0.6 of the
+#: error.
 _ITERATIONS = 10
 
 

@@ -184,9 +184,9 @@ def load_config(path: Path) -> RunConfig:
     """Read a run's YAML file.
 
     Raises:
-        ValueError: Keys or the precision are unknown, a share is not in 0..1, stages are without a first step or out of
-            order, or identity critics mean nothing, at the start or in a stage; the message names
-            which.
+        ValueError: Keys or the precision are unknown, a share is not in 0..1, stages are without a
+            first step or out of order, or identity critics mean nothing, at the start or in a
+            stage; the message names which.
 
     """
     values = dict(yaml.safe_load(path.read_text(encoding='utf-8')) or {})
