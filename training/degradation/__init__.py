@@ -28,7 +28,9 @@ from training.degradation.blur import (
     motion_kernels,
     path_kernels,
 )
+from training.degradation.colour import ColourBlotches, ColourCast, CutShadows
 from training.degradation.exposure import expose_batch, exposure_gains
+from training.degradation.fusion import Fusion, Shift, effective_frames
 from training.degradation.jpeg import Jpeg, jpeg
 from training.degradation.light import Glare, Grey, grey
 from training.degradation.noise import LowLight, Noise, normal_field
@@ -38,7 +40,9 @@ from training.degradation.samplers import (
     SAMPLERS,
     sample,
     sample_car,
+    sample_fused,
     sample_general,
+    sample_low_light,
     sample_mosaic,
     sample_motion,
 )
@@ -47,9 +51,13 @@ from training.degradation.video import Video
 
 __all__ = [
     'SAMPLERS',
+    'ColourBlotches',
+    'ColourCast',
+    'CutShadows',
     'Degradation',
     'DegradationBatch',
     'Enlarge',
+    'Fusion',
     'GaussianBlur',
     'Glare',
     'Grey',
@@ -59,12 +67,14 @@ __all__ = [
     'MotionBlur',
     'MotionPath',
     'Noise',
+    'Shift',
     'Shrink',
     'Step',
     'Video',
     'clean_plan',
     'convolve',
     'degrade',
+    'effective_frames',
     'expose_batch',
     'exposure_gains',
     'gaussian_kernels',
@@ -76,7 +86,9 @@ __all__ = [
     'path_kernels',
     'sample',
     'sample_car',
+    'sample_fused',
     'sample_general',
+    'sample_low_light',
     'sample_mosaic',
     'sample_motion',
     'targets',

@@ -18,6 +18,9 @@ from torch.nn import functional as F
 from training.degradation.noise import GAMMA, normal_field
 from training.degradation.step import Extent, Step, check, columns
 
+#: Largest number of blotches a side.
+_MOST_CELLS = 64
+
 #: Weights of BT.601's luma.
 _LUMA = (0.299, 0.587, 0.114)
 
@@ -115,7 +118,10 @@ class ColourBlotches(Step):
     def __post_init__(self) -> None:
         """Check the parameters."""
         check(self.sigma >= 0, f'the noise needs a sigma of at least 0, not {self.sigma}')
-        check(2 <= self.cells <= 64, f'2..64 blotches a side can be drawn, not {self.cells}')
+        check(
+            2 <= self.cells <= _MOST_CELLS,
+            f'2..{_MOST_CELLS} blotches a side can be drawn, not {self.cells}',
+        )
         check(0 <= self.seed < 2**31, f'a seed is 0..2^31 - 1, not {self.seed}')
 
     @classmethod
@@ -130,17 +136,19 @@ class ColourBlotches(Step):
 
 def _blotches(images: Tensor, steps: Sequence[ColourBlotches], extents: Sequence[Extent]) -> Tensor:
     height, width = images.shape[-2:]
-    most = max(step.cells for step in steps)
-    cells = normal_field(steps, images, 0, 0, most, most)
+    # One cell around, for what the cubic interpolation reads. The size is the same for any group of
+    # faces: the coordinates are rounded alike then, and a face gets the same noise in each.
+    cells = normal_field(steps, images, 0, 0, _MOST_CELLS + 2, _MOST_CELLS + 2)
     sigma, count, h, w = columns(
         [(s.sigma, float(s.cells), *extent) for s, extent in zip(steps, extents)], images
     )
     # A face takes the corner of the field that has its number of cells, over its own extent.
-    share = (count - 1.0).view(-1, 1, 1) * (2.0 / (most - 1))
+    scale = 2.0 / (_MOST_CELLS + 1)
+    wide = (count - 1.0).view(-1, 1, 1)
     across = torch.arange(width, device=images.device, dtype=torch.float32)
     down = torch.arange(height, device=images.device, dtype=torch.float32)
-    x = (across / (w.view(-1, 1, 1) - 1.0)).clamp(max=1.0) * share - 1.0
-    y = (down[:, None] / (h.view(-1, 1, 1) - 1.0)).clamp(max=1.0) * share - 1.0
+    x = (1.0 + (across / (w.view(-1, 1, 1) - 1.0)).clamp(max=1.0) * wide) * scale - 1.0
+    y = (1.0 + (down[:, None] / (h.view(-1, 1, 1) - 1.0)).clamp(max=1.0) * wide) * scale - 1.0
     grid = torch.stack([x.expand(-1, height, -1), y.expand(-1, -1, width)], dim=-1)
-    field = F.grid_sample(cells, grid, mode='bicubic', padding_mode='border', align_corners=True)
+    field = F.grid_sample(cells, grid, mode='bicubic', align_corners=True)
     return (field - _luma(field)) * sigma
