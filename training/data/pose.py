@@ -59,7 +59,8 @@ def turned_grid(yaw: float, pitch: float, step: int) -> NDArray[np.float64]:
         (n, n, 2) x and y in pixels for the places 0, step, ..., 256 along both axes.
 
     """
-    landmarks = DEFAULT_TEMPLATE * SIZE
+    # The template counts from the pixels' edges.
+    landmarks = DEFAULT_TEMPLATE * SIZE - 0.5
     align = similarity_transform(_forward(landmarks, yaw, pitch), SIZE, DEFAULT_TEMPLATE)
     back = np.linalg.inv(np.vstack([align, [0.0, 0.0, 1.0]]))
     ys, xs = np.mgrid[0 : SIZE + 1 : step, 0 : SIZE + 1 : step].astype(np.float64)

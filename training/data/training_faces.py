@@ -14,7 +14,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from cfrnet_ros.vision.preprocessing.align import DEFAULT_TEMPLATE, similarity_transform
-from training.data.augment import Augmentation, draw_scene, lay_scenes
+from training.data.augment import draw_scene, lay_scenes
+from training.data.augmentation import Augmentation
 from training.data.crops import SIZE, load_image
 from training.data.manifest import read_manifest, read_names
 from training.data.pose import draw_pose, turned_grid

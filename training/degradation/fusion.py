@@ -141,15 +141,17 @@ def effective_frames(fusions: Sequence[Fusion], like: Tensor) -> Tensor:
     height, width = like.shape[-2:]
     # A second field varies how long a still part has been still.
     cells = normal_field(fusions, like, 0, 0, 2 * _CELLS, _CELLS)[:, :1]
-    size, options = (height, width), {'mode': 'bicubic', 'align_corners': True}
-    movement = F.interpolate(cells[:, :, :_CELLS], size=size, **options)
-    age = torch.sigmoid(F.interpolate(cells[:, :, _CELLS:], size=size, **options) + 1.5)
+    movement, age = (
+        F.interpolate(field, size=(height, width), mode='bicubic', align_corners=True)
+        for field in (cells[:, :, :_CELLS], cells[:, :, _CELLS:])
+    )
     threshold, softness, most = columns(
         [(NormalDist().inv_cdf(1.0 - f.moving), f.softness, float(f.frames)) for f in fusions],
         like,
     )
     still = torch.sigmoid((threshold - movement) * 4.0 / softness)
-    return 1.0 + (most - 1.0) * still * age * _inside(height, width, like.device)
+    aged = torch.sigmoid(age + 1.5)
+    return 1.0 + (most - 1.0) * still * aged * _inside(height, width, like.device)
 
 
 def _inside(height: int, width: int, device: torch.device) -> Tensor:

@@ -13,8 +13,7 @@ from typing import Any
 import yaml
 
 from training.critics.identity_weights import name_critics
-from training.data.augment import Augmentation
-from training.degradation.samplers import SAMPLERS
+from training.data.augmentation import Augmentation
 from training.losses.weights import LossWeights
 from training.networks.config import NetworkConfig
 from training.run.precision import check_precision
@@ -61,7 +60,7 @@ class RunConfig:
             elsewhere), 'bfloat16' or 'float32'.
 
     Raises:
-        ValueError: The precision or a set of degradations is unknown.
+        ValueError: The precision is unknown.
 
     """
 
@@ -96,9 +95,6 @@ class RunConfig:
     def __post_init__(self) -> None:
         """Reject what no run can do."""
         check_precision(self.precision)
-        unknown = sorted(set(self.shares) - set(SAMPLERS))
-        if unknown:
-            raise ValueError(f'unknown degradation set(s) {unknown}; known are {sorted(SAMPLERS)}')
 
     def at(self, step: int) -> RunConfig:
         """Return the configuration that holds at a step: this one with its stages applied."""
@@ -188,9 +184,9 @@ def load_config(path: Path) -> RunConfig:
     """Read a run's YAML file.
 
     Raises:
-        ValueError: Keys, the precision or a set of degradations are unknown, a share of augmented
-            faces is not in 0..1, stages are without a first step or out of order, or identity
-            critics mean nothing, at the start or in a stage; the message names which.
+        ValueError: Keys or the precision are unknown, a share of augmented faces is not in 0..1,
+            stages are without a first step or out of order, or identity critics mean nothing, at
+            the start or in a stage; the message names which.
 
     """
     values = dict(yaml.safe_load(path.read_text(encoding='utf-8')) or {})

@@ -10,7 +10,7 @@ import pytest
 torch = pytest.importorskip('torch', reason='training needs PyTorch: make test-training')
 
 from cfrnet_ros.vision.preprocessing.align import DEFAULT_TEMPLATE  # noqa: E402
-from training.data.augment import Augmentation  # noqa: E402
+from training.data.augmentation import Augmentation  # noqa: E402
 from training.data.crops import aligned, to_tensor  # noqa: E402
 from training.data.pose import turned_grid  # noqa: E402
 from training.data.training_faces import TrainingFaces  # noqa: E402
@@ -99,7 +99,7 @@ def test_each_augmentation_changes_every_face_and_keeps_the_range(faces: Path, k
     if kind != 'pose':
         # Drawn after the window, so the plain faces are the same but for what was drawn.
         plain, _ = source.draw(np.random.default_rng(3), indices, 192)
-        assert all(float((a - b).abs().mean()) > 5e-4 for a, b in zip(drawn, plain))
+        assert all(float((a - b).abs().mean()) > 1e-4 for a, b in zip(drawn, plain))
 
 
 def test_a_turned_head_keeps_its_landmarks_in_place_and_moves_its_cheeks() -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from training.run.batches import check_sets
 from training.run.borrowed import contents
 from training.run.borrowed import start as start_script
 from training.run.borrowed.slices import Sliced
@@ -45,6 +46,7 @@ def pack(
     if out.exists() and any(out.iterdir()):
         raise ValueError(f"'{out}' holds files already; name a new folder")
     loaded = load_config(config)
+    check_sets(loaded)
     # What can be missing comes before the faces, which take longest.
     entries = itertools.chain(
         contents.start(run, loaded),
