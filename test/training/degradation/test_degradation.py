@@ -495,7 +495,7 @@ def test_bad_parameters_are_refused(face: Any) -> None:
 
 def test_the_sheet_shows_every_operator() -> None:
     picture = show.sheet(show.astronaut(), across=4)
-    assert picture.shape == (7 * 274, 4 * 256, 3)
+    assert picture.shape == (12 * 274, 4 * 256, 3)
     tiles = [picture[:256, 256 * i : 256 * (i + 1)] for i in range(4)]
     assert all(np.abs(tiles[0].astype(int) - tile).mean() > 1.0 for tile in tiles[1:])
 
