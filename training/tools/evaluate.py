@@ -160,3 +160,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     print(f'{reached} of {len(result.figures)} figures are reached')
     for name, took in seconds.items():
         print(f'{name}: {took / 60:.1f} minutes of one core ({platform.machine()})')
+
+
+if __name__ == '__main__':
+    main()
