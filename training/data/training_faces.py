@@ -92,7 +92,9 @@ class TrainingFaces:
             if weight < 0:
                 raise ValueError(f'the weight of the faces {pattern!r} is negative: {weight}')
             if not any(fnmatchcase(name, pattern) for name in names):
-                raise ValueError(f'no training face has a name like {pattern!r}')
+                raise ValueError(
+                    f'no training face has a name like {pattern!r}; take it out of face_weights'
+                )
         chosen = [
             next((w for pattern, w in weights.items() if fnmatchcase(name, pattern)), 1.0)
             for name in names
