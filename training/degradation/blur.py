@@ -73,9 +73,8 @@ def motion_kernels(length: Tensor, angle: Tensor, radius: int) -> Tensor:
 def path_kernels(length: Tensor, angle: Tensor, bend: Tensor, pace: Tensor, radius: int) -> Tensor:
     """Return the kernels of movements along arcs at a changing speed, each of sum 1.
 
-    The shutter is open for the times u = 0..1. At the time u the point has covered the share
-    s(u) = u + pace u (u - 1) of an arc that turns by `bend` from its beginning to its end. Where
-    it is at equally spaced times is added to the four pixels around it, bilinearly.
+    At the time u of 0..1 the point has covered the share u + pace u (u - 1) of the arc. Where it is
+    at equally spaced times is added to the four pixels around it, bilinearly.
 
     Args:
         length: (n,) length of the arc in pixels.
@@ -85,9 +84,8 @@ def path_kernels(length: Tensor, angle: Tensor, bend: Tensor, pace: Tensor, radi
         radius: Radius of the kernels, in pixels.
 
     Returns:
-        (n, 2 radius + 1, 2 radius + 1), each with its centroid in the middle, so that the blurred
-        face stays where the sharp one is. `convolve` correlates, so the paths are mirrored at the
-        centre: what it returns is the convolution with the path.
+        (n, 2 radius + 1, 2 radius + 1), the centroid in the middle, so that the face stays where it
+        is. The paths are mirrored at the centre, since `convolve` correlates.
 
     """
     length, angle, bend, pace = (v.view(-1, 1) for v in (length, angle, bend, pace))
@@ -149,8 +147,6 @@ def _quick_length(length: int) -> int:
 def convolve(images: Tensor, kernels: Tensor, extents: Sequence[Extent] | None = None) -> Tensor:
     """Correlate every image with its own kernel, borders mirrored.
 
-    With a kernel that is its own mirror image at the centre, that is to convolve.
-
     Args:
         images: (n, C, H, W) float32.
         kernels: (n, K, K) or (1, K, K), K odd.
@@ -171,8 +167,7 @@ def convolve(images: Tensor, kernels: Tensor, extents: Sequence[Extent] | None =
         return full.view(n, channels, height, width)
     size = (_quick_length(height + 2 * radius), _quick_length(width + 2 * radius))
     spectrum = torch.fft.rfft2(padded, s=size)
-    # The conjugate correlates, as the direct way above does; its result begins at the first
-    # whole overlap, so nothing has to be shifted.
+    # The conjugate correlates; its result begins at the first whole overlap: nothing is shifted.
     response = torch.fft.rfft2(kernels, s=size).conj()
     full = torch.fft.irfft2(spectrum * response[:, None], s=size)
     return full[..., :height, :width]
