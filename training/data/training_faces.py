@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 import cv2
@@ -13,8 +14,14 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from cfrnet_ros.vision.preprocessing.align import DEFAULT_TEMPLATE, similarity_transform
+from training.data.augment import draw_scene, lay_scenes
+from training.data.augmentation import Augmentation
 from training.data.crops import SIZE, load_image
 from training.data.manifest import read_manifest, read_names
+from training.data.pose import draw_pose, turned_grid
+
+#: Distance in pixels between the places at which a turned head's grid is computed.
+_POSE_STEP = 16
 
 
 class TrainingFaces:
@@ -67,8 +74,42 @@ class TrainingFaces:
         """Return the number of faces."""
         return len(self.records)
 
+    def chances(self, weights: Mapping[str, float]) -> NDArray[np.float64] | None:
+        """Return how often each face is to be drawn, or None if all are drawn alike.
+
+        Args:
+            weights: Weight of the faces whose file name matches a pattern (`fnmatch`); the first
+                pattern that matches counts, and 1 where none does.
+
+        Raises:
+            ValueError: A weight is negative, a pattern matches no face, or all weights are 0.
+
+        """
+        if not weights:
+            return None
+        names = [record.path.name for record in self.records]
+        for pattern, weight in weights.items():
+            if weight < 0:
+                raise ValueError(f'the weight of the faces {pattern!r} is negative: {weight}')
+            if not any(fnmatchcase(name, pattern) for name in names):
+                raise ValueError(
+                    f'no training face has a name like {pattern!r}; take it out of face_weights'
+                )
+        chosen = [
+            next((w for pattern, w in weights.items() if fnmatchcase(name, pattern)), 1.0)
+            for name in names
+        ]
+        total = sum(chosen)
+        if total <= 0:
+            raise ValueError(f'the weights {dict(weights)} leave no training face')
+        return np.array(chosen, dtype=np.float64) / total
+
     def draw(
-        self, rng: np.random.Generator, indices: Sequence[int], crop: int
+        self,
+        rng: np.random.Generator,
+        indices: Sequence[int],
+        crop: int,
+        augmentation: Augmentation | None = None,
     ) -> tuple[Tensor, Tensor]:
         """Cut augmented faces.
 
@@ -76,13 +117,15 @@ class TrainingFaces:
             rng: Source of randomness.
             indices: Indices of the faces, B of them.
             crop: Side of the random window inside the 256 px crop.
+            augmentation: Shares of turned heads, shadows, reflections and hands; None for none.
 
         Returns:
             (B, 3, crop, crop) float32 RGB in 0..1 and the (B, 1, crop, crop)
             weight maps of the facial components, on the device.
 
         """
-        grids, places = [], []
+        chances = augmentation or Augmentation()
+        grids, places, poses = [], [], []
         for index in indices:
             affine = np.vstack([self._jittered(rng, index), [0.0, 0.0, 1.0]])
             if rng.random() < 0.5:
@@ -91,9 +134,14 @@ class TrainingFaces:
             window = np.array([[1.0, 0, x], [0, 1, y], [0, 0, 1]])
             grids.append((np.linalg.inv(affine) @ window)[:2])
             places.append((x, y))
+            turned = chances.pose > 0 and rng.random() < chances.pose
+            poses.append(draw_pose(rng) if turned else None)
         chosen = torch.as_tensor(np.asarray(indices), device=self.device)
-        faces = _sample(self.images[chosen].float() / 255.0, np.stack(grids), crop)
+        moved = _moved(poses, places, crop, self.device)
+        faces = _sample(self.images[chosen].float() / 255.0, np.stack(grids), crop, moved)
         faces = _recolour(rng, faces)
+        scenes = [draw_scene(rng, chances) for _ in indices]
+        faces = lay_scenes(faces, scenes, np.array(places, dtype=np.float64))
         maps = [self._components[:, :, y : y + crop, x : x + crop] for x, y in places]
         return faces, torch.cat(maps)
 
@@ -113,13 +161,52 @@ class TrainingFaces:
         return np.asarray(jitter @ np.vstack([affine, [0.0, 0.0, 1.0]]))
 
 
-def _sample(images: Tensor, inverse: NDArray[np.float64], crop: int) -> Tensor:
-    """Sample (B, 3, S, S) images bilinearly: inverse (B, 2, 3) maps window to image pixels."""
+def _moved(
+    poses: Sequence[tuple[float, float] | None],
+    places: Sequence[tuple[int, int]],
+    crop: int,
+    device: torch.device,
+) -> Tensor | None:
+    """Return by how many pixels x and y of a window are moved by turning the heads.
+
+    Returns:
+        (B, 2, crop, crop), or None if no head is turned.
+
+    """
+    if all(pose is None for pose in poses):
+        return None
+    straight = turned_grid(0.0, 0.0, _POSE_STEP)
+    coarse = np.stack(
+        [
+            np.zeros_like(straight) if p is None else turned_grid(*p, _POSE_STEP) - straight
+            for p in poses
+        ]
+    )
+    field = torch.from_numpy(coarse).to(device, torch.float32).permute(0, 3, 1, 2)
+    whole = F.interpolate(field, size=SIZE + 1, mode='bicubic', align_corners=True)
+    return torch.stack([w[:, y : y + crop, x : x + crop] for w, (x, y) in zip(whole, places)])
+
+
+def _sample(
+    images: Tensor, inverse: NDArray[np.float64], crop: int, moved: Tensor | None = None
+) -> Tensor:
+    """Sample images bilinearly.
+
+    Args:
+        images: (B, 3, S, S).
+        inverse: (B, 2, 3) affine maps of window to image pixels.
+        crop: Side of the windows.
+        moved: (B, 2, crop, crop) what is added to the windows' pixels before, or None.
+
+    """
     side = images.shape[-1]
     axis = torch.arange(crop, device=images.device, dtype=torch.float32)
     matrix = torch.from_numpy(inverse).to(images.device, torch.float32)
-    x = matrix[:, 0, 0, None, None] * axis + matrix[:, 0, 1, None, None] * axis[:, None]
-    y = matrix[:, 1, 0, None, None] * axis + matrix[:, 1, 1, None, None] * axis[:, None]
+    across, down = axis.expand(1, crop, crop), axis[:, None].expand(1, crop, crop)
+    if moved is not None:
+        across, down = across + moved[:, 0], down + moved[:, 1]
+    x = matrix[:, 0, 0, None, None] * across + matrix[:, 0, 1, None, None] * down
+    y = matrix[:, 1, 0, None, None] * across + matrix[:, 1, 1, None, None] * down
     grid = torch.stack([x + matrix[:, 0, 2, None, None], y + matrix[:, 1, 2, None, None]], dim=-1)
     return F.grid_sample(
         images, grid * (2.0 / (side - 1)) - 1.0, padding_mode='reflection', align_corners=True

@@ -22,11 +22,15 @@ from training.degradation.batch import DegradationBatch, degrade, targets
 from training.degradation.blur import (
     GaussianBlur,
     MotionBlur,
+    MotionPath,
     convolve,
     gaussian_kernels,
     motion_kernels,
+    path_kernels,
 )
+from training.degradation.colour import ColourBlotches, ColourCast, CutShadows
 from training.degradation.exposure import expose_batch, exposure_gains
+from training.degradation.fusion import Fusion, Shift, effective_frames
 from training.degradation.jpeg import Jpeg, jpeg
 from training.degradation.light import Glare, Grey, grey
 from training.degradation.noise import LowLight, Noise, normal_field
@@ -36,17 +40,24 @@ from training.degradation.samplers import (
     SAMPLERS,
     sample,
     sample_car,
+    sample_fused,
     sample_general,
+    sample_low_light,
     sample_mosaic,
+    sample_motion,
 )
 from training.degradation.step import Step
 from training.degradation.video import Video
 
 __all__ = [
     'SAMPLERS',
+    'ColourBlotches',
+    'ColourCast',
+    'CutShadows',
     'Degradation',
     'DegradationBatch',
     'Enlarge',
+    'Fusion',
     'GaussianBlur',
     'Glare',
     'Grey',
@@ -54,13 +65,16 @@ __all__ = [
     'LowLight',
     'Mosaic',
     'MotionBlur',
+    'MotionPath',
     'Noise',
+    'Shift',
     'Shrink',
     'Step',
     'Video',
     'clean_plan',
     'convolve',
     'degrade',
+    'effective_frames',
     'expose_batch',
     'exposure_gains',
     'gaussian_kernels',
@@ -69,9 +83,13 @@ __all__ = [
     'mosaic',
     'motion_kernels',
     'normal_field',
+    'path_kernels',
     'sample',
     'sample_car',
+    'sample_fused',
     'sample_general',
+    'sample_low_light',
     'sample_mosaic',
+    'sample_motion',
     'targets',
 ]

@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
+from training.degradation.fusion import frame_steps, fuse
 from training.degradation.plan import Degradation
 from training.degradation.resize import Enlarge, Shrink
 from training.degradation.step import Extent, Step
@@ -29,7 +31,7 @@ class Call:
     """One group of steps that are applied together.
 
     Attributes:
-        members: Places in the batch.
+        members: Places among the frames of the batch, which are its faces where none is fused.
         steps: Step of each member.
 
     """
@@ -38,23 +40,23 @@ class Call:
     steps: tuple[Step, ...]
 
 
-def _schedule(plans: Sequence[Degradation]) -> list[Call]:
-    """Order the plans' steps into as few calls as can be found simply.
+def _schedule(rows: Sequence[Sequence[Step]]) -> list[Call]:
+    """Order the steps of each face into as few calls as can be found simply.
 
     Each round takes the faces whose next step is of one kind. The kind is the one of which
     a call now saves most: many faces need it now, and few only later, which costs another.
     """
     keys: list[list[tuple[str, bool]]] = []
     costs: dict[tuple[str, bool], int] = {}
-    for plan in plans:
+    for steps in rows:
         low, row = False, []
-        for step in plan.steps:
+        for step in steps:
             low = low and not isinstance(step, Enlarge)
             row.append((step.kind, low))
             costs[step.kind, low] = step.cost
             low = low or isinstance(step, Shrink)
         keys.append(row)
-    done = [0] * len(plans)
+    done = [0] * len(rows)
     calls: list[Call] = []
     while True:
         ready: dict[tuple[str, bool], list[int]] = {}
@@ -66,7 +68,7 @@ def _schedule(plans: Sequence[Degradation]) -> list[Call]:
         if not ready:
             return calls
         members = ready[min(ready, key=lambda k: costs[k] * later[k] / len(ready[k]))]
-        calls.append(Call(tuple(members), tuple(plans[i].steps[done[i]] for i in members)))
+        calls.append(Call(tuple(members), tuple(rows[i][done[i]] for i in members)))
         for index in members:
             done[index] += 1
 
@@ -99,6 +101,13 @@ class DegradationBatch:
 
         """
         self.plans = tuple(plans)
+        # Steps of each frame and the place of its face; a fused face has several frames in a row.
+        self._frames: list[Sequence[Step]] = []
+        self._owners: list[int] = []
+        for place, plan in enumerate(self.plans):
+            frames = frame_steps(plan.steps, plan.fusion) if plan.fusion else [plan.steps]
+            self._frames += frames
+            self._owners += [place] * len(frames)
 
     def __len__(self) -> int:
         """Return the number of plans."""
@@ -107,7 +116,7 @@ class DegradationBatch:
     @cached_property
     def calls(self) -> list[Call]:
         """The groups of steps in the order in which they are applied."""
-        return _schedule(self.plans)
+        return _schedule(self._frames)
 
     def degrade(self, images: Tensor) -> Tensor:
         """Degrade each image by its own plan.
@@ -127,7 +136,10 @@ class DegradationBatch:
         """
         self._check(images)
         with torch.autocast(images.device.type, enabled=False):
-            return self._run(images.float().contiguous()).to(images.dtype)
+            faces = images.float().contiguous()
+            if len(self._frames) > len(self.plans):
+                faces = faces[torch.tensor(self._owners).to(faces.device)]
+            return self._fuse(self._run(faces)).to(images.dtype)
 
     def targets(self, images: Tensor) -> Tensor:
         """Return what a perfect restoration of the degraded images would be.
@@ -151,6 +163,23 @@ class DegradationBatch:
         index = torch.tensor([i for i, _ in changes]).to(images.device)
         changed = type(steps[0]).apply(images[index], steps, [size] * len(steps))
         return images.index_copy(0, index, changed.to(images.dtype).contiguous())
+
+    def _fuse(self, frames: Tensor) -> Tensor:
+        """Average the frames of each fused face: (M, 3, H, W) to (B, 3, H, W)."""
+        if frames.shape[0] == len(self.plans):
+            return frames
+        fused = {place for place, plan in enumerate(self.plans) if plan.fusion is not None}
+        among = [place in fused for place in self._owners]
+        alone = [i for i, inside in enumerate(among) if not inside]
+        several = [i for i, inside in enumerate(among) if inside]
+        device = frames.device
+        averages = fuse(
+            frames[torch.tensor(several).to(device)],
+            [plan.fusion for plan in self.plans if plan.fusion is not None],
+        )
+        order = [self._owners[i] for i in alone] + sorted(fused)
+        joined = torch.cat([frames[torch.tensor(alone, dtype=torch.long).to(device)], averages])
+        return joined[torch.tensor(np.argsort(order)).to(device)]
 
     def _check(self, images: Tensor) -> None:
         if images.ndim != 4 or images.shape[1] != 3:

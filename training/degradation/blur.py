@@ -18,6 +18,9 @@ from training.degradation.step import Extent, Step, check
 #: Reach up to which a kernel is cheaper applied directly than by spectra, in pixels.
 DIRECT_REACH = 4
 
+#: Places of a path that make its kernel; 16 px are then covered in steps of a sixth of a pixel.
+PATH_SAMPLES = 96
+
 
 def _grid(radius: int, device: torch.device) -> tuple[Tensor, Tensor]:
     axis = torch.arange(-radius, radius + 1, dtype=torch.float32, device=device)
@@ -67,6 +70,42 @@ def motion_kernels(length: Tensor, angle: Tensor, radius: int) -> Tensor:
     return kernels / kernels.sum(dim=(1, 2), keepdim=True)
 
 
+def path_kernels(length: Tensor, angle: Tensor, bend: Tensor, pace: Tensor, radius: int) -> Tensor:
+    """Return the kernels of movements along arcs at a changing speed, each of sum 1.
+
+    At the time u of 0..1 the point has covered the share u + pace u (u - 1) of the arc. Where it is
+    at equally spaced times is added to the four pixels around it, bilinearly.
+
+    Args:
+        length: (n,) length of the arc in pixels.
+        angle: (n,) direction in the middle of the arc, radians.
+        bend: (n,) angle by which the arc turns, radians.
+        pace: (n,) change of the speed, -1..1: 0 for a constant speed, 1 for a start from rest.
+        radius: Radius of the kernels, in pixels.
+
+    Returns:
+        (n, 2 radius + 1, 2 radius + 1), the centroid in the middle, so that the face stays where it
+        is. The paths are mirrored at the centre, since `convolve` correlates.
+
+    """
+    length, angle, bend, pace = (v.view(-1, 1) for v in (length, angle, bend, pace))
+    device = length.device
+    time = (torch.arange(PATH_SAMPLES, dtype=torch.float32, device=device) + 0.5) / PATH_SAMPLES
+    place = time + pace * time * (time - 1.0) - 0.5
+    half = bend * place / 2.0
+    # The chord from the middle of the arc to the place, along and across the middle's direction.
+    chord = length * place * torch.sinc(half / math.pi)
+    along, across = chord * half.cos(), chord * half.sin()
+    x = angle.cos() * along - angle.sin() * across
+    y = angle.sin() * along + angle.cos() * across
+    x, y = (v.mean(dim=1, keepdim=True) - v for v in (x, y))
+    columns, rows = _grid(radius, device)
+    spread_x = (1.0 - (columns - x[..., None]).abs()).clamp(min=0.0)
+    spread_y = (1.0 - (rows - y[:, None]).abs()).clamp(min=0.0)
+    kernels = spread_y @ spread_x
+    return kernels / kernels.sum(dim=(1, 2), keepdim=True)
+
+
 def _folded(count: int, size: int, radius: int) -> np.ndarray:
     """Return the places from which a line of `size`, mirrored at both ends, is read."""
     place = np.abs(np.arange(-radius, count + radius))
@@ -106,7 +145,7 @@ def _quick_length(length: int) -> int:
 
 
 def convolve(images: Tensor, kernels: Tensor, extents: Sequence[Extent] | None = None) -> Tensor:
-    """Convolve every image with its own kernel, borders mirrored.
+    """Correlate every image with its own kernel, borders mirrored.
 
     Args:
         images: (n, C, H, W) float32.
@@ -128,8 +167,7 @@ def convolve(images: Tensor, kernels: Tensor, extents: Sequence[Extent] | None =
         return full.view(n, channels, height, width)
     size = (_quick_length(height + 2 * radius), _quick_length(width + 2 * radius))
     spectrum = torch.fft.rfft2(padded, s=size)
-    # The conjugate correlates, which for these symmetric kernels is to convolve; its
-    # result begins at the first whole overlap, so nothing has to be shifted.
+    # The conjugate correlates; its result begins at the first whole overlap: nothing is shifted.
     response = torch.fft.rfft2(kernels, s=size).conj()
     full = torch.fft.irfft2(spectrum * response[:, None], s=size)
     return full[..., :height, :width]
@@ -142,8 +180,8 @@ class Blur(Step):
 
     @property
     @abstractmethod
-    def row(self) -> tuple[float, float, float, float]:
-        """Sigma along and across, length (0 = Gaussian), angle."""
+    def row(self) -> tuple[float, ...]:
+        """Sigma along and across, length (0 = Gaussian), angle, bend and pace of a path."""
 
     @classmethod
     def apply(cls, images: Tensor, steps: Sequence[Blur], extents: Sequence[Extent]) -> Tensor:
@@ -151,11 +189,17 @@ class Blur(Step):
         radius = max(s.reach for s in steps)
         with torch.no_grad():
             table = torch.from_numpy(np.array([s.row for s in steps], dtype=np.float32))
-            along, across, length, angle = table.to(images.device, non_blocking=True).unbind(1)
+            numbers = table.to(images.device, non_blocking=True).unbind(1)
+            along, across, length, angle, bend, pace = numbers
             kernels = gaussian_kernels(along, across, angle, radius)
             if any(isinstance(s, MotionBlur) for s in steps):
                 lines = motion_kernels(length, angle, radius)
                 kernels = torch.where(length.view(-1, 1, 1) > 0, lines, kernels)
+            if any(isinstance(s, MotionPath) for s in steps):
+                paths = path_kernels(length, angle, bend, pace, radius)
+                chosen = torch.tensor([isinstance(s, MotionPath) for s in steps])
+                chosen = chosen.to(images.device, non_blocking=True).view(-1, 1, 1)
+                kernels = torch.where(chosen, paths, kernels)
         return convolve(images, kernels, extents).clamp(0.0, 1.0)
 
 
@@ -181,9 +225,9 @@ class GaussianBlur(Blur):
         check(smallest > 0, f'a blur needs a sigma above 0, not {smallest}')
 
     @property
-    def row(self) -> tuple[float, float, float, float]:
-        """Sigma along and across, length, angle."""
-        return self.along, self.across, 0.0, self.angle
+    def row(self) -> tuple[float, ...]:
+        """Return the numbers of `Blur.row`."""
+        return self.along, self.across, 0.0, self.angle, 0.0, 0.0
 
     @property
     def reach(self) -> int:
@@ -210,11 +254,46 @@ class MotionBlur(Blur):
         check(self.length > 0, f'a motion needs a length above 0 px, not {self.length}')
 
     @property
-    def row(self) -> tuple[float, float, float, float]:
-        """Sigma along and across, length, angle."""
-        return 1.0, 1.0, self.length, self.angle
+    def row(self) -> tuple[float, ...]:
+        """Return the numbers of `Blur.row`."""
+        return 1.0, 1.0, self.length, self.angle, 0.0, 0.0
 
     @property
     def reach(self) -> int:
         """Half the length."""
         return max(1, math.ceil(self.length / 2.0))
+
+
+@dataclass(frozen=True)
+class MotionPath(Blur):
+    """A movement during the exposure along an arc, at a changing speed.
+
+    Attributes:
+        length: Length of the arc in pixels.
+        angle: Direction in the middle of the arc, radians.
+        bend: Angle by which the arc turns, radians, at most half a turn.
+        pace: Change of the speed, above -1 and below 1; 0 for a constant speed.
+
+    """
+
+    length: float
+    angle: float
+    bend: float = 0.0
+    pace: float = 0.0
+    label: ClassVar[str] = 'motion'
+
+    def __post_init__(self) -> None:
+        """Check the parameters."""
+        check(self.length > 0, f'a motion needs a length above 0 px, not {self.length}')
+        check(abs(self.bend) <= math.pi, f'an arc turns by at most pi radians, not {self.bend}')
+        check(abs(self.pace) < 1, f'the pace must be above -1 and below 1, not {self.pace}')
+
+    @property
+    def row(self) -> tuple[float, ...]:
+        """Return the numbers of `Blur.row`."""
+        return 1.0, 1.0, self.length, self.angle, self.bend, self.pace
+
+    @property
+    def reach(self) -> int:
+        """Half the length, what the centroid is off its middle, and a pixel of interpolation."""
+        return math.ceil(self.length * (0.5 + abs(self.pace) / 6.0)) + 1

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from torch import Tensor
 
+from training.degradation.fusion import Fusion
 from training.degradation.light import Grey
 from training.degradation.resize import Enlarge, Shrink
 from training.degradation.step import Step
@@ -21,6 +22,7 @@ class Degradation:
         target: Step that is applied to the truth as well. Infrared has no colour to bring back, so
             its truth is grey too: colour must not be invented.
         names: Names of the steps for sheets and logs; the labels of the steps unless given.
+        fusion: Fusion of several such frames into the image, or None for one frame.
 
     Raises:
         ValueError: `Shrink` and `Enlarge` are not paired.
@@ -30,6 +32,7 @@ class Degradation:
     steps: tuple[Step, ...] = ()
     target: Grey | None = None
     names: tuple[str, ...] = field(default=())
+    fusion: Fusion | None = None
 
     def __post_init__(self) -> None:
         """Check the pairs and derive the names."""
@@ -45,6 +48,8 @@ class Degradation:
             raise ValueError(f'the last Shrink has no Enlarge after it in {self.steps}')
         if not self.names:
             shown = [s.label for s in self.steps if s.label not in ('up', 'mono')]
+            if self.fusion is not None:
+                shown.append(f'{self.fusion.frames} frames')
             object.__setattr__(self, 'names', tuple(shown) or ('clean',))
 
     def __call__(self, images: Tensor) -> Tensor:

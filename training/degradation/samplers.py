@@ -7,7 +7,9 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
-from training.degradation.blur import GaussianBlur, MotionBlur
+from training.degradation.blur import GaussianBlur, MotionBlur, MotionPath
+from training.degradation.colour import ColourBlotches, ColourCast, CutShadows
+from training.degradation.fusion import draw_fusion
 from training.degradation.jpeg import Jpeg
 from training.degradation.light import Glare, Grey, Mono
 from training.degradation.noise import LowLight, Noise
@@ -160,6 +162,51 @@ def sample_car(rng: np.random.Generator) -> Degradation:
     return Degradation(steps=tuple(steps), target=target)
 
 
+def sample_motion(rng: np.random.Generator) -> Degradation:
+    """Draw what a movement during the exposure does in good light: little noise, maybe JPEG."""
+    path = MotionPath(
+        length=rng.uniform(6.0, 16.0),
+        angle=rng.uniform(0.0, 2.0 * math.pi),
+        bend=rng.uniform(-0.8, 0.8) if rng.random() < 0.5 else 0.0,
+        pace=rng.uniform(-0.6, 0.6) if rng.random() < 0.5 else 0.0,
+    )
+    noise = Noise(rng.uniform(0.0, 4.0) / 255.0, _seed(rng), correlated=bool(rng.random() < 0.3))
+    steps: list[Step] = [path, noise]
+    if rng.random() < 0.8:
+        steps.append(_jpeg(rng))
+    return Degradation(steps=tuple(steps))
+
+
+def sample_low_light(rng: np.random.Generator) -> Degradation:
+    """Draw a colour camera at night: its light, its colours and its compression."""
+    red, green, blue = (float(v) for v in np.exp(rng.normal(0.0, 0.08, 3)))
+    steps: list[Step] = [ColourCast(rng.uniform(0.45, 1.0), red, green, blue)]
+    if rng.random() < 0.4:
+        steps.append(_blur(rng))
+    shrink, enlarge = _shrink(rng)
+    gain = _log_uniform(rng, 0.06, 0.5)
+    shot, read = _log_uniform(rng, 3e-4, 1e-2), gain * _log_uniform(rng, 5e-3, 0.1)
+    steps += [shrink, LowLight(gain, shot, read, _seed(rng))]
+    if rng.random() < 0.5:
+        steps.append(CutShadows(rng.uniform(0.0, 0.06)))
+    for low, high, share in ((4, 9, 0.5), (10, 32, 0.7)):
+        if rng.random() < share:
+            sigma = _log_uniform(rng, 0.006, 0.04)
+            steps.append(ColourBlotches(sigma, int(rng.integers(low, high + 1)), _seed(rng)))
+    steps += [_video(rng) if rng.random() < 0.5 else _jpeg(rng), enlarge]
+    return Degradation(steps=tuple(steps))
+
+
+def sample_fused(rng: np.random.Generator) -> Degradation:
+    """Draw a camera of the general or the car set, and frames of it that were fused."""
+    draw = sample_car if rng.random() < 0.6 else sample_general
+    plan = draw(rng)
+    while not any(isinstance(step, (Noise, LowLight)) for step in plan.steps):
+        # Frames without noise are all alike, and so is their average.
+        plan = draw(rng)
+    return Degradation(plan.steps, plan.target, fusion=draw_fusion(rng))
+
+
 def sample_mosaic(rng: np.random.Generator) -> Degradation:
     """Return the 16x mosaic of the HiFaceGAN tests (nothing random in it)."""
     del rng
@@ -170,6 +217,9 @@ SAMPLERS: dict[str, Callable[[np.random.Generator], Degradation]] = {
     'general': sample_general,
     'car': sample_car,
     'mosaic': sample_mosaic,
+    'motion': sample_motion,
+    'fused': sample_fused,
+    'low_light': sample_low_light,
 }
 
 

@@ -8,10 +8,14 @@ from training.evaluation.bootstrap import Contrast, Mean
 from training.evaluation.protocol import CLEAN, SETS
 from training.evaluation.records import Curve, MeasuredModel, Summary, Verdict
 
+#: Sets on which everything is to be reached. Motion blur alone has a target of its own.
+WHOLLY_JUDGED, MOTION = SETS[:3], SETS[3]
+
 #: The targets. LPIPS: reduction from k=1 to k=3 and from the input to k=3. PSNR: the most
 #: that any k may lie below the best. INT8 against FP32. A clean face restored 16 times.
 LPIPS_3_BELOW_1 = 0.31
 LPIPS_3_BELOW_0 = 0.55
+MOTION_LPIPS_3_BELOW_0 = 0.40
 PSNR_SPREAD_DB = 0.5
 INT8_LPIPS, INT8_PSNR_DB = 0.01, 0.3
 CLEAN_CYCLES, CLEAN_PSNR_DB = 16, 38.0
@@ -45,13 +49,16 @@ def figures_to_reach(
         lambda name, entry: _against_input(name, entry, 'deg', 'Identity distance, degrees', 1.0),
         lambda name, entry: _against_input(name, entry, 'lmd', 'Landmark error (LMD), %', 100.0),
     )
-    found = [check(name, sets[name]) for check in checks for name in SETS if name in sets]
+    judged = [name for name in WHOLLY_JUDGED if name in sets]
+    found = [check(name, sets[name]) for check in checks for name in judged]
+    if MOTION in sets:
+        found.append(_lpips_3_below_0(MOTION, sets[MOTION], MOTION_LPIPS_3_BELOW_0))
     if 'int8' in main:
         for metric, limit, unit in (('lpips', INT8_LPIPS, ''), ('psnr', INT8_PSNR_DB, ' dB')):
             found += [
                 _int8(name, sets[name], counterpart[name], metric, limit, unit)
-                for name in SETS
-                if name in sets and name in counterpart
+                for name in judged
+                if name in counterpart
             ]
     found.append(_clean_stays(fixed_point.get(main, {}).get('clean_everyone')))
     return [verdict for verdict in found if verdict is not None]
@@ -87,16 +94,16 @@ def _lpips_3_below_1(name: str, entry: Summary) -> Verdict | None:
     )
 
 
-def _lpips_3_below_0(name: str, entry: Summary) -> Verdict | None:
+def _lpips_3_below_0(name: str, entry: Summary, target: float = LPIPS_3_BELOW_0) -> Verdict | None:
     contrast = entry.contrasts.get('lpips_3_below_0')
     if contrast is None:
         return None
     return Verdict(
         'LPIPS, k=3 below the degraded input',
-        f'{100 * LPIPS_3_BELOW_0:.0f}%',
+        f'{100 * target:.0f}%',
         name,
         f'{100 * contrast.value:.1f}% {_interval(contrast, 100, 1)}',
-        contrast.value >= LPIPS_3_BELOW_0,
+        contrast.value >= target,
     )
 
 

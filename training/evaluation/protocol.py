@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 SEED = 2026
 
 #: Sets with a truth, in the order that numbers them.
-SETS = ('general', 'car', 'mosaic')
+SETS = ('general', 'car', 'mosaic', 'motion')
 
 #: Real low-quality faces, without a truth.
 REAL = 'real_lq'

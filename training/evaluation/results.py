@@ -96,6 +96,45 @@ def keep_curve(result: Results, earlier: Results | None) -> Results:
     )
 
 
+def keep_sets(result: Results, earlier: Results | None) -> Results:
+    """Return a result with what an earlier one holds of the same files and was not measured now.
+
+    Args:
+        result: Results of some sets, without curves of the fixed point.
+        earlier: Earlier results, which must be of the same people, seed, cycles and main model.
+
+    Raises:
+        ValueError: There are no earlier results, or they are of something else; a measured file
+            has another hash than it had then.
+
+    """
+    if earlier is None:
+        raise ValueError('there are no earlier results to add to; measure without --add')
+    made_of = [
+        (r.seed, r.people, r.cycles, r.main, r.manifest_sha256, r.metric_weights_sha256)
+        for r in (result, earlier)
+    ]
+    if made_of[0] != made_of[1]:
+        raise ValueError(
+            'the earlier results are of other people, another seed, another number of cycles, '
+            'another main model or other metrics; measure everything again, without --add'
+        )
+    models = dict(earlier.models)
+    for name, model in result.models.items():
+        before = models.get(name)
+        if before is None or before.sha256 != model.sha256:
+            raise ValueError(
+                f'{name} is not the file that was measured earlier; measure everything again, '
+                'without --add'
+            )
+        models[name] = replace(model, sets={**before.sets, **model.sets})
+    return replace(
+        earlier,
+        models=models,
+        figures=figures_to_reach(earlier.main, models, earlier.fixed_point),
+    )
+
+
 def read_earlier(out: Path) -> Results | None:
     """Return what an earlier run wrote into a folder; None, if none did.
 

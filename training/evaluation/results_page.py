@@ -22,6 +22,7 @@ SET_TITLES = {
     'general': 'General: blur, down-sampling, noise and JPEG in random order and strength',
     'car': 'Car: low light, grey infrared, motion blur, glare, sensor noise, compression',
     'mosaic': 'Mosaic: 16x',
+    'motion': 'Motion: blur of 6 to 16 px along lines and arcs, little noise, 80% JPEG',
     REAL: 'Real low-quality faces, without a truth',
     CLEAN: 'Clean faces',
 }

@@ -49,6 +49,7 @@ class Request:
         cycles: Largest k of the tables.
         limit: Number of faces, from the first on; 0 for all.
         cache: Folder of measured chunks.
+        curves: Whether the curves of the fixed point are measured.
 
     """
 
@@ -60,6 +61,7 @@ class Request:
     cycles: int
     limit: int
     cache: Path
+    curves: bool = True
 
 
 def list_units(request: Request) -> list[Unit]:
@@ -105,7 +107,7 @@ def list_units(request: Request) -> list[Unit]:
             if coverage is not None:
                 add(QUALITY, model, name, request.cycles, coverage, 1)
     curves = [m for m in (*request.models, request.without_ccfp) if m is not None]
-    for model in curves:
+    for model in curves if request.curves else ():
         is_main = model.stem == request.main
         for name in (CLEAN, SETS[0]):
             every = 1 if is_main and name == CLEAN else FIXED_POINT_EVERY

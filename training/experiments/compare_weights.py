@@ -55,24 +55,29 @@ class Figures:
 class Likeness:
     """Measures restored faces against their truth: PSNR, LPIPS (AlexNet), SFace."""
 
-    def __init__(self, data: Path, name: str) -> None:
+    def __init__(
+        self, data: Path, name: str, count: int | None = None, cycles: int = CYCLES
+    ) -> None:
         """Degrade each validation face once.
 
         Args:
             data: Folder with MANIFEST.tsv.
             name: Name of the set, one of `training.degradation.SAMPLERS`.
+            count: Largest number of faces; None for all.
+            cycles: Largest k that is measured.
 
         """
-        self._validation = ValidationFaces(data, torch.device('cpu'), (name,), SEED)
+        self._cycles = cycles
+        self._validation = ValidationFaces(data, torch.device('cpu'), (name,), SEED, count)
         self._sface = SFace(torch.get_num_threads())
 
     @torch.no_grad()
     def cycles(self, network: nn.Module) -> dict[str, Figures]:
-        """Return the mean figures of the input, ``0``, and of ``1``.. `CYCLES`, fed back."""
+        """Return the mean figures of the input, ``0``, and of ``1``, ``2``..., fed back."""
         pictures = []
         for face in tqdm(self._validation.faces, unit='face', leave=False):
             stages = [face.degraded]
-            for _ in range(CYCLES):
+            for _ in range(self._cycles):
                 stages.append(eight_bits(network(stages[-1])))
             pictures.append({str(k): image for k, image in enumerate(stages)})
         return self._measure(pictures)
@@ -135,6 +140,8 @@ def main() -> None:
     parser.add_argument('weights', nargs='+', type=Path, help="runs' folders or FP32 files")
     parser.add_argument('--data', type=Path, required=True, help='folder with MANIFEST.tsv')
     parser.add_argument('--set', default='car', choices=sorted(SAMPLERS), help='degradation')
+    parser.add_argument('--faces', type=int, help='the first so many only; default: all')
+    parser.add_argument('--cycles', type=int, default=CYCLES, help='largest k')
     parser.add_argument(
         '--halfway', action='store_true', help='the mean of the first and each other, too'
     )
@@ -146,7 +153,7 @@ def main() -> None:
     except (FileNotFoundError, ValueError) as error:
         raise SystemExit(str(error)) from error
     first, *others = networks.items()
-    likeness = Likeness(args.data, args.set)
+    likeness = Likeness(args.data, args.set, args.faces, args.cycles)
     found: dict[str, dict[str, Figures]] = {}
     for name, network in networks.items():
         found[name] = likeness.cycles(network)
@@ -166,7 +173,13 @@ def main() -> None:
             label: {key: asdict(figures) for key, figures in row.items()}
             for label, row in found.items()
         }
-        facts = {'set': args.set, 'seed': SEED, 'split': 'val', 'weights': weights}
+        facts = {
+            'set': args.set,
+            'seed': SEED,
+            'split': 'val',
+            'faces': args.faces,
+            'weights': weights,
+        }
         args.out.write_text(json.dumps(facts, indent=1) + '\n', encoding='utf-8')
 
 

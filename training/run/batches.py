@@ -11,9 +11,25 @@ import torch
 from training.critics.face_view import STRAIGHT, View
 from training.data.crops import SIZE
 from training.data.training_faces import TrainingFaces
-from training.degradation import clean_plan, degrade, expose_batch, sample, targets
+from training.degradation import SAMPLERS, clean_plan, degrade, expose_batch, sample, targets
 from training.losses.ccfp import Batch
 from training.run.config import RunConfig
+
+
+def check_sets(config: RunConfig) -> None:
+    """Refuse a config that names a set of degradations that there is not, at any step.
+
+    Raises:
+        ValueError: A set is unknown; the message names it and the first step of its stage.
+
+    """
+    for begin in (0, *(begin for begin, _ in config.stages)):
+        unknown = sorted(set(config.at(begin).shares) - set(SAMPLERS))
+        if unknown:
+            raise ValueError(
+                f'the shares from step {begin} on name unknown set(s) of degradations {unknown}; '
+                f'known are {sorted(SAMPLERS)}'
+            )
 
 
 def make_batch(
@@ -38,8 +54,10 @@ def make_batch(
     whole = now.whole_every > 0 and step % now.whole_every == now.whole_every - 1
     crop = SIZE if whole else now.crop
     size = max(2, now.pixels // (crop * crop))
-    indices = rng.choice(len(faces), size, replace=len(faces) < size)
-    face, components = faces.draw(rng, [int(i) for i in indices], crop)
+    chances = faces.chances(now.face_weights)
+    possible = len(faces) if chances is None else int((chances > 0).sum())
+    indices = rng.choice(len(faces), size, replace=possible < size, p=chances)
+    face, components = faces.draw(rng, [int(i) for i in indices], crop, now.augmentation)
     plans = [
         clean_plan() if rng.random() < now.clean_share else sample(rng, now.shares)
         for _ in range(size)
@@ -96,7 +114,13 @@ class BatchSource:
             config: Configuration of the run.
             rank: Number of this process.
 
+        Raises:
+            ValueError: The config names an unknown set of degradations, or weighs faces that there
+                are not.
+
         """
+        check_sets(config)
+        faces.chances(config.face_weights)
         self._faces, self._config, self._rank = faces, config, rank
         self._pool = ThreadPoolExecutor(1)
         self._next: tuple[tuple[int, RunConfig], Future[tuple[Batch, bool]]] | None = None

@@ -13,6 +13,7 @@ from typing import Any
 import yaml
 
 from training.critics.identity_weights import name_critics
+from training.data.augmentation import Augmentation
 from training.losses.weights import LossWeights
 from training.networks.config import NetworkConfig
 from training.run.precision import check_precision
@@ -41,6 +42,9 @@ class RunConfig:
         ema: Decay of the averaged weights, which are the ones shipped.
         shares: Weights of the degradation sets.
         clean_share: Share of undegraded inputs.
+        face_weights: Weights of training faces by patterns of their file names, see
+            `TrainingFaces.chances`; empty for all alike.
+        augmentation: Shares of turned heads, shadows, reflections of glasses and hands.
         perceptual_share: Part of a batch on which the VGG16 distance is measured, by far the most
             expensive term.
         extra_share: Part of a batch that the extra passes of CCFP see.
@@ -75,6 +79,8 @@ class RunConfig:
     ema: float = 0.998
     shares: dict[str, float] = field(default_factory=lambda: {'general': 0.7, 'car': 0.3})
     clean_share: float = 0.03
+    face_weights: dict[str, float] = field(default_factory=dict)
+    augmentation: Augmentation = field(default_factory=Augmentation)
     perceptual_share: float = 0.34
     extra_share: float = 0.17
     extra_every: int = 1
@@ -120,6 +126,8 @@ _FIXED = {
     'time_budget_s',
     'start_from',
     'exclude',
+    'face_weights',
+    'augmentation',
     'network',
     'precision',
     'stages',
@@ -176,9 +184,9 @@ def load_config(path: Path) -> RunConfig:
     """Read a run's YAML file.
 
     Raises:
-        ValueError: Keys or the precision are unknown, stages are without a first step or out of
-            order, or identity critics mean nothing, at the start or in a stage; the message names
-            which.
+        ValueError: Keys or the precision are unknown, a share of augmented faces is not in 0..1,
+            stages are without a first step or out of order, or identity critics mean nothing, at
+            the start or in a stage; the message names which.
 
     """
     return make_config(yaml.safe_load(path.read_text(encoding='utf-8')) or {}, str(path))
@@ -201,6 +209,9 @@ def make_config(given: Mapping[str, Any], source: str) -> RunConfig:
     if 'network' in values:
         network = _known(NetworkConfig, values['network'], f'{source}: network')
         values['network'] = NetworkConfig(**network)
+    if 'augmentation' in values:
+        shares = _known(Augmentation, values['augmentation'], f'{source}: augmentation')
+        values['augmentation'] = Augmentation(**shares)
     where = f'{source}: loss'
     loss = _loss(values.pop('loss', {}), where)
     try:

@@ -20,6 +20,7 @@ from training.evaluation.protocol import CYCLES, REAL, SETS
 from training.evaluation.results import (
     collect,
     keep_curve,
+    keep_sets,
     read_earlier,
     write_faces,
     write_results,
@@ -62,6 +63,11 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
         '--out', type=Path, help=f'default: {DOCS}, {RUNS / "partial"} for a part of the whole'
     )
     parser.add_argument('--sheets', type=Path, help='contact sheets (they show people: keep them)')
+    parser.add_argument(
+        '--add',
+        action='store_true',
+        help='add --sets to the earlier results of the same files, without curves',
+    )
     args = parser.parse_args(arguments)
     if args.limit < 0 or args.jobs < 1 or args.threads < 1:
         parser.error('--limit must be 0 or more, --jobs and --threads 1 or more')
@@ -110,15 +116,17 @@ def make_request(args: argparse.Namespace) -> tuple[Request, bool]:
         args.cycles,
         args.limit,
         args.cache,
+        curves=not args.add,
     ), whole
 
 
 def output_folders(args: argparse.Namespace, whole: bool) -> tuple[Path, Path]:
     """Return where page and figures go, and where contact sheets go.
 
-    A part of the whole never replaces `docs/results.md`, and sheets never lie in `docs`.
+    A part of the whole never replaces `docs/results.md`, it is added to what that holds or lies
+    elsewhere. Sheets never lie in `docs`.
     """
-    out = args.out or (DOCS if whole else RUNS / 'partial')
+    out = args.out or (DOCS if whole or args.add else RUNS / 'partial')
     return out, args.sheets or (RUNS if args.out is None else out / 'sheets')
 
 
@@ -135,11 +143,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
         raise SystemExit(f'error: {error}') from error
     do_units(units, args.jobs, args.threads)
     results, seconds = read_results(units)
-    result = keep_curve(collect(request, results, whole), earlier)
+    result = collect(request, results, whole)
+    try:
+        result = keep_sets(result, earlier) if args.add else keep_curve(result, earlier)
+    except ValueError as error:
+        raise SystemExit(f'error: {error}') from error
     stored = write_results(result, out)
     write_faces(results, folder / 'faces.csv')
     draw_sheets(request, results, folder)
-    if whole and args.out is None:
+    if (whole or args.add) and args.out is None:
         for path in request.models:
             write_metrics(path.with_suffix('.json'), stored.as_json())
         write_page(args.models)
@@ -148,3 +160,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     print(f'{reached} of {len(result.figures)} figures are reached')
     for name, took in seconds.items():
         print(f'{name}: {took / 60:.1f} minutes of one core ({platform.machine()})')
+
+
+if __name__ == '__main__':
+    main()

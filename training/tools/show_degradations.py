@@ -15,13 +15,15 @@ from numpy.typing import NDArray
 from cfrnet_ros.vision.preprocessing.align import DEFAULT_TEMPLATE, similarity_transform, warp_crop
 from training.data.crops import SIZE, to_image, to_tensor
 from training.degradation.batch import degrade
-from training.degradation.blur import GaussianBlur, MotionBlur
+from training.degradation.blur import GaussianBlur, MotionBlur, MotionPath
+from training.degradation.colour import ColourBlotches, ColourCast, CutShadows
+from training.degradation.fusion import Fusion
 from training.degradation.jpeg import Jpeg
 from training.degradation.light import Glare, Grey
 from training.degradation.noise import LowLight, Noise
 from training.degradation.plan import Degradation, clean_plan
 from training.degradation.resize import Enlarge, Mosaic, Shrink
-from training.degradation.samplers import sample_car, sample_general
+from training.degradation.samplers import SAMPLERS
 from training.degradation.video import Video
 
 #: Eyes, nose and corners of the mouth in `skimage.data.astronaut()`, marked by hand, px.
@@ -43,7 +45,16 @@ OPERATORS = (
     Degradation((Jpeg(20),)),
     Degradation((Video(36, 4, 2, 0.05),)),
     Degradation((Mosaic(16),)),
+    Degradation((MotionPath(14.0, 2.6, 0.8, 0.6),)),
+    Degradation((ColourCast(0.6, 0.95, 1.0, 1.12),)),
+    Degradation((CutShadows(0.05),)),
+    Degradation((ColourBlotches(0.03, 7, 1), ColourBlotches(0.03, 24, 2))),
+    Degradation((Noise(25.0 / 255.0, 1),)),
+    Degradation((Noise(25.0 / 255.0, 1),), fusion=Fusion(10, 0.25, 0.7, 0.2, 6)),
 )
+
+#: Sets by their number of rows of draws.
+ROWS = (('general', 2), ('car', 2), ('motion', 1), ('fused', 1), ('low_light', 1))
 
 
 def astronaut() -> NDArray[np.uint8]:
@@ -55,7 +66,7 @@ def astronaut() -> NDArray[np.uint8]:
 
 
 def sheet(face: NDArray[np.uint8], across: int = 6, seed: int = 0) -> NDArray[np.uint8]:
-    """Return every operator, then draws of the general set, then of the car set.
+    """Return every operator, then draws of the sets in the order of `ROWS`.
 
     Args:
         face: (256, 256, 3) uint8 BGR.
@@ -67,8 +78,10 @@ def sheet(face: NDArray[np.uint8], across: int = 6, seed: int = 0) -> NDArray[np
 
     """
     plans = list(OPERATORS)
-    for number, draw in enumerate((sample_general, sample_car)):
-        plans += [draw(np.random.default_rng((seed, number, i))) for i in range(2 * across)]
+    plans += [clean_plan()] * (-len(plans) % across)
+    for number, (name, count) in enumerate(ROWS):
+        draw = SAMPLERS[name]
+        plans += [draw(np.random.default_rng((seed, number, i))) for i in range(count * across)]
     images = degrade(to_tensor(face).expand(len(plans), -1, -1, -1), plans)
     tiles = []
     for image, plan in zip(images, plans):

@@ -9,7 +9,10 @@ import pytest
 
 torch = pytest.importorskip('torch', reason='training needs PyTorch: make test-training')
 
+from cfrnet_ros.vision.preprocessing.align import DEFAULT_TEMPLATE  # noqa: E402
+from training.data.augmentation import Augmentation  # noqa: E402
 from training.data.crops import aligned, to_tensor  # noqa: E402
+from training.data.pose import turned_grid  # noqa: E402
 from training.data.training_faces import TrainingFaces  # noqa: E402
 from training.metrics import psnr  # noqa: E402
 
@@ -66,3 +69,51 @@ def test_listed_images_are_left_out(faces: Path, tmp_path: Path) -> None:
     assert names == {'train0.png', 'train2.png', 'train3.png', 'train5.png'}
     with pytest.raises(FileNotFoundError, match='leave out'):
         TrainingFaces(faces, exclude=tmp_path / 'absent.txt')
+
+
+def test_weights_of_faces_go_by_the_first_pattern_that_matches(faces: Path) -> None:
+    source = TrainingFaces(faces)
+    assert source.chances({}) is None
+    chances = source.chances({'train0*': 3.0, 'train*': 0.5})
+    assert chances is not None
+    assert chances.sum() == pytest.approx(1.0)
+    assert chances[0] == pytest.approx(6.0 * chances[1])
+    for weights, wrong in (
+        ({'nobody*': 2.0}, 'no training face'),
+        ({'train*': -1.0}, 'negative'),
+        ({'train*': 0.0}, 'leave no'),
+    ):
+        with pytest.raises(ValueError, match=wrong):
+            source.chances(weights)
+
+
+@pytest.mark.parametrize('kind', ['pose', 'shadow', 'glint', 'hand'])
+def test_each_augmentation_changes_every_face_and_keeps_the_range(faces: Path, kind: str) -> None:
+    source, indices = TrainingFaces(faces), [0, 1, 2, 3]
+    drawn, maps = source.draw(np.random.default_rng(3), indices, 192, Augmentation(**{kind: 1.0}))
+    again, _ = source.draw(np.random.default_rng(3), indices, 192, Augmentation(**{kind: 1.0}))
+    assert torch.equal(drawn, again)
+    assert drawn.shape == (4, 3, 192, 192)
+    assert maps.shape == (4, 1, 192, 192)
+    assert 0.0 <= float(drawn.min()) <= float(drawn.max()) <= 1.0
+    if kind != 'pose':
+        # Drawn after the window, so the plain faces are the same but for what was drawn.
+        plain, _ = source.draw(np.random.default_rng(3), indices, 192)
+        assert all(float((a - b).abs().mean()) > 1e-4 for a, b in zip(drawn, plain))
+
+
+def test_a_turned_head_keeps_its_landmarks_in_place_and_moves_its_cheeks() -> None:
+    step = 4
+    straight = turned_grid(0.0, 0.0, step)
+    ys, xs = np.mgrid[0:257:step, 0:257:step]
+    np.testing.assert_allclose(straight, np.stack([xs, ys], axis=2), atol=0.05)
+    turned = turned_grid(0.35, 0.0, step)
+    moved = np.hypot(*np.moveaxis(turned - straight, 2, 0))
+    columns, rows = (np.round(DEFAULT_TEMPLATE.T * 256 / step)).astype(int)
+    # The five points cannot all stay under a similarity, but they stay near.
+    assert moved[rows, columns].max() < 16.0
+    left, right = turned[33, 12, 0] - straight[33, 12, 0], turned[33, 52, 0] - straight[33, 52, 0]
+    assert abs(left - right) > 5.0
+    # Nothing folds: neighbours keep their order.
+    assert (np.diff(turned[..., 0], axis=1) > 0).all()
+    assert (np.diff(turned[..., 1], axis=0) > 0).all()

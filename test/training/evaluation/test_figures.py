@@ -23,7 +23,7 @@ from training.evaluation.records import (  # noqa: E402
     Row,
     Spread,
 )
-from training.evaluation.results import keep_curve, read_earlier  # noqa: E402
+from training.evaluation.results import keep_curve, keep_sets, read_earlier  # noqa: E402
 from training.evaluation.results_page import render_page  # noqa: E402
 from training.evaluation.summary import summarise, summarise_all  # noqa: E402
 from training.evaluation.work import FIXED_POINT, QUALITY  # noqa: E402
@@ -224,6 +224,36 @@ def test_what_was_not_measured_is_not_judged() -> None:
     found = verdicts(result)
     assert len(found) == 7
     assert verdicts(replace(result, main='y_int8')) == {}
+
+
+def test_motion_blur_has_a_target_of_its_own() -> None:
+    result = result_of(GOOD, GOOD, 40.0)
+    for third, reached in ((0.31, False), (0.29, True)):
+        lpips = [0.50, 0.40, 0.35, third]
+        result.models['x_int8'].sets['motion'] = summarise(people(12, by_cycle(lpips=lpips)))
+        found = figures_to_reach(result.main, result.models, result.fixed_point)
+        motion = [verdict for verdict in found if verdict.name == 'motion']
+        assert [(v.target, v.reached) for v in motion] == [('40%', reached)]
+
+
+def test_a_set_is_added_to_earlier_results_of_the_same_files_only() -> None:
+    earlier = result_of(GOOD, GOOD, 40.0)
+    motion = {'motion': summarise(people(12, by_cycle(lpips=[0.5, 0.4, 0.3, 0.2])))}
+    model = replace(earlier.models['x_int8'], sets=motion)
+    measured = replace(earlier, models={'x_int8': model}, fixed_point={}, complete=False)
+    result = keep_sets(measured, earlier)
+    assert set(result.models['x_int8'].sets) == {'general', 'motion'}
+    assert result.models['x_fp32'] == earlier.models['x_fp32']
+    assert result.fixed_point == earlier.fixed_point
+    assert result.complete
+    assert len(result.figures) == 11
+    other = replace(measured, models={'x_int8': replace(model, sha256='changed')})
+    with pytest.raises(ValueError, match='not the file that was measured'):
+        keep_sets(other, earlier)
+    with pytest.raises(ValueError, match='another seed'):
+        keep_sets(replace(measured, seed=2), earlier)
+    with pytest.raises(ValueError, match='no earlier results'):
+        keep_sets(measured, None)
 
 
 def test_results_survive_the_file() -> None:

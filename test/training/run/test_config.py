@@ -8,9 +8,11 @@ import pytest
 
 torch = pytest.importorskip('torch', reason='training needs PyTorch: make test-training')
 
+from training.run.batches import check_sets  # noqa: E402
 from training.run.config import RunConfig, load_config  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[3]
+CONFIGS = ROOT / 'training' / 'configs'
 
 
 def write(path: Path, text: str) -> Path:
@@ -27,6 +29,30 @@ def test_an_unknown_key_is_named_wherever_it_stands(tmp_path: Path) -> None:
     ):
         with pytest.raises(ValueError, match=wrong):
             load_config(write(tmp_path / 'wrong.yaml', text))
+
+
+def test_an_unknown_set_and_an_impossible_share_are_refused(tmp_path: Path) -> None:
+    for text, wrong in (
+        ('augmentation: {hand: 1.5}', r'0\.\.1'),
+        ('augmentation: {hands: 0.5}', 'hands'),
+        ('stages: [{from: 5, augmentation: {hand: 0.5}}]', 'cannot change'),
+    ):
+        with pytest.raises(ValueError, match=wrong):
+            load_config(write(tmp_path / 'wrong.yaml', text))
+    for text, wrong in (
+        ('shares: {motoin: 1.0}', 'motoin'),
+        ('stages: [{from: 5, shares: {night: 1.0}}]', 'step 5.*night'),
+    ):
+        with pytest.raises(ValueError, match=wrong):
+            check_sets(load_config(write(tmp_path / 'wrong.yaml', text)))
+
+
+@pytest.mark.parametrize('path', sorted(CONFIGS.glob('*.yaml')), ids=lambda path: path.stem)
+def test_every_committed_config_can_be_read(path: Path) -> None:
+    config = load_config(path)
+    check_sets(config)
+    assert config.learning_rate[-1][0] == config.steps
+    assert [begin for begin, _ in config.stages if begin >= config.steps] == []
 
 
 def test_stages_without_or_out_of_order_are_refused(tmp_path: Path) -> None:

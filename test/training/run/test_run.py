@@ -26,6 +26,9 @@ steps: 6
 pixels: 8192
 crop: 64
 learning_rate: [[0, 1.0e-3], [6, 1.0e-4]]
+shares: {general: 0.3, car: 0.2, motion: 0.2, fused: 0.2, low_light: 0.1}
+face_weights: {'train0*': 2.0}
+augmentation: {pose: 0.5, shadow: 0.5, glint: 0.5, hand: 0.5}
 loss: {perceptual: [0.1]}
 stages:
   - from: 3

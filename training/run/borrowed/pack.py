@@ -14,6 +14,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from training.run.batches import check_sets
 from training.run.borrowed import contents
 from training.run.borrowed import start as start_script
 from training.run.borrowed.layout import RUN_SESSION, SESSION
@@ -74,6 +75,7 @@ def pack(
     begin: Iterable[contents.Entry] = ()
     if session is None:
         loaded = load_config(config)
+        check_sets(loaded)
         session, begin = Session(RUN_SESSION, [loaded], loaded.exclude), contents.start(run, loaded)
     # What can be missing comes before the faces, which take longest.
     entries = itertools.chain(
