@@ -170,6 +170,8 @@ def quality_over_time(line: Timeline, faces: Sequence[FaceRow]) -> str:
         _draw_faces(line, panels[2], first, _effective_frames, _FUSED, 'frames in the\nfused crop')
         panels[2].set_ylabel('effective frames')
         panels[2].set_ylim(0, None)
+    # Room above the curves for the names of the passes.
+    panels[0].margins(y=0.15)
     line.mark(panels)
     for axes in panels:
         axes.legend(loc='center left', bbox_to_anchor=(1.0, 0.5), frameon=False)

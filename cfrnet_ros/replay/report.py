@@ -248,9 +248,9 @@ def _media(cycles: int, video: Path | None, sheet: Path | None, folder: Path) ->
 
 
 def _poster(video: Path) -> str | None:
-    """Return the picture from the middle of a video as a data URI; None if it cannot be read."""
+    """Return the picture a quarter into a video as a data URI; None if it cannot be read."""
     capture = cv2.VideoCapture(str(video))
-    capture.set(cv2.CAP_PROP_POS_FRAMES, int(capture.get(cv2.CAP_PROP_FRAME_COUNT)) // 2)
+    capture.set(cv2.CAP_PROP_POS_FRAMES, int(capture.get(cv2.CAP_PROP_FRAME_COUNT)) // 4)
     found, picture = capture.read()
     capture.release()
     return plots.embed(np.asarray(picture, np.uint8), 85) if found else None
