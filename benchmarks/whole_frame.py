@@ -20,7 +20,7 @@ import numpy as np
 
 from benchmarks.machine import machine
 from cfrnet_ros.replay.frames import PROCESSED, FrameRow, collect_frames
-from cfrnet_ros.replay.plan import DEBUG_TOPIC, RECORDED, ReplayPlan
+from cfrnet_ros.replay.plan import DEBUG_TOPIC, FUSED_TOPIC, RECORDED, ReplayPlan
 from cfrnet_ros.replay.ros_domain import claim_domain
 from cfrnet_ros.replay.session import run_replay
 from cfrnet_ros.vision.stages import Stage
@@ -86,8 +86,12 @@ def main() -> None:
             topic=IMAGE_TOPIC,
             cycles=CYCLES,
             parameters={'max_faces': 1, 'threads': 1},
-            # In normal operation the debug view has no subscriber.
-            recorded={name: kind for name, kind in RECORDED.items() if name != DEBUG_TOPIC},
+            # In normal operation the debug view and the fused crops have no subscriber.
+            recorded={
+                name: kind
+                for name, kind in RECORDED.items()
+                if name not in (DEBUG_TOPIC, FUSED_TOPIC)
+            },
         )
         rows = collect_frames(run_replay(plan))
     passes: dict[str, Any] = {

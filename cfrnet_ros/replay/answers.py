@@ -14,13 +14,14 @@ from cfrnet_ros.replay.plan import (
     FACE_STATUS_TOPIC,
     FACE_TOPIC,
     FRAME_STATUS_TOPIC,
+    FUSED_TOPIC,
     RESTORED_TOPIC,
 )
 from cfrnet_ros.replay.reports import FrameReport, parse_frame
 from cfrnet_ros.replay.stamps import read_stamp
 
 #: Topics on which the node sends messages about a frame.
-_ANSWERS = (FACE_TOPIC, FACE_STATUS_TOPIC, FRAME_STATUS_TOPIC, RESTORED_TOPIC)
+_ANSWERS = (FACE_TOPIC, FUSED_TOPIC, FACE_STATUS_TOPIC, FRAME_STATUS_TOPIC, RESTORED_TOPIC)
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,7 @@ class Answer:
     Attributes:
         stamp_ns: Header stamp of the frame, in nanoseconds.
         crops: Serialised crops, in the order of arrival.
+        fused: Serialised crops before restoration, in the order of arrival.
         restored: Serialised restored whole frame.
         faces: Serialised status of the faces in the frame.
         report: Status of the frame as a whole.
@@ -54,6 +56,7 @@ class Answer:
 
     stamp_ns: int
     crops: list[bytes] = field(default_factory=list)
+    fused: list[bytes] = field(default_factory=list)
     restored: bytes | None = None
     faces: bytes | None = None
     report: FrameReport | None = None
@@ -63,15 +66,16 @@ class Answer:
         """Whether every message of the frame has arrived.
 
         The node sends a status for every frame, also for one that is rejected or shows no
-        face. The status says how many crops there are. Only for a rejected frame does nothing
-        else follow.
+        face. The status says how many crops there are, and there are as many before restoration.
+        Only for a rejected frame does nothing else follow.
         """
         if self.report is None:
             return False
         if self.report.rejected:
             return True
         whole = self.restored is not None and self.faces is not None
-        return whole and len(self.crops) >= self.report.record.passed_on
+        crops = min(len(self.crops), len(self.fused))
+        return whole and crops >= self.report.record.passed_on
 
 
 class Answers:
@@ -94,6 +98,8 @@ class Answers:
                 return
             elif topic == FACE_TOPIC:
                 answer.crops.append(data)
+            elif topic == FUSED_TOPIC:
+                answer.fused.append(data)
             elif topic == RESTORED_TOPIC:
                 answer.restored = data
             elif topic == FACE_STATUS_TOPIC:

@@ -16,7 +16,7 @@ from cfrnet_ros.replay.plan import (
     ReplayLog,
 )
 from cfrnet_ros.replay.player import PlayedFrame
-from cfrnet_ros.replay.reports import FaceEntry, FrameReport, parse_faces, parse_frame
+from cfrnet_ros.replay.reports import FaceEntry, FrameReport, number, parse_faces, parse_frame
 from cfrnet_ros.replay.stamps import read_stamp
 from cfrnet_ros.vision.frame_record import FrameRecord
 from cfrnet_ros.vision.stages import Stage
@@ -156,6 +156,11 @@ def _entries(arrivals: _Arrivals, stamp_ns: int, report: FrameReport | None) -> 
     if report is None or report.rejected or not found:
         return []
     return found.popleft()
+
+
+def anything_fused(rows: Sequence[FrameRow]) -> bool:
+    """Return whether the node averaged any crop over more than one frame (`fusion`)."""
+    return any(number(entry.values, 'fused_frames') > 1 for row in rows for entry in row.entries)
 
 
 def stages_of(rows: Sequence[FrameRow]) -> list[Stage]:

@@ -1,9 +1,10 @@
-"""Before and after side by side: the same part of the bag at each number of cycles."""
+"""Before, fused and after side by side: the same part of the bag at each number of cycles."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from math import isnan
 from statistics import fmean
 
 from cfrnet_ros.replay.frames import FrameRow
@@ -22,6 +23,7 @@ class Cell:
         index: Index of the frame, -1 if there is none.
         psnr_before: Mean PSNR of the segment's largest faces before restoration, in dB; NaN
             without ground truth.
+        psnr_fused: Mean PSNR of the same faces' fused crops, in dB; NaN if nothing was fused.
         psnr_after: Mean PSNR of the same faces after restoration, in dB.
 
     """
@@ -30,6 +32,7 @@ class Cell:
     crop: Picture | None
     index: int
     psnr_before: float
+    psnr_fused: float
     psnr_after: float
 
 
@@ -40,6 +43,8 @@ class Row:
     Attributes:
         name: Name of the segment.
         before: (N, N, 3) uint8 BGR crop as the camera gave it.
+        fused: (N, N, 3) uint8 BGR crop before restoration, averaged over time; None if nothing
+            was fused in the whole replay.
         truth: Crop as a perfect camera would have given it, None if unknown.
         cells: Restored crop of each pass.
 
@@ -47,6 +52,7 @@ class Row:
 
     name: str
     before: Picture | None
+    fused: Picture | None
     truth: Picture | None
     cells: list[Cell]
 
@@ -122,6 +128,7 @@ class Gallery:
                         None if sample is None else sample.faces[0].after,
                         self.chosen[place, number],
                         fmean(face.psnr_before for face in here) if here else NAN,
+                        _known_mean([face.psnr_fused for face in here]),
                         fmean(face.psnr_after for face in here) if here else NAN,
                     )
                 )
@@ -131,11 +138,18 @@ class Gallery:
                 Row(
                     segment.name,
                     None if shown is None else shown.before,
+                    None if shown is None else shown.fused,
                     None if shown is None else shown.truth,
                     cells,
                 )
             )
         return rows
+
+
+def _known_mean(values: Sequence[float]) -> float:
+    """Return the mean of the values that are known; NaN if none is."""
+    known = [value for value in values if not isnan(value)]
+    return fmean(known) if known else NAN
 
 
 def _aligned(by_pass: Sequence[Sequence[int]]) -> list[int]:

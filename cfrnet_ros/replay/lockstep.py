@@ -6,9 +6,9 @@ says how many crops there are. Whether the node refused a frame on reception, or
 it, is known from the node's own count in `/diagnostics`.
 
 Messages that follow from the images alone go to the bag `restored`, in the order of the frames
-and with the times of the played bag: crops, restored frames and face status. Messages that
-depend on the machine go to the bag `diagnostics` as they arrive. Each number of cycles gets a
-node of its own, so that no pass depends on the one before.
+and with the times of the played bag: fused crops, crops, restored frames and face status.
+Messages that depend on the machine go to the bag `diagnostics` as they arrive. Each number of
+cycles gets a node of its own, so that no pass depends on the one before.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from cfrnet_ros.replay.plan import (
     DEBUG_TOPIC,
     FACE_STATUS_TOPIC,
     FACE_TOPIC,
+    FUSED_TOPIC,
     REPRODUCIBLE,
     RESTORED_TOPIC,
     Pass,
@@ -212,7 +213,8 @@ class Lockstep:
 
     def _write(self, frame: PlayedFrame, answer: Answer, shift_ns: int) -> None:
         self._recorder.bag.check()
-        messages = [(FACE_TOPIC, crop) for crop in answer.crops]
+        messages = [(FUSED_TOPIC, crop) for crop in answer.fused]
+        messages += [(FACE_TOPIC, crop) for crop in answer.crops]
         if answer.restored is not None and frame.index % self._stride == 0:
             messages.append((RESTORED_TOPIC, answer.restored))
         if answer.faces is not None:

@@ -10,9 +10,9 @@ import numpy as np
 
 from cfrnet_ros.replay.bag_reader import BagReader
 from cfrnet_ros.replay.errors import BagError, ReplayError
-from cfrnet_ros.replay.frames import PROCESSED, FrameRow
+from cfrnet_ros.replay.frames import PROCESSED, FrameRow, anything_fused
 from cfrnet_ros.replay.pictures import Picture, StampFinder
-from cfrnet_ros.replay.plan import FACE_TOPIC, ReplayLog
+from cfrnet_ros.replay.plan import FACE_TOPIC, FUSED_TOPIC, ReplayLog
 from cfrnet_ros.replay.recording import decode_image, image_decoder
 from cfrnet_ros.replay.reports import FaceEntry, number
 from cfrnet_ros.vision.preprocessing.align import warp_crop
@@ -61,6 +61,8 @@ class FaceRow:
         cycles: Number of cycles applied to the crop.
         residual: Mean absolute change by the last cycle, 0..1.
         psnr_before: PSNR of the camera's crop against the ground truth, in dB; NaN without one.
+        psnr_fused: PSNR of the fused crop, which is what the network gets, against the ground
+            truth, in dB; NaN without one, and where `FaceSample.fused` is None.
         psnr_after: PSNR of the node's crop against the ground truth, in dB; NaN without one.
         sharpness_before: Sharpness of the camera's crop, as
             `vision.quality.face_quality.sharpness_of` measures it.
@@ -84,6 +86,7 @@ class FaceRow:
     cycles: int
     residual: float
     psnr_before: float
+    psnr_fused: float
     psnr_after: float
     sharpness_before: float
     sharpness_after: float
@@ -102,6 +105,8 @@ class FaceSample:
     Attributes:
         row: Measurements of the crop.
         before: (N, N, 3) uint8 BGR crop as the camera gave it.
+        fused: (N, N, 3) uint8 BGR crop before restoration, averaged over time; None if the node
+            fused nothing in the whole replay, or if the crop did not arrive.
         after: (N, N, 3) uint8 BGR crop as the node sent it.
         truth: Crop as a perfect camera would have given it, None if unknown.
 
@@ -109,6 +114,7 @@ class FaceSample:
 
     row: FaceRow
     before: Picture
+    fused: Picture | None
     after: Picture
     truth: Picture | None
 
@@ -149,10 +155,11 @@ def measure(
     """
     with BagReader(log.plan.recording) as recording:
         crops = StampFinder(recording, FACE_TOPIC)
+        fused = StampFinder(recording, FUSED_TOPIC) if anything_fused(rows) else None
         for place in range(len(log.passes)):
             mine = [row for row in rows if row.number == place]
             with BagReader(log.plan.bag) as bag:
-                yield from _measure_pass(bag, log.topic, truth_topic, mine, crops)
+                yield from _measure_pass(bag, log.topic, truth_topic, mine, crops, fused)
 
 
 def _measure_pass(
@@ -161,6 +168,7 @@ def _measure_pass(
     truth_topic: str | None,
     rows: Sequence[FrameRow],
     crops: StampFinder,
+    fused: StampFinder | None,
 ) -> Iterator[FrameSample]:
     if truth_topic is not None and truth_topic not in bag.topics:
         raise BagError(f"'{bag.path}' has no topic {truth_topic!r} with the ground truth")
@@ -185,10 +193,13 @@ def _measure_pass(
                     f' the images are {picture.shape[1]}x{picture.shape[0]}'
                 )
         outputs = crops.take(row.frame.stamp_ns, row.faces) if row.faces else []
+        inputs = [] if fused is None or not row.faces else fused.take(row.frame.stamp_ns, row.faces)
         faces = []
         for slot, (entry, output) in enumerate(zip(row.entries, outputs)):
             after = decode_image(output)
-            sample = _measure_face(row, slot, entry, picture, truth, after, before)
+            # Where one did not arrive, it is unknown to which faces the others belong.
+            averaged = decode_image(inputs[slot]) if len(inputs) == row.faces else None
+            sample = _measure_face(row, slot, entry, picture, truth, (averaged, after), before)
             before[entry.track_id] = (row.time_s, sample)
             faces.append(sample)
         yield FrameSample(row, picture, faces)
@@ -200,7 +211,7 @@ def _measure_face(
     entry: FaceEntry,
     picture: Picture,
     truth: Picture | None,
-    after: Picture,
+    outputs: tuple[Picture | None, Picture],
     earlier: Mapping[int, tuple[float, FaceSample]],
 ) -> FaceSample:
     if entry.affine is None:
@@ -208,6 +219,7 @@ def _measure_face(
             f'the node does not report where the face in frame {row.frame.index} is: the replay'
             ' needs the node of the same version'
         )
+    fused, after = outputs
     size = after.shape[0]
     crop = warp_crop(picture, entry.affine, size)
     ideal = None if truth is None else warp_crop(truth, entry.affine, size)
@@ -225,6 +237,7 @@ def _measure_face(
         cycles=int(np.nan_to_num(number(entry.values, 'cycles'))),
         residual=number(entry.values, 'residual'),
         psnr_before=NAN if ideal is None else psnr(crop, ideal),
+        psnr_fused=NAN if ideal is None or fused is None else psnr(fused, ideal),
         psnr_after=NAN if ideal is None else psnr(after, ideal),
         sharpness_before=sharpness_of(crop),
         sharpness_after=sharpness_of(after),
@@ -239,4 +252,4 @@ def _measure_face(
             if key not in _NAMED and not np.isnan(number(entry.values, key))
         },
     )
-    return FaceSample(measured, crop, after, ideal)
+    return FaceSample(measured, crop, fused, after, ideal)

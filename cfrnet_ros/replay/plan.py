@@ -12,6 +12,7 @@ from cfrnet_ros.replay.player import PlayedFrame
 
 NODE_NAME = 'cfrnet'
 FACE_TOPIC = f'/{NODE_NAME}/face/image'
+FUSED_TOPIC = f'/{NODE_NAME}/face/fused'
 FACE_STATUS_TOPIC = f'/{NODE_NAME}/face/status'
 FRAME_STATUS_TOPIC = f'/{NODE_NAME}/frame/status'
 RESTORED_TOPIC = f'/{NODE_NAME}/image_restored'
@@ -23,6 +24,7 @@ _DIAGNOSTICS = 'diagnostic_msgs/msg/DiagnosticArray'
 #: Types of the topics that follow from the images alone: equal in every deterministic replay.
 REPRODUCIBLE: dict[str, str] = {
     FACE_TOPIC: _IMAGE,
+    FUSED_TOPIC: _IMAGE,
     RESTORED_TOPIC: _IMAGE,
     FACE_STATUS_TOPIC: _DIAGNOSTICS,
 }

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from operator import attrgetter
 from typing import Any
 
 import cv2
@@ -12,7 +13,7 @@ import matplotlib as mpl
 import numpy as np
 from numpy.typing import NDArray
 
-from cfrnet_ros.replay.frames import FrameRow, stages_of
+from cfrnet_ros.replay.frames import FrameRow, anything_fused, stages_of
 from cfrnet_ros.replay.measure import FaceRow
 from cfrnet_ros.replay.pictures import Picture
 from cfrnet_ros.replay.plan import ReplayLog
@@ -27,7 +28,8 @@ _STAGES = (
     *('#4f6f4f', '#9fb59f', '#e0b04c', '#c9c0a8', '#d98c5f'),
 )
 _CYCLES = ('#8e5ea2', '#a77bb8', '#c09ace', '#d6bbe0')
-_BEFORE, _AFTER, _ASKED, _ALLOWED = '#9a9a9a', '#8e5ea2', '#bbbbbb', '#d98c5f'
+_BEFORE, _FUSED, _AFTER = '#9a9a9a', '#5b8db8', '#8e5ea2'
+_ASKED, _ALLOWED = '#bbbbbb', '#d98c5f'
 #: Gap between two passes on the time axis, as a share of a pass.
 _GAP = 0.03
 
@@ -144,30 +146,61 @@ def latency_over_time(line: Timeline) -> str:
 
 
 def quality_over_time(line: Timeline, faces: Sequence[FaceRow]) -> str:
-    """Draw the largest face before and after restoration over time; returns an SVG data URI."""
-    figure = Figure(figsize=(10.5, 5.4), layout='constrained')
+    """Draw the largest face before and after restoration over time; returns an SVG data URI.
+
+    Where the node fused anything, the fused crop and its effective number of frames are drawn too.
+    """
     first = [face for face in faces if face.slot == 0]
     known = any(not np.isnan(face.psnr_after) for face in first)
-    top, bottom = figure.subplots(2, 1, sharex=True)
+    fused = anything_fused(line.rows)
+    figure = Figure(figsize=(10.5, 7.4 if fused else 5.4), layout='constrained')
+    panels = figure.subplots(3 if fused else 2, 1, sharex=True)
     name, label = ('psnr', 'PSNR, dB') if known else ('sharpness', 'sharpness')
-    for axes, kind, text in ((top, name, label), (bottom, 'flicker', 'flicker, grey levels')):
-        for when, colour in (('before', _BEFORE), ('after', _AFTER)):
-            for number in range(len(line.offsets)):
-                mine = [face for face in first if face.number == number]
-                axes.plot(
-                    [line.of_face(face) for face in mine],
-                    [getattr(face, f'{kind}_{when}') for face in mine],
-                    color=colour,
-                    lw=1.2,
-                    marker='.',
-                    ms=3,
-                    label=when if number == 0 else None,
-                )
+    for axes, kind, text in (
+        (panels[0], name, label),
+        (panels[1], 'flicker', 'flicker, grey levels'),
+    ):
+        shown = [('before', _BEFORE), ('after', _AFTER)]
+        if fused and kind == 'psnr':
+            shown.insert(1, ('fused', _FUSED))
+        for when, colour in shown:
+            _draw_faces(line, axes, first, attrgetter(f'{kind}_{when}'), colour, when)
         axes.set_ylabel(text)
-    line.mark((top, bottom))
-    for axes in (top, bottom):
+    if fused:
+        _draw_faces(line, panels[2], first, _effective_frames, _FUSED, 'frames in the\nfused crop')
+        panels[2].set_ylabel('effective frames')
+        panels[2].set_ylim(0, None)
+    # Room above the curves for the names of the passes.
+    panels[0].margins(y=0.15)
+    line.mark(panels)
+    for axes in panels:
         axes.legend(loc='center left', bbox_to_anchor=(1.0, 0.5), frameon=False)
     return _svg(figure)
+
+
+def _effective_frames(face: FaceRow) -> float:
+    return face.values.get('fused_frames', float('nan'))
+
+
+def _draw_faces(
+    line: Timeline,
+    axes: Any,
+    faces: Sequence[FaceRow],
+    value_of: Callable[[FaceRow], float],
+    colour: str,
+    label: str,
+) -> None:
+    for number in range(len(line.offsets)):
+        mine = [face for face in faces if face.number == number]
+        axes.plot(
+            [line.of_face(face) for face in mine],
+            [value_of(face) for face in mine],
+            color=colour,
+            lw=1.2,
+            marker='.',
+            ms=3,
+            label=label if number == 0 else None,
+        )
 
 
 def _draw_cycles(line: Timeline, axes: Any) -> None:

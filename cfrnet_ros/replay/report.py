@@ -19,7 +19,7 @@ import numpy as np
 
 from cfrnet_ros.replay import plots
 from cfrnet_ros.replay.bag_reader import BagReader
-from cfrnet_ros.replay.frames import PROCESSED, stages_of
+from cfrnet_ros.replay.frames import PROCESSED, anything_fused, stages_of
 from cfrnet_ros.replay.gallery import Row
 from cfrnet_ros.replay.plan import DEBUG_TOPIC, RESTORED_TOPIC, ReplayLog
 from cfrnet_ros.replay.recording import StatusSample, decode_image
@@ -80,6 +80,7 @@ def write_report(log: ReplayLog, results: Results, path: Path, options: ReportOp
             card=card,
             parameters_m=float(card.extra.get('parameters', 0)) / 1e6,
             engine=engine.values,
+            fused=anything_fused(results.frames),
             rows=[_row(row) for row in results.gallery],
             means=_means(results.gallery),
             passes=results.passes,
@@ -121,12 +122,16 @@ def _fixed(value: float | None, digits: int = 1) -> str:
 
 
 def _row(row: Row) -> dict[str, Any]:
-    known = [cell.psnr_before for cell in row.cells if not np.isnan(cell.psnr_before)]
+    known = [cell for cell in row.cells if not np.isnan(cell.psnr_before)]
+    fused = [cell for cell in known if not np.isnan(cell.psnr_fused)]
     return {
         'name': row.name,
         'before': None if row.before is None else plots.embed(row.before),
         'truth': None if row.truth is None else plots.embed(row.truth),
-        'psnr_before': known[0] if known else None,
+        'psnr_before': known[0].psnr_before if known else None,
+        'fused': None if row.fused is None else plots.embed(row.fused),
+        'psnr_fused': fused[0].psnr_fused if fused else None,
+        'gain_fused': fused[0].psnr_fused - fused[0].psnr_before if fused else None,
         'cells': [
             {
                 'cycles': cell.cycles,
@@ -144,7 +149,10 @@ def _means(rows: Sequence[Row]) -> dict[str, Any] | None:
     known = [row for row in rows if not any(np.isnan(cell.psnr_after) for cell in row.cells)]
     if not known:
         return None
+    fused = [row.cells[0] for row in known if not np.isnan(row.cells[0].psnr_fused)]
     return {
+        'fused': fmean(cell.psnr_fused for cell in fused) if fused else None,
+        'gain_fused': fmean(c.psnr_fused - c.psnr_before for c in fused) if fused else None,
         'before': fmean(row.cells[0].psnr_before for row in known),
         'after': [
             fmean(row.cells[number].psnr_after for row in known)
@@ -240,9 +248,9 @@ def _media(cycles: int, video: Path | None, sheet: Path | None, folder: Path) ->
 
 
 def _poster(video: Path) -> str | None:
-    """Return the picture from the middle of a video as a data URI; None if it cannot be read."""
+    """Return the picture a quarter into a video as a data URI; None if it cannot be read."""
     capture = cv2.VideoCapture(str(video))
-    capture.set(cv2.CAP_PROP_POS_FRAMES, int(capture.get(cv2.CAP_PROP_FRAME_COUNT)) // 2)
+    capture.set(cv2.CAP_PROP_POS_FRAMES, int(capture.get(cv2.CAP_PROP_FRAME_COUNT)) // 4)
     found, picture = capture.read()
     capture.release()
     return plots.embed(np.asarray(picture, np.uint8), 85) if found else None

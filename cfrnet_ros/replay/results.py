@@ -15,7 +15,14 @@ import numpy as np
 
 from cfrnet_ros.replay import tables
 from cfrnet_ros.replay.errors import ReplayError
-from cfrnet_ros.replay.frames import DROPPED, PROCESSED, REJECTED, FrameRow, collect_frames
+from cfrnet_ros.replay.frames import (
+    DROPPED,
+    PROCESSED,
+    REJECTED,
+    FrameRow,
+    anything_fused,
+    collect_frames,
+)
 from cfrnet_ros.replay.gallery import Gallery, Row
 from cfrnet_ros.replay.measure import FaceRow, FrameSample, measure
 from cfrnet_ros.replay.plan import ReplayLog
@@ -75,6 +82,7 @@ def write_results(
             f' {log.plan.measurements}'
         )
     cycles = [played.cycles for played in log.passes]
+    fused = anything_fused(frames)
     gallery = Gallery.choose(cycles, find_segments(log, label_topic), frames)
     sheets = [Sheet(number, frames) for number in range(len(log.passes))]
     names = _pass_names(cycles)
@@ -94,7 +102,7 @@ def write_results(
             # For a dropped frame the video shows the faces of the previous one, as a viewer would.
             dropped = sample.row.outcome == DROPPED
             same = shown is not None and shown.row.number == sample.row.number
-            picture = compose(sample, shown if dropped and same else None)
+            picture = compose(sample, shown if dropped and same else None, fused=fused)
             shown = shown if dropped and same else sample
             if picture is not None:
                 videos[sample.row.number].write(picture)
@@ -186,6 +194,7 @@ def summarise(
             f'{name}_mean': _mean([getattr(face, name) for face in compared])
             for name in (
                 'psnr_before',
+                'psnr_fused',
                 'psnr_after',
                 'sharpness_before',
                 'sharpness_after',

@@ -22,6 +22,7 @@ from cfrnet_ros.replay.plan import (
     FACE_STATUS_TOPIC,
     FACE_TOPIC,
     FRAME_STATUS_TOPIC,
+    FUSED_TOPIC,
     NODE_NAME,
     RESTORED_TOPIC,
     Pass,
@@ -179,7 +180,7 @@ def _start_node(
 
 def _write_qos(plan: ReplayPlan, topic: str) -> Path:
     """Write the params file whose QoS keeps messages from overwriting each other."""
-    outputs = (FACE_TOPIC, FACE_STATUS_TOPIC, FRAME_STATUS_TOPIC, RESTORED_TOPIC)
+    outputs = (FACE_TOPIC, FUSED_TOPIC, FACE_STATUS_TOPIC, FRAME_STATUS_TOPIC, RESTORED_TOPIC)
     overrides: dict[str, Any] = {
         name: {'publisher': {'reliability': 'reliable', 'depth': _OUTPUT_DEPTH}} for name in outputs
     }

@@ -1,4 +1,4 @@
-"""Writes contact sheets: crops from a whole pass, before and after, in one PNG."""
+"""Writes contact sheets: crops from a whole pass, before, fused and after, in one PNG."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from cfrnet_ros.replay.captions import caption, fit
-from cfrnet_ros.replay.frames import FrameRow
-from cfrnet_ros.replay.measure import FaceSample, FrameSample
+from cfrnet_ros.replay.captions import blank, caption, fit
+from cfrnet_ros.replay.frames import FrameRow, anything_fused
+from cfrnet_ros.replay.measure import NAN, FaceSample, FrameSample
 from cfrnet_ros.replay.pictures import Picture
 
-#: Most faces on a sheet, and number of columns; a face has tiles before, after and truth.
+#: Most faces on a sheet, and number of columns; a face has tiles before, fused (where
+#: the node fused anything), after and truth (where it is known).
 _FACES, _COLUMNS = 24, 4
 _SIDE_PX, _GAP_PX = 192, 8
 
@@ -37,6 +38,7 @@ class Sheet:
         ]
         picks = np.linspace(0, max(0, len(crops) - 1), min(_FACES, len(crops))).round()
         self._number = number
+        self._fused = anything_fused(rows)
         self._chosen = {crops[int(pick)] for pick in picks}
         self._tiles: list[Picture] = []
 
@@ -46,7 +48,7 @@ class Sheet:
             return
         for face in sample.faces:
             if (face.row.index, face.row.slot) in self._chosen:
-                self._tiles.append(_tile(face))
+                self._tiles.append(_tile(face, self._fused))
 
     def write(self, path: Path) -> bool:
         """Write the PNG; returns False if there was no face."""
@@ -65,12 +67,22 @@ class Sheet:
         return bool(cv2.imwrite(str(path), sheet))
 
 
-def _tile(face: FaceSample) -> Picture:
+def _tile(face: FaceSample, fused: bool) -> Picture:
     row = face.row
+    views = [(face.before, f'frame {row.index}, id {row.track_id}', row.psnr_before)]
+    if fused:
+        missing = blank(_SIDE_PX, _SIDE_PX, 'not received')
+        frames = row.values.get('fused_frames', 1.0)
+        picture = missing if face.fused is None else face.fused
+        views.append((picture, f'fused, {frames:.1f} frames', row.psnr_fused))
     after = f'k={row.cycles}' if row.restored else row.reason or 'unchanged'
-    views = [(face.before, f'frame {row.index}, id {row.track_id}'), (face.after, after)]
+    views.append((face.after, after, row.psnr_after))
     if face.truth is not None:
-        views[0] = (face.before, f'{views[0][1]}  {row.psnr_before:.1f} dB')
-        views[1] = (face.after, f'{after}  {row.psnr_after:.1f} dB')
-        views.append((face.truth, 'truth'))
-    return np.hstack([caption(fit(picture, _SIDE_PX), text) for picture, text in views])
+        views.append((face.truth, 'truth', NAN))
+    return np.hstack(
+        [caption(fit(picture, _SIDE_PX), _with_db(text, db)) for picture, text, db in views]
+    )
+
+
+def _with_db(text: str, db: float) -> str:
+    return text if np.isnan(db) else f'{text}  {db:.1f} dB'

@@ -17,6 +17,7 @@ FRAMES, FACES = 'frames.csv', 'faces.csv'
 _MEASURED = (
     'residual',
     'psnr_before',
+    'psnr_fused',
     'psnr_after',
     'sharpness_before',
     'sharpness_after',
@@ -66,14 +67,19 @@ def write_frames(path: Path, rows: Sequence[FrameRow]) -> None:
 
 
 def write_faces(path: Path, rows: Sequence[FaceRow]) -> None:
-    """Write `faces.csv`; values of the node's face status are in columns `node:<key>`."""
+    """Write `faces.csv`; values of the node's face status are in columns `node:<key>`.
+
+    The column `psnr_fused` is left out if the node fused nothing in the whole replay.
+    """
+    fused = any(row.values.get('fused_frames', 1.0) > 1 for row in rows)
+    measured = [name for name in _MEASURED if fused or name != 'psnr_fused']
     keys = sorted({key for row in rows for key in row.values})
     with path.open('w', newline='', encoding='utf-8') as file:
         writer = csv.writer(file, lineterminator='\n')
         writer.writerow(
             [
                 *('pass', 'index', 'slot', 'track_id', 'restored', 'reason', 'cycles'),
-                *_MEASURED,
+                *measured,
                 *(f'node:{key}' for key in keys),
             ]
         )
@@ -82,7 +88,7 @@ def write_faces(path: Path, rows: Sequence[FaceRow]) -> None:
                 [
                     *(row.number, row.index, row.slot, row.track_id),
                     *(int(row.restored), row.reason, row.cycles),
-                    *(_text(getattr(row, name)) for name in _MEASURED),
+                    *(_text(getattr(row, name)) for name in measured),
                     *(_text(row.values.get(key, math.nan)) for key in keys),
                 ]
             )

@@ -1,4 +1,4 @@
-"""Writes an MP4 video of camera, before and after.
+"""Writes an MP4 video of camera, before, fused and after.
 
 Where PyAV is installed (`pip install av`, the extra `video`), the codec is H.264, which
 browsers, QuickTime, VLC and PowerPoint play. Otherwise it is MPEG-4 Part 2 (`mp4v`) from OpenCV,
@@ -18,7 +18,7 @@ import numpy as np
 
 from cfrnet_ros.replay.captions import BAR_PX, blank, caption, fit
 from cfrnet_ros.replay.errors import ReplayError
-from cfrnet_ros.replay.measure import FrameSample
+from cfrnet_ros.replay.measure import FaceSample, FrameSample
 from cfrnet_ros.replay.pictures import Picture
 
 _HEIGHT = 256
@@ -116,12 +116,15 @@ class Video(AbstractContextManager['Video']):
             )
 
 
-def compose(sample: FrameSample, shown: FrameSample | None = None) -> Picture | None:
+def compose(
+    sample: FrameSample, shown: FrameSample | None = None, *, fused: bool = False
+) -> Picture | None:
     """Make a video frame: the camera's picture, and the largest face before and after.
 
     Args:
         sample: Sample of the frame.
         shown: Sample whose faces are shown, if the frame itself was dropped.
+        fused: Whether the fused crop is shown between before and after.
 
     Returns:
         (H, W, 3) uint8 BGR picture, or None if the camera's image cannot be decoded.
@@ -134,15 +137,24 @@ def compose(sample: FrameSample, shown: FrameSample | None = None) -> Picture | 
     faces = (shown or sample).faces
     if faces:
         face = faces[0]
-        before = caption(fit(face.before, _HEIGHT), f'before  {_db(face.row.psnr_before)}')
+        views = [caption(fit(face.before, _HEIGHT), f'before  {_db(face.row.psnr_before)}')]
+        if fused:
+            views.append(_fused_view(face))
         how = f'k = {face.row.cycles}' if face.row.restored else face.row.reason
-        after = caption(fit(face.after, _HEIGHT), f'after, {how}  {_db(face.row.psnr_after)}')
+        views.append(caption(fit(face.after, _HEIGHT), f'after, {how}  {_db(face.row.psnr_after)}'))
     else:
         text = 'no face' if row.outcome == 'processed' else row.outcome
-        before = caption(blank(_HEIGHT, _HEIGHT, text), 'before')
-        after = caption(blank(_HEIGHT, _HEIGHT, text), f'after, k = {row.cycles}')
-    assert before.shape == after.shape == (_HEIGHT + BAR_PX, _HEIGHT, 3)
-    return np.hstack([camera, before, after])
+        names = ['before', *(['fused'] if fused else []), f'after, k = {row.cycles}']
+        views = [caption(blank(_HEIGHT, _HEIGHT, text), name) for name in names]
+    assert all(view.shape == (_HEIGHT + BAR_PX, _HEIGHT, 3) for view in views)
+    return np.hstack([camera, *views])
+
+
+def _fused_view(face: FaceSample) -> Picture:
+    frames = face.row.values.get('fused_frames', 1.0)
+    text = f'fused, {frames:.1f} frames  {_db(face.row.psnr_fused)}'
+    missing = blank(_HEIGHT, _HEIGHT, 'not received')
+    return caption(missing if face.fused is None else fit(face.fused, _HEIGHT), text)
 
 
 def _db(value: float) -> str:

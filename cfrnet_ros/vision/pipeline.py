@@ -17,6 +17,7 @@ from cfrnet_ros.vision.quality.face_judge import FaceJudge
 from cfrnet_ros.vision.quality.face_quality import IDENTITY, sharpness_of
 from cfrnet_ros.vision.restoration.budget import CycleBudget
 from cfrnet_ros.vision.restoration.fusion import FrameFusion
+from cfrnet_ros.vision.restoration.grey import is_grey
 from cfrnet_ros.vision.restoration.restorer import Restorer
 from cfrnet_ros.vision.restoration.reuse import RestorationCache
 from cfrnet_ros.vision.restoration.strength import mix
@@ -288,7 +289,8 @@ class FacePipeline:
                 seen,
                 outcome.restoration.crop,
                 settings.temporal_smoothing,
-                settings,
+                # A camera that switches between infrared and colour shows another picture at once.
+                (settings, is_grey(seen)),
                 self._time_s,
             )
         return replace(outcome, restoration=replace(outcome.restoration, crop=crop))

@@ -30,6 +30,7 @@ from cfrnet_ros.replay.plan import (
     FACE_STATUS_TOPIC,
     FACE_TOPIC,
     FRAME_STATUS_TOPIC,
+    FUSED_TOPIC,
     RESTORED_TOPIC,
     ReplayPlan,
 )
@@ -51,7 +52,9 @@ def test_two_runs_give_the_same_bag(played: GetPlayed, case_bag: GetBag, tmp_pat
     one = played('two_people')
     other = play(case_bag('two_people'), tmp_path)
     messages = contents(one.log.plan.recording)
-    assert {topic for topic, _, _ in messages} == {FACE_TOPIC, FACE_STATUS_TOPIC, RESTORED_TOPIC}
+    assert {topic for topic, _, _ in messages} == {
+        *(FACE_TOPIC, FUSED_TOPIC, FACE_STATUS_TOPIC, RESTORED_TOPIC)
+    }
     assert messages == contents(other.log.plan.recording)
     # The files are equal as well, not only the messages.
     for name in ('restored.mcap', 'metadata.yaml'):

@@ -108,8 +108,8 @@ def test_the_report_is_one_self_contained_file(
     assert all(source.startswith('data:') for source in re.findall(r'src="([^"]*)"', text))
     assert '<link' not in text
     assert '<script' not in text
-    # Two rows with camera, two numbers of cycles and truth; three whole frames; two plots.
-    assert len(re.findall('src="data:image/jpeg', text)) == 2 * 4 + 3
+    # Two rows with camera, fused, two numbers of cycles and truth; three whole frames; two plots.
+    assert len(re.findall('src="data:image/jpeg', text)) == 2 * 5 + 3
     assert len(re.findall('poster="data:image/jpeg', text)) == 2
     assert len(re.findall('src="data:image/svg', text)) == 2
     assert len(re.findall('src="data:video/mp4', text)) == 2
@@ -123,7 +123,7 @@ def test_the_report_is_one_self_contained_file(
         r' second; the camera sends 5 a second',
         verdict,
     )
-    for term in ('k', 'truth', 'dB'):
+    for term in ('k', 'fused', 'truth', 'dB'):
         assert f'<dt>{term}</dt>' in head
     # Links to the other files are relative to the page.
     for link in re.findall(r'href="([^"]*)"', text):
