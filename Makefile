@@ -48,8 +48,8 @@ test-all: venv
 test-training: venv-training
 	@$(TRAINING_VENV)/bin/python -m pytest test/training $(PYTEST_ARGS)
 
-# Many inputs for the decoders and readers, drawn anew each time. The result that is committed is that
-# of FUZZ_EXAMPLES=3000, about 100,000 inputs in some ten minutes.
+# Many inputs for the decoders and readers, drawn anew each time: with 3000 about 100,000. The result
+# goes to docs/fuzzing.json.
 FUZZ_EXAMPLES ?= 3000
 
 fuzz: venv
