@@ -235,6 +235,17 @@ def test_crops_of_a_still_noisy_face_are_fused_before_they_are_restored(
     assert alone.fused is alone.aligned
 
 
+def test_a_camera_that_switches_to_infrared_gives_a_grey_crop_at_once(
+    pipeline: FacePipeline, portrait: Frame
+) -> None:
+    grey = np.repeat(cv2.cvtColor(portrait, cv2.COLOR_BGR2GRAY)[..., None], 3, axis=2)
+    settings = replace(EVERY_FRAME, cycles=1, temporal_smoothing=0.4)
+    for _ in range(3):
+        pipeline.process(portrait, settings)
+    crop = pipeline.process(np.ascontiguousarray(grey), settings).faces[0].crop
+    assert np.ptp(crop, axis=2).max() <= 2
+
+
 def test_a_refused_face_is_passed_on_as_the_camera_saw_it(
     pipeline: FacePipeline, portrait: Frame
 ) -> None:
