@@ -129,13 +129,15 @@ def record(
         if faces and faces[0].restored:
             # As in the node, after the last cycle.
             for origin, smoother in smoothers.items():
+                fused = faces[0].fusion if origin.startswith('k') else None
                 crops[origin] = smoother.apply(
                     faces[0].face.track_id,
-                    faces[0].fused if origin.startswith('k') else faces[0].aligned,
+                    faces[0].aligned if fused is None else fused.crop,
                     crops[origin],
                     smoothing,
                     origin,
                     shot.time_s,
+                    None if fused is None else fused.gain,
                 )
         for origin in ORIGINS:
             eyes = landmarker(crops[origin]) if faces else None

@@ -240,7 +240,7 @@ class FacePipeline:
             timed = replace(asis, cycle_ms=outcome.restoration.cycle_ms)
             outcome, reused = replace(outcome, restoration=timed), False
         elif settings.temporal_smoothing > 0:
-            outcome = self._smooth(track_id, fused.crop, outcome, settings, clock)
+            outcome = self._smooth(track_id, fused, outcome, settings, clock)
         restoration = outcome.restoration
         if not outcome.reason:
             shown = mix(item.crop, restoration.crop, settings.strength)
@@ -278,7 +278,7 @@ class FacePipeline:
     def _smooth(
         self,
         track_id: int,
-        seen: NDArray[np.uint8],
+        fused: FusedCrop,
         outcome: _Outcome,
         settings: PipelineSettings,
         clock: StageClock,
@@ -286,12 +286,13 @@ class FacePipeline:
         with clock(Stage.SMOOTH):
             crop = self._smoother.apply(
                 track_id,
-                seen,
+                fused.crop,
                 outcome.restoration.crop,
                 settings.temporal_smoothing,
                 # A camera that switches between infrared and colour shows another picture at once.
-                (settings, is_grey(seen)),
+                (settings, is_grey(fused.crop)),
                 self._time_s,
+                fused.gain,
             )
         return replace(outcome, restoration=replace(outcome.restoration, crop=crop))
 

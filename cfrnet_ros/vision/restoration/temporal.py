@@ -24,6 +24,10 @@ FLOOR = 0.5
 #: acts fully, above the second it does not act. A blink is above, sensor noise below.
 MOTION_FROM, MOTION_FULL = 6.0, 14.0
 
+#: Weights of the newest frame in a fused crop: above the first the filter acts less, above the
+#: second it does not act. At rest the weight is 1 / 16, and 0.5 in the frame after a motion.
+GAIN_FROM, GAIN_FULL = 0.3, 0.6
+
 #: Grey values that are added to the camera's change; smaller changes cannot be compared.
 _LEAST = 0.25
 
@@ -69,6 +73,7 @@ class TemporalSmoother:
         smoothing: float,
         key: Hashable,
         time_s: float,
+        gain: NDArray[np.float32] | None = None,
     ) -> NDArray[np.uint8]:
         """Return a restored crop with suppressed flicker, and remember it for the next frame.
 
@@ -80,6 +85,9 @@ class TemporalSmoother:
                 1 - smoothing of the camera's change.
             key: Key of everything else on which the crop depends; a new key starts anew.
             time_s: Time of the frame, in seconds of any clock.
+            gain: (n, n) float32 weight of the newest frame in `seen`, 0..1, if it was fused over
+                time (`FusedCrop.gain`): where fusion has found motion, all of it is shown, also
+                motion too faint for the fixed limits here, as that of a lid in infrared.
 
         Returns:
             (N, N, 3) uint8 crop to show.
@@ -93,6 +101,10 @@ class TemporalSmoother:
         if past is not None and past.key == key and 0 < time_s - past.time_s <= MAX_GAP_S:
             change = now - past.shown
             share = _share(now_seen - past.seen, change, 1.0 - smoothing)
+            if gain is not None:
+                found = np.clip((gain - GAIN_FROM) / (GAIN_FULL - GAIN_FROM), 0.0, 1.0)
+                free = cv2.resize(found.astype(np.float32), share.shape[1::-1])
+                share = np.asarray(share + (1.0 - share) * free, np.float32)
             now = past.shown + cv2.merge([share] * 3) * change
         self._memory[track_id] = _Memory(key, time_s, now_seen, now)
         return np.rint(now).astype(np.uint8)

@@ -138,3 +138,14 @@ def test_temporal_smoothing_is_a_setting_of_the_pipeline(
         found[smoothing] = flicker([result.faces[0].crop for result in results])
         assert (Stage.SMOOTH in results[-1].record.stages_ms) is (smoothing > 0)
     assert found[0.5] < 0.85 * found[0.0]
+
+
+def test_motion_that_fusion_has_found_is_shown_at_once() -> None:
+    """A change too faint for the filter's own limits is shown where the gain map says so."""
+    smoother, gain = TemporalSmoother(), np.full((32, 32), 1 / 16, np.float32)
+    gain[:, 16:] = 0.9
+    seen, restored = np.full((64, 64, 3), 100, np.uint8), np.full((64, 64, 3), 100, np.uint8)
+    smoother.apply(0, seen, restored, 0.9, 'k', 0.0, gain)
+    shown = smoother.apply(0, seen + 3, restored + 8, 0.9, 'k', 1 / 30, gain)
+    assert shown[:, 40:].min() == 108
+    assert shown[:, :24].max() < 107
