@@ -49,7 +49,8 @@ def round_weights(
     Args:
         model: QDQ graph with constant weights, quantised by output channel, and biases.
         floats: Model that was quantised, with the same names.
-        inputs: Inputs of the model in use, (1, 3, N, N) uint8 each.
+        inputs: Inputs of the model in use, (1, 3, N, N) uint8 each; without any, weights are
+            rounded to the nearest level.
 
     """
     tensors = {tensor.name: tensor for tensor in model.graph.initializer}

@@ -64,7 +64,7 @@ def find_int8(
         measure: Function that compares a QDQ model with FP32, see `Comparison.measure`.
 
     Returns:
-        The model that learned, or the best calibration.
+        The best calibration, or what it learned if that uses less of the limits.
 
     """
     trials: dict[str, Trial] = {}
@@ -74,10 +74,12 @@ def find_int8(
         trials[method] = measure(models[method])
     best = choose(trials)
     if learning.steps:
-        model = models[best]
-        learn(model, floats, chains_of(floats, learners, colour), learning)
-        best = f'{best}, learned'
-        models[best], trials[best] = model, measure(model)
+        learned = onnx.ModelProto()
+        learned.CopyFrom(models[best])
+        learn(learned, floats, chains_of(floats, learners, colour), learning)
+        name = f'{best}, learned'
+        models[name], trials[name] = learned, measure(learned)
+        best = choose({best: trials[best], name: trials[name]})
     return Int8Model(models[best], best, trials)
 
 

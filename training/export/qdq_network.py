@@ -58,7 +58,8 @@ class QdqNetwork(nn.Module):
         Args:
             model: QDQ graph between float32 (1, 3, N, N) `INPUT` and `OUTPUT`: unsigned 8-bit
                 activations, signed 8-bit weights by channel, 32-bit biases.
-            floats: Model that was quantised; its weights and biases are where learning begins.
+            floats: Model that was quantised; between two levels, its weights say where learning
+                begins.
 
         Raises:
             ValueError: the graph has an operator that cannot be simulated here.
@@ -141,7 +142,8 @@ class QdqNetwork(nn.Module):
         tensors = {tensor.name: tensor for tensor in model.graph.initializer}
         learned: dict[str, NDArray[Any]] = {}
         for node in self._nodes:
-            if node.op_type == 'QuantizeLinear':
+            # By way of the logarithm, a step that was held would change its last digit.
+            if node.op_type == 'QuantizeLinear' and self._log_step(node.input[1]).requires_grad:
                 step = self._step(node.input[1]).item()
                 learned[node.input[1]] = np.array(step, np.float32)
             key = self._keys.get(node.input[0], '') if node.input else ''
@@ -189,10 +191,14 @@ class QdqNetwork(nn.Module):
         if role == 'weight':
             self._weight_steps[name] = scale.reshape(-1, 1, 1, 1)
             self._keys[name] = f'w{len(self.weights)}'
-            self.weights[self._keys[name]] = nn.Parameter(values / self._weight_steps[name])
+            levels = torch.from_numpy(constants[name].astype(np.float32))
+            # As near to the real weight as the level that the model has allows.
+            beside = (values / self._weight_steps[name] - levels).clamp(-0.49, 0.49)
+            self.weights[self._keys[name]] = nn.Parameter(levels + beside)
         else:
             self._keys[name] = f'b{len(self.biases)}'
-            self.biases[self._keys[name]] = nn.Parameter(values)
+            levels = torch.from_numpy(constants[name].astype(np.float32))
+            self.biases[self._keys[name]] = nn.Parameter(levels * scale)
 
     def _hold_carried(self, carried: dict[str, NDArray[np.bool_]]) -> None:
         """Let what carries the picture itself not learn: it is exact already."""
@@ -228,8 +234,11 @@ class QdqNetwork(nn.Module):
         levels = torch.from_numpy(rounded(weight.detach().numpy()).astype(np.float32))
         return (weight + (levels - weight).detach()) * self._weight_steps[name]
 
+    def _log_step(self, scale: str) -> Tensor:
+        return self.steps[self._keys[scale]]
+
     def _step(self, scale: str) -> Tensor:
-        return self.steps[self._keys[scale]].exp()
+        return self._log_step(scale).exp()
 
     def _step_of(self, tensor: str) -> Tensor:
         """Step of a dequantised activation."""

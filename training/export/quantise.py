@@ -135,6 +135,7 @@ def quantise(
     inputs: Sequence[NDArray[np.uint8]],
     calibration: Calibration,
     carrying: Sequence[str] = (),
+    in_turn: bool = True,
 ) -> onnx.ModelProto:
     """Quantise a model between float planes.
 
@@ -144,6 +145,8 @@ def quantise(
         inputs: Inputs to calibrate with, as `calibration_inputs` returns them.
         calibration: Way to find the ranges.
         carrying: Names of the tensors that carry the picture, as `equalise` returns them.
+        in_turn: Whether each weight's rounding error is made good by the next ones, see
+            `compensation`; otherwise each is rounded to the nearest level.
 
     Returns:
         The QDQ graph, float32 (1, 3, N, N) at either end; no pair of products leaves 16 bits.
@@ -175,7 +178,7 @@ def quantise(
                 extra_options=options,
             )
         model = onnx.load(str(quantised))
-    round_weights(model, onnx.load(str(float_model)), inputs)
+    round_weights(model, onnx.load(str(float_model)), inputs if in_turn else ())
     return model
 
 

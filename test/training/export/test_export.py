@@ -358,9 +358,10 @@ def test_a_last_operator_in_float_is_rounded_and_clipped(tmp_path: Path) -> None
 def quantised(
     network: nn.Module, crops: Sequence[Image], folder: Path
 ) -> tuple[onnx.ModelProto, Path]:
+    """Return a model with weights rounded to the nearest level, and the path of its floats."""
     floats = float_model(network, folder / 'floats.onnx')
     inputs = calibration_inputs(floats, of_any_brightness(crops[1:]), 'BGR')
-    return quantise(floats, inputs, METHODS['minmax']), floats
+    return quantise(floats, inputs, METHODS['minmax'], in_turn=False), floats
 
 
 @pytest.mark.parametrize('layout', ['encoder_decoder', 'plain'])
