@@ -108,17 +108,7 @@ def keep_sets(result: Results, earlier: Results | None) -> Results:
             has another hash than it had then.
 
     """
-    if earlier is None:
-        raise ValueError('there are no earlier results to add to; measure without --add')
-    made_of = [
-        (r.seed, r.people, r.cycles, r.main, r.manifest_sha256, r.metric_weights_sha256)
-        for r in (result, earlier)
-    ]
-    if made_of[0] != made_of[1]:
-        raise ValueError(
-            'the earlier results are of other people, another seed, another number of cycles, '
-            'another main model or other metrics; measure everything again, without --add'
-        )
+    earlier = _comparable(result, earlier)
     models = dict(earlier.models)
     for name, model in result.models.items():
         before = models.get(name)
@@ -133,6 +123,59 @@ def keep_sets(result: Results, earlier: Results | None) -> Results:
         models=models,
         figures=figures_to_reach(earlier.main, models, earlier.fixed_point),
     )
+
+
+def keep_models(result: Results, earlier: Results | None) -> Results:
+    """Return earlier results in which the measured files take the place of those of their names.
+
+    Args:
+        result: Results of some files, of all sets that were measured of them earlier.
+        earlier: Earlier results, which must be of the same people, seed, cycles and main model.
+
+    Raises:
+        ValueError: There are no earlier results, or they are of something else; a file or one of
+            its sets is missing in one of the two.
+
+    """
+    earlier = _comparable(result, earlier)
+    models, curves = dict(earlier.models), dict(earlier.fixed_point)
+    for name, model in result.models.items():
+        before = models.get(name)
+        # The degraded input is measured with the main model only, where both are measured.
+        if before is None or set(before.sets) != set(model.sets) or name == earlier.main:
+            raise ValueError(
+                f'{name} cannot replace what was measured earlier, since that is the main model or '
+                'has other sets; measure everything again, without --replace'
+            )
+        models[name] = model
+    return replace(
+        earlier,
+        models=models,
+        labels={**earlier.labels, **result.labels},
+        fixed_point={**curves, **result.fixed_point},
+        figures=figures_to_reach(earlier.main, models, {**curves, **result.fixed_point}),
+    )
+
+
+def _comparable(result: Results, earlier: Results | None) -> Results:
+    """Return earlier results that may be joined with new ones.
+
+    Raises:
+        ValueError: There are none, or they are of something else.
+
+    """
+    if earlier is None:
+        raise ValueError('there are no earlier results to add to; measure everything')
+    made_of = [
+        (r.seed, r.people, r.cycles, r.main, r.manifest_sha256, r.metric_weights_sha256)
+        for r in (result, earlier)
+    ]
+    if made_of[0] != made_of[1]:
+        raise ValueError(
+            'the earlier results are of other people, another seed, another number of cycles, '
+            'another main model or other metrics; measure everything again'
+        )
+    return earlier
 
 
 def read_earlier(out: Path) -> Results | None:

@@ -20,6 +20,7 @@ from training.evaluation.protocol import CYCLES, REAL, SETS
 from training.evaluation.results import (
     collect,
     keep_curve,
+    keep_models,
     keep_sets,
     read_earlier,
     write_faces,
@@ -68,7 +69,14 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
         action='store_true',
         help='add --sets to the earlier results of the same files, without curves',
     )
+    parser.add_argument(
+        '--replace',
+        action='store_true',
+        help='put the models of --only, whose files are new, into the earlier results',
+    )
     args = parser.parse_args(arguments)
+    if args.add and args.replace:
+        parser.error('--add is for the files of the earlier results, --replace for new ones')
     if args.limit < 0 or args.jobs < 1 or args.threads < 1:
         parser.error('--limit must be 0 or more, --jobs and --threads 1 or more')
     return args
@@ -126,7 +134,8 @@ def output_folders(args: argparse.Namespace, whole: bool) -> tuple[Path, Path]:
     A part of the whole never replaces `docs/results.md`, it is added to what that holds or lies
     elsewhere. Sheets never lie in `docs`.
     """
-    out = args.out or (DOCS if whole or args.add else RUNS / 'partial')
+    joined = args.add or args.replace
+    out = args.out or (DOCS if whole or joined else RUNS / 'partial')
     return out, args.sheets or (RUNS if args.out is None else out / 'sheets')
 
 
@@ -145,13 +154,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     results, seconds = read_results(units)
     result = collect(request, results, whole)
     try:
-        result = keep_sets(result, earlier) if args.add else keep_curve(result, earlier)
+        keep = keep_sets if args.add else keep_models if args.replace else keep_curve
+        result = keep(result, earlier)
     except ValueError as error:
         raise SystemExit(f'error: {error}') from error
     stored = write_results(result, out)
     write_faces(results, folder / 'faces.csv')
     draw_sheets(request, results, folder)
-    if (whole or args.add) and args.out is None:
+    if (whole or args.add or args.replace) and args.out is None:
         for path in request.models:
             write_metrics(path.with_suffix('.json'), stored.as_json())
         write_page(args.models)

@@ -23,7 +23,12 @@ from training.evaluation.records import (  # noqa: E402
     Row,
     Spread,
 )
-from training.evaluation.results import keep_curve, keep_sets, read_earlier  # noqa: E402
+from training.evaluation.results import (  # noqa: E402
+    keep_curve,
+    keep_models,
+    keep_sets,
+    read_earlier,
+)
 from training.evaluation.results_page import render_page  # noqa: E402
 from training.evaluation.summary import summarise, summarise_all  # noqa: E402
 from training.evaluation.work import FIXED_POINT, QUALITY  # noqa: E402
@@ -299,3 +304,23 @@ def test_the_curve_of_weights_that_do_not_ship_is_kept_if_it_is_of_the_same_peop
         replace(measured, manifest_sha256='b'),
     ):
         assert keep_curve(other, earlier) == other
+
+
+def test_a_new_file_takes_the_place_of_the_earlier_one_of_its_name() -> None:
+    earlier = result_of(GOOD, GOOD, 40.0)
+    fresh = replace(earlier.models['x_fp32'], sha256='changed')
+    measured = replace(
+        earlier, models={'x_fp32': fresh}, fixed_point={}, labels={'x_fp32': 'New'}, complete=False
+    )
+    result = keep_models(measured, earlier)
+    assert result.models['x_fp32'].sha256 == 'changed'
+    assert result.models['x_int8'] == earlier.models['x_int8']
+    assert result.labels['x_fp32'] == 'New'
+    assert result.complete
+    with pytest.raises(ValueError, match='other sets'):
+        keep_models(replace(measured, models={'x_fp32': replace(fresh, sets={})}), earlier)
+    main = replace(measured, models={'x_int8': earlier.models['x_int8']})
+    with pytest.raises(ValueError, match='main model'):
+        keep_models(main, earlier)
+    with pytest.raises(ValueError, match='another seed'):
+        keep_models(replace(measured, seed=2), earlier)
