@@ -49,6 +49,8 @@ _LOOK_S = 0.2
 #: The node's count is only used if it was published this many seconds after the frame was sent:
 #: the count is published once a second, and a large image takes a moment to arrive.
 _SETTLED_S = 1.2
+#: Longest time in seconds until the node's first diagnostics, which it sends once a second.
+_DIAGNOSTICS_S = 20.0
 #: Most times that a lost frame is sent again.
 _RESENDS = 2
 
@@ -157,9 +159,22 @@ class Lockstep:
             played.frames.append(frame)
             self._write(frame, answer, number * self._shift_ns)
             self._on_answer(cycles, frame)
+        self._wait_for_diagnostics(node)
         node.stop()
         self._player.wait_for_no_subscriber()
         return played, parameters
+
+    def _wait_for_diagnostics(self, node: NodeProcess) -> None:
+        """Wait for the first diagnostics of the node: a bag of a few frames ends before them."""
+        end = time.monotonic() + _DIAGNOSTICS_S
+        while self._answers.counters is None:
+            node.check()
+            if time.monotonic() > end:
+                raise ReplayError(
+                    f'the node sent no diagnostics for {_DIAGNOSTICS_S:.0f} s, which the tables and'
+                    f' the report need: see {node.log_file}'
+                )
+            time.sleep(0.02)
 
     def _frames(self, node: NodeProcess, shift_ns: int) -> Iterator[tuple[PlayedFrame, Answer]]:
         rejected = 0

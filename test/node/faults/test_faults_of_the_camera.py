@@ -185,11 +185,17 @@ def test_images_with_any_stamps_are_restored_and_keep_them(
             assert crop.header == msg.header
             pixels = np.frombuffer(crop.data, np.uint8)
             assert pixels.std() > 10, f'the crop of the frame whose stamp is {name} is empty'
+    wait_until(
+        lambda: newest_counts(peer)['processed'] >= len(stamps), 'diagnostics after the last frame'
+    )
     counts = newest_counts(peer)
     assert counts['rejected'] == 0
-    ages = values_of(peer.diagnostics[-1]['restoration'])
-    # The stamps of other clocks must not give an age below zero.
-    assert float(ages['latency/age/p50_ms']) >= 0
+    # The stamps of other clocks must not give an age below zero. On a slow machine the usable ones
+    # have left the window of the last message.
+    told = [values_of(statuses['restoration']) for statuses in peer.diagnostics]
+    ages = [float(one['latency/age/p50_ms']) for one in told if 'latency/age/p50_ms' in one]
+    assert ages
+    assert min(ages) >= 0
 
 
 HUGE = {
