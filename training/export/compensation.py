@@ -106,7 +106,9 @@ def round_in_turn(
     in_pairs = paired(channels)
     limit = float(LARGEST_WEIGHT if in_pairs else LARGEST_UNPAIRED)
     count = height * width * channels
-    damped = moments + DAMPING * np.diag(moments)[:count].mean() * np.diag([1.0] * count + [1e-3])
+    # A convolution that never saw anything but zeros is rounded to the nearest by this as well.
+    scale = float(np.diag(moments)[:count].mean()) or 1.0
+    damped = moments + DAMPING * scale * np.diag([1.0] * count + [1e-3])
     # What varies most is rounded first, while the most is left to answer it; the bias last.
     order = np.append(np.argsort(-np.diag(damped)[:count], kind='stable'), count)
     inverse = np.linalg.inv(damped[np.ix_(order, order)])

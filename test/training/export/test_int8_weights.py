@@ -192,6 +192,18 @@ def test_rounding_in_turn_loses_less_on_smooth_inputs(channels: int) -> None:
     assert error(levels, shifted) < plainly / 4
 
 
+def test_a_convolution_that_saw_nothing_is_rounded_to_the_nearest() -> None:
+    rng = np.random.default_rng(7)
+    weights = rng.normal(0, 0.1, (3, 4, 3, 3)).astype(np.float32)
+    steps = weight_steps(weights) * 4
+    moments = np.zeros((37, 37))
+    moments[-1, -1] = 1.0
+    bias = rng.normal(0, 0.1, 3)
+    levels, shifted = round_in_turn(weights, bias, steps, moments)
+    assert np.array_equal(levels, np.rint(weights / steps[:, None, None, None]))
+    assert shifted == pytest.approx(bias)
+
+
 def test_exact_weights_stay_as_they_are() -> None:
     rng = np.random.default_rng(6)
     rows = np.column_stack([rng.uniform(0, 1, (500, 36)), np.ones(500)])
