@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,8 @@ from pictures import Frame, resized
 from skimage.data import astronaut
 
 from cfrnet_ros.vision.detection.detector import YuNetDetector
+from cfrnet_ros.vision.engine import models
+from cfrnet_ros.vision.engine.models import MODEL_DIR
 from cfrnet_ros.vision.engine.providers import ProviderChoice, choose_providers
 from cfrnet_ros.vision.pipeline import FacePipeline
 from cfrnet_ros.vision.restoration.restorer import Restorer
@@ -48,3 +51,12 @@ def pipeline(tmp_path: Path, detector: YuNetDetector, cpu: ProviderChoice) -> Fa
     """Pipeline with a restorer that halves the brightness of a 96 px crop in each cycle."""
     restorer = Restorer(scale_model(tmp_path / 'm.onnx', 0.5, size=96), cpu, threads=1)
     return FacePipeline(detector, restorer, FaceTracker())
+
+
+@pytest.fixture
+def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return a folder with a copy of the shipped models, which tests may change."""
+    folder = tmp_path / 'models'
+    shutil.copytree(MODEL_DIR, folder)
+    monkeypatch.setattr(models, 'MODEL_DIR', folder)
+    return folder

@@ -92,6 +92,30 @@ def judge_loss(
     return torch.stack(losses).mean(), sum(right) / len(right)
 
 
+def opinions(
+    judge: PatchDiscriminator, real: Tensor, fake: Tensor
+) -> tuple[list[Tensor], list[Tensor], list[Tensor]]:
+    """Return what a discriminator, which gets no gradient from this, makes of two batches.
+
+    Args:
+        judge: Discriminator.
+        real: (B, 3, H, W) truths in 0..1; they get no gradient.
+        fake: (B, 3, H, W) restored faces in 0..1.
+
+    Returns:
+        Maps of scores of the restored faces, their features, and the features of the truths.
+
+    """
+    judge.requires_grad_(False)
+    try:
+        scores, features = judge(fake)
+        with torch.no_grad():
+            _, references = judge(real)
+    finally:
+        judge.requires_grad_(True)
+    return scores, features, references
+
+
 def deceive_loss(
     judge: PatchDiscriminator, real: Tensor, fake: Tensor, attention: Tensor
 ) -> tuple[Tensor, Tensor]:
@@ -104,13 +128,7 @@ def deceive_loss(
         attention: (B, 1, H, W) weights of the places.
 
     """
-    judge.requires_grad_(False)
-    try:
-        scores, features = judge(fake)
-        with torch.no_grad():
-            _, references = judge(real)
-    finally:
-        judge.requires_grad_(True)
+    scores, features, references = opinions(judge, real, fake)
     adversarial = torch.stack([-_weighted(s.float(), attention) for s in scores]).mean()
     matching = torch.stack(
         [(a.float() - b.float()).abs().mean() for a, b in zip(features, references, strict=True)]

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from training.critics.discriminator import PatchDiscriminator
+from training.critics.discriminator import PatchDiscriminator, opinions
 
 #: 'hinge' (Lim and Ye, 2017), 'least_squares' (Mao et al., LSGAN, ICCV 2017) and 'logistic'
 #: (Goodfellow et al., NeurIPS 2014, in the non-saturating form of StyleGAN).
@@ -64,13 +64,7 @@ def deceive_game(
         that of their Gram matrices (Gatys et al., CVPR 2016), which leaves open where they are.
 
     """
-    judge.requires_grad_(False)
-    try:
-        scores, features = judge(fake)
-        with torch.no_grad():
-            _, references = judge(real)
-    finally:
-        judge.requires_grad_(True)
+    scores, features, references = opinions(judge, real, fake)
     losses = []
     for map_ in scores:
         score = map_.float()

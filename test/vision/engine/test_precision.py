@@ -3,29 +3,18 @@
 from __future__ import annotations
 
 import json
-import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from cfrnet_ros.vision.engine import models
-from cfrnet_ros.vision.engine.models import MODEL_DIR, resolve_model
+from cfrnet_ros.vision.engine.models import resolve_model
 from cfrnet_ros.vision.engine.precision import LEAST_DB, choose_precision
 from cfrnet_ros.vision.engine.provider_records import CPU, PROVIDERS
 from cfrnet_ros.vision.engine.providers import choose_providers
 from cfrnet_ros.vision.restoration.trusted import load_trusted
 
 VNNI, NO_VNNI = 'x86_64 with AVX-512 VNNI', 'x86_64 without VNNI'
-
-
-@pytest.fixture
-def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Return a folder with a copy of the shipped models, whose cards tests may change."""
-    folder = tmp_path / 'models'
-    shutil.copytree(MODEL_DIR, folder)
-    monkeypatch.setattr(models, 'MODEL_DIR', folder)
-    return folder
 
 
 def promise(model: Path, decibels: list[float], **sums: Any) -> None:

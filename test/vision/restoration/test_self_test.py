@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +15,7 @@ from numpy.typing import NDArray
 from onnx import numpy_helper
 from onnx_models import scale_model
 
-from cfrnet_ros.vision.engine import models
-from cfrnet_ros.vision.engine.models import MODEL_DIR, resolve_model
+from cfrnet_ros.vision.engine.models import resolve_model
 from cfrnet_ros.vision.engine.provider_records import CPU as CPU_RECORD
 from cfrnet_ros.vision.engine.provider_records import Provider
 from cfrnet_ros.vision.engine.providers import ProviderChoice, choose_providers
@@ -27,15 +25,6 @@ from cfrnet_ros.vision.restoration.self_test import run_self_test
 from cfrnet_ros.vision.restoration.trusted import load_trusted
 
 SHIPPED = ('fp32', 'int8', 'plain_fp32', 'plain_int8')
-
-
-@pytest.fixture
-def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Return a folder with a copy of the shipped models, which tests may damage."""
-    folder = tmp_path / 'models'
-    shutil.copytree(MODEL_DIR, folder)
-    monkeypatch.setattr(models, 'MODEL_DIR', folder)
-    return folder
 
 
 def damage(model: Path) -> None:

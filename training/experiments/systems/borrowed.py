@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import io
 import json
-import shutil
-import signal
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -23,6 +21,7 @@ from training.run.borrowed.layout import CONFIG, FACES, RUN
 from training.run.borrowed.results import LIMIT_BYTES
 from training.run.borrowed.slices import Sliced
 from training.run.borrowed.start import check_slices
+from training.run.borrowed.visit import print_files, replaced, watch_for_the_end
 from training.run.checkpoint import save_atomically
 
 #: File among the parts that names the rows, and file of the trained rows that goes home.
@@ -53,14 +52,7 @@ def train_for(work: Path, out: Path, seconds: float, device: str | None = None) 
     """
     device = device or ('cuda' if torch.cuda.is_available() else 'cpu')
     cv2.setNumThreads(1)
-    stopped = False
-
-    def stop(_number: int, _frame: object) -> None:
-        nonlocal stopped
-        stopped = True
-
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, stop)
+    stopped = watch_for_the_end()
     rows = read_rows(work / CONFIG)
     names = json.loads((work / CHOSEN).read_text(encoding='utf-8'))
     comparison = Comparison(
@@ -78,14 +70,13 @@ def train_for(work: Path, out: Path, seconds: float, device: str | None = None) 
         if time.monotonic() - left > LEAVE_EVERY_S:
             leave(comparison, out)
             left = time.monotonic()
-        return stopped
+        return stopped()
 
     print(f'{len(names)} rows on {comparison.facts()["device"]}', flush=True)
     comparison.side_by_side(end, SAVE_EVERY_S)
     leave(comparison, out)
-    print('stopped early; take home:' if stopped else 'done; take home:')
-    for path in sorted(out.iterdir()):
-        print(f'  {path}: {path.stat().st_size / 1e6:.1f} MB')
+    print('stopped early; take home:' if stopped() else 'done; take home:')
+    print_files(out)
 
 
 def leave(comparison: Comparison, out: Path, limit_bytes: int = LIMIT_BYTES) -> list[Path]:
@@ -100,21 +91,14 @@ def leave(comparison: Comparison, out: Path, limit_bytes: int = LIMIT_BYTES) -> 
         The files' paths.
 
     """
-    partial, old = (out.with_name(out.name + end) for end in ('.partial', '.old'))
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
-    trained = {one.row.name: _light(one.state()) for one in comparison.trainees}
-    buffer = io.BytesIO()
-    torch.save(trained, buffer)
-    with Sliced(partial, TRAINED, limit_bytes) as stream:
-        stream.write(buffer.getvalue())
-    facts = {'run': comparison.facts(), 'slices': stream.listing()}
-    (partial / FACTS).write_text(json.dumps(facts, indent=1) + '\n', encoding='utf-8')
-    shutil.rmtree(old, ignore_errors=True)
-    if out.exists():
-        out.rename(old)
-    partial.rename(out)
-    shutil.rmtree(old, ignore_errors=True)
+    with replaced(out) as partial:
+        trained = {one.row.name: _light(one.state()) for one in comparison.trainees}
+        buffer = io.BytesIO()
+        torch.save(trained, buffer)
+        with Sliced(partial, TRAINED, limit_bytes) as stream:
+            stream.write(buffer.getvalue())
+        facts = {'run': comparison.facts(), 'slices': stream.listing()}
+        (partial / FACTS).write_text(json.dumps(facts, indent=1) + '\n', encoding='utf-8')
     return sorted(out.iterdir())
 
 

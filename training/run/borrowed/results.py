@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ import torch
 
 from training.run.borrowed.slices import Sliced
 from training.run.borrowed.start import check_slices
+from training.run.borrowed.visit import replaced
 from training.run.checkpoint import CHECKPOINT, save_atomically
 
 #: Size of a file that goes home, bytes, at most.
@@ -49,24 +49,17 @@ def leave(
         The files' paths.
 
     """
-    partial, old = (out.with_name(out.name + end) for end in ('.partial', '.old'))
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
-    slices = {}
-    for name, keys in FILES.items():
-        buffer = io.BytesIO()
-        torch.save({key: state[key] for key in keys}, buffer)
-        slices[name] = _write(buffer.getvalue(), partial, name, limit_bytes)
-    for name in LOGS:
-        slices[name] = _write((run / name).read_bytes(), partial, name, limit_bytes)
-    elsewhere = {*_LEFT_BEHIND, *(key for keys in FILES.values() for key in keys)}
-    facts = {'state': {k: v for k, v in state.items() if k not in elsewhere}, 'files': slices}
-    (partial / FACTS).write_text(json.dumps(facts, indent=1) + '\n', encoding='utf-8')
-    shutil.rmtree(old, ignore_errors=True)
-    if out.exists():
-        out.rename(old)
-    partial.rename(out)
-    shutil.rmtree(old, ignore_errors=True)
+    with replaced(out) as partial:
+        slices = {}
+        for name, keys in FILES.items():
+            buffer = io.BytesIO()
+            torch.save({key: state[key] for key in keys}, buffer)
+            slices[name] = _write(buffer.getvalue(), partial, name, limit_bytes)
+        for name in LOGS:
+            slices[name] = _write((run / name).read_bytes(), partial, name, limit_bytes)
+        elsewhere = {*_LEFT_BEHIND, *(key for keys in FILES.values() for key in keys)}
+        facts = {'state': {k: v for k, v in state.items() if k not in elsewhere}, 'files': slices}
+        (partial / FACTS).write_text(json.dumps(facts, indent=1) + '\n', encoding='utf-8')
     return sorted(out.iterdir())
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import signal
 import time
 from pathlib import Path
 
@@ -12,6 +11,7 @@ import torch
 
 from training.run.borrowed import results
 from training.run.borrowed.layout import CONFIG, FACES, RUN
+from training.run.borrowed.visit import print_files, watch_for_the_end
 from training.run.config import load_config
 from training.run.runlog import RunLog
 from training.run.trainer import Trainer
@@ -36,14 +36,7 @@ def train_for(work: Path, out: Path, seconds: float, device: str | None = None) 
     device = device or ('cuda' if torch.cuda.is_available() else 'cpu')
     cv2.setNumThreads(1)
     config = dataclasses.replace(load_config(work / CONFIG), time_budget_s=seconds, start_from='')
-    stopped = False
-
-    def stop(_number: int, _frame: object) -> None:
-        nonlocal stopped
-        stopped = True
-
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, stop)
+    stopped = watch_for_the_end()
     trainer = Trainer(config, work / FACES, work / RUN, device, by_time=True)
     log = RunLog(trainer.out, events=False)
     machine = f'trains on {_name(trainer.device)} in {trainer.precision}'
@@ -58,7 +51,7 @@ def train_for(work: Path, out: Path, seconds: float, device: str | None = None) 
     before = trainer.elapsed
     begin = left = told = time.monotonic()
     first = trainer.windows
-    while trainer.clock < config.steps and not stopped:
+    while trainer.clock < config.steps and not stopped():
         terms = trainer.train_step()
         now = time.monotonic()
         trainer.elapsed = before + now - begin
@@ -79,13 +72,12 @@ def train_for(work: Path, out: Path, seconds: float, device: str | None = None) 
     log.note(
         trainer.step,
         trainer.elapsed,
-        f'{"stopped early" if stopped else "done"} after {trainer.windows} windows',
+        f'{"stopped early" if stopped() else "done"} after {trainer.windows} windows',
     )
     leave()
     log.close()
     print(f'{trainer.step} steps, {trainer.windows} windows in {trainer.elapsed:.0f} s; take home:')
-    for path in sorted(out.iterdir()):
-        print(f'  {path}: {path.stat().st_size / 1e6:.1f} MB')
+    print_files(out)
 
 
 def _name(device: torch.device) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import matplotlib as mpl
@@ -10,6 +11,7 @@ from training.evaluation.protocol import SETS
 from training.experiments.systems.measuring.report import Report, RowFigures
 
 mpl.use('Agg')
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 # Okabe and Ito's colours, which colour-blind readers can tell apart.
@@ -42,12 +44,12 @@ def quality_against_latency(report: Report, path: Path) -> None:
                 if once is None or name not in row.quality:
                     continue
                 table = row.quality[name]['k']
-                axes.plot(
+                _plot(
+                    axes,
+                    number,
+                    row.title,
                     [max(once, 0.1) * int(k) for k in table],
-                    [values[metric] for values in table.values()],
-                    color=_COLOURS[number % len(_COLOURS)],
-                    marker=_MARKERS[number % len(_MARKERS)],
-                    label=row.title,
+                    [v[metric] for v in table.values()],
                 )
             axes.set_xscale('log')
             axes.grid(alpha=0.3)
@@ -55,10 +57,7 @@ def quality_against_latency(report: Report, path: Path) -> None:
             axes.set_xlabel('ms, one thread, k passes')
             if place == 0:
                 axes.set_ylabel(title)
-    handles, labels = grid[0][0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc='outside lower center', ncols=3, fontsize=8)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=110)
+    _save(figure, grid[0][0], path)
 
 
 def quality_by_cycle(report: Report, path: Path) -> None:
@@ -81,12 +80,12 @@ def quality_by_cycle(report: Report, path: Path) -> None:
             axes = grid[line][place]
             for number, row in enumerate(rows):
                 table = row.quality.get(name, {}).get('k', {})
-                axes.plot(
+                _plot(
+                    axes,
+                    number,
+                    row.title,
                     [int(k) for k in table],
-                    [values[metric] for values in table.values()],
-                    color=_COLOURS[number % len(_COLOURS)],
-                    marker=_MARKERS[number % len(_MARKERS)],
-                    label=row.title,
+                    [v[metric] for v in table.values()],
                 )
             axes.grid(alpha=0.3)
             axes.set_title(name)
@@ -94,7 +93,18 @@ def quality_by_cycle(report: Report, path: Path) -> None:
             axes.set_xticks([1, 2, 3])
             if place == 0:
                 axes.set_ylabel(title)
-    handles, labels = grid[0][0].get_legend_handles_labels()
+    _save(figure, grid[0][0], path)
+
+
+def _plot(axes: Axes, number: int, title: str, x: Sequence[float], y: Sequence[float]) -> None:
+    """Draw the line of the row of a number, which chooses its colour and its marker."""
+    colour, marker = _COLOURS[number % len(_COLOURS)], _MARKERS[number % len(_MARKERS)]
+    axes.plot(x, y, color=colour, marker=marker, label=title)
+
+
+def _save(figure: Figure, axes: Axes, path: Path) -> None:
+    """Write a plot whose legend is that of one of its parts."""
+    handles, labels = axes.get_legend_handles_labels()
     figure.legend(handles, labels, loc='outside lower center', ncols=3, fontsize=8)
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=110)
