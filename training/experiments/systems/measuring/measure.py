@@ -20,6 +20,7 @@ from training.evaluation.protocol import REAL, SEED, SETS, TRUTH
 from training.evaluation.runner import CycleRunner
 from training.evaluation.summary import KID_PEOPLE
 from training.experiments.systems.measuring import classical, cost, graphs
+from training.experiments.systems.measuring.contrast import REFERENCE, against_reference
 from training.experiments.systems.measuring.quality import (
     Quality,
     Restore,
@@ -101,6 +102,8 @@ def measure(request: Request) -> Report:
         report.rows[name] = measuring.row(name, rows.get(name), figures)
         report.rows = {key: report.rows[key] for key in known if key in report.rows}
         report.write(request.out)
+    measuring.compare()
+    report.write(request.out)
     if request.costs:
         measuring.times()
         report.write(request.out)
@@ -154,6 +157,7 @@ class _Measuring:
         self._functions: dict[str, Any] = {}
         self._exported: dict[str, graphs.Exported] = {}
         self._truth: dict[str, list[Readings]] = {}
+        self._readings: dict[tuple[str, str], list[Readings]] = {}
         drawn = degraded_faces(request.data, 'train', *CALIBRATION)
         self._calibration = [face.degraded for face in drawn]
         self._sets = [*SETS, *([REAL] if has_real_faces(request.data) else [])]
@@ -165,7 +169,7 @@ class _Measuring:
             figures = RowFigures(classical.TITLES[name], 'classical')
             function = classical.FILTERS[name]
             self._functions[name] = function
-            self._judge(figures, brightened(function), name, 1, 1)
+            self._judge(name, figures, brightened(function), name, 1, 1)
         elif name in WHEELS:
             figures = self._wheel(name)
         elif name in SHIPPED:
@@ -186,7 +190,8 @@ class _Measuring:
             figures.absent = str(error)
             return figures
         self._functions[name] = restorer
-        self._judge(figures, brightened(restorer), f'{name} {wheel.requirement}', 1, wheel.every)
+        identity = f'{name} {wheel.requirement}'
+        self._judge(name, figures, brightened(restorer), identity, 1, wheel.every)
         return figures
 
     def _shipped(self, title: str, file: str, name: str) -> RowFigures:
@@ -197,7 +202,7 @@ class _Measuring:
         figures.gmac = runner.card.extra.get('gmac_per_cycle')
         figures.operators = graphs.operators(path)
         self._files[f'{name}/int8'] = path
-        self._judge(figures, _cycles(runner), runner.card.sha256, CYCLES, 1)
+        self._judge(name, figures, _cycles(runner), runner.card.sha256, CYCLES, 1)
         return figures
 
     def _system(self, row: Row) -> RowFigures:
@@ -224,20 +229,27 @@ class _Measuring:
             return figures
         figures.training = _training(state)
         digest = hashlib.sha256(fp32.read_bytes()).hexdigest()
-        self._judge(figures, _cycles(CycleRunner(fp32)), digest, CYCLES, 1)
+        self._judge(row.name, figures, _cycles(CycleRunner(fp32)), digest, CYCLES, 1)
         if 'int8' in exported.files:
             faces = degraded_faces(self._request.data, 'val', *COMPARED)
             figures.int8_loss = Comparison(fp32, faces).measure(exported.files['int8'])
         return figures
 
     def _judge(
-        self, figures: RowFigures, restore: Restore, identity: str, cycles: int, every: int
+        self,
+        row: str,
+        figures: RowFigures,
+        restore: Restore,
+        identity: str,
+        cycles: int,
+        every: int,
     ) -> None:
         for name in self._sets:
             if identity == 'as_it_is':
                 faces = self._input(name)
             else:
                 faces = self._quality.measure(name, restore, identity, cycles, every, False)
+            self._readings[row, name] = faces
             table = means(faces)
             truth = table.pop(TRUTH, {})
             self._add_kid(name, faces, table)
@@ -252,6 +264,14 @@ class _Measuring:
             if min(len(own), len(reference)) >= KID_PEOPLE:
                 first, second = (np.stack(f).astype(np.float32) for f in (own, reference))
                 row['kid'] = float(f'{float(kid(first, second, SEED)[0]):.5g}')
+
+    def compare(self) -> None:
+        """Compare every row that was measured with CFRNet, if that was measured too."""
+        for (row, name), faces in self._readings.items():
+            reference = self._readings.get((REFERENCE, name))
+            if reference is not None and name != REAL and row != REFERENCE:
+                table = self._report.rows[row].quality[name]
+                table['against_cfrnet'] = against_reference(faces, reference)
 
     def _input(self, name: str) -> list[Readings]:
         """Return the readings of faces that nothing restores, and of their truths."""

@@ -70,7 +70,8 @@ class RowFigures:
         operators: How often each operator stands in the FP32 graph.
         reasons: Reason by precision, where there is no file.
         int8_loss: Figures of `training.export.compare.Comparison`; None where nothing is trained.
-        quality: By set 'people' and, by cycle and metric, means in 'k' and 'truth'.
+        quality: By set 'people' and, by cycle and metric, means in 'k' and 'truth'; in
+            'against_cfrnet' what `contrast.against_reference` returns, where it was compared.
         absent: Reason why nothing was measured; '' otherwise.
 
     """

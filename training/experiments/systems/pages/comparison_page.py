@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from training.evaluation.protocol import REAL
 from training.experiments.systems.measuring.report import FileCost, Report, RowFigures
+from training.experiments.systems.pages import claims, contrasts
 
 #: Metrics of the tables with a truth, and of real faces: name, heading, digits, factor.
 _METRICS = (
@@ -35,8 +37,14 @@ _NOT_MEASURED = [
 _GROUPS = ('classical', 'wheel', 'comparison', 'shipped')
 
 
-def render(report: Report) -> str:
-    """Return the Markdown page."""
+def render(report: Report, npu: Mapping[str, Any] | None = None) -> str:
+    """Return the Markdown page.
+
+    Args:
+        report: Figures of all rows.
+        npu: Content of `docs/deployability.json`, or None if no compiler was asked.
+
+    """
     rows = [row for group in _GROUPS for row in report.rows.values() if row.group == group]
     ablation = [row for row in report.rows.values() if row.group == 'ablation']
     lines = [
@@ -65,11 +73,15 @@ def render(report: Report) -> str:
     for name in sets:
         lines += ['', f'## Quality: {name}', '', *_quality(rows, name)]
     trained = [row for row in rows if row.training is not None]
+    lines += _against(rows)
     if trained:
         lines += ['', '## Training', '', *_training(trained)]
         lines += ['', '![Quality against latency](images/systems_quality.png)']
         lines += ['', '![Quality by cycle](images/systems_cycles.png)']
     lines += ['', '## Ablation', '', *_ablation(report, ablation)]
+    base = report.rows.get('cfrnet')
+    if base is not None and base.quality:
+        lines += ['', "## The paper's claims", '', *claims.table(claims.claims(report, npu))]
     return '\n'.join(lines) + '\n'
 
 
@@ -151,6 +163,22 @@ def _quality(rows: Sequence[RowFigures], name: str) -> list[str]:
     return lines
 
 
+def _against(rows: Sequence[RowFigures]) -> list[str]:
+    compared = [row for row in rows if any('against_cfrnet' in q for q in row.quality.values())]
+    if not compared:
+        return []
+    return [
+        '',
+        '## Against CFRNet of the same budget',
+        '',
+        "The row's figure minus CFRNet's, each at the k of its lowest mean LPIPS, with the 95%",
+        'interval of a paired bootstrap over people. Better and worse: the interval leaves out 0.',
+        'One training each: how much hangs on its seed was not measured.',
+        '',
+        *contrasts.table(compared),
+    ]
+
+
 def _figure(values: dict[str, float], metric: tuple[str, str, int, float]) -> str:
     name, _, digits, factor = metric
     return f'{values[name] * factor:.{digits}f}' if name in values else ''
@@ -200,4 +228,8 @@ def _ablation(report: Report, rows: Sequence[RowFigures]) -> list[str]:
                     ' / '.join(f'{values[metric]:.{digits}f}' for values in table.values())
                 )
         lines.append(f'| {row.title} | {" | ".join(cells)} |')
+    compared = [row for row in trained if any('against_cfrnet' in q for q in row.quality.values())]
+    if compared:
+        lines += ['', "The variant's figure minus CFRNet's, as above:", '']
+        lines += contrasts.table(compared)
     return lines

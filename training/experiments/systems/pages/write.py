@@ -28,7 +28,7 @@ def write_pages(docs: Path) -> list[Path]:
     npu = docs / 'deployability.json'
     answers = json.loads(npu.read_text(encoding='utf-8')) if npu.is_file() else None
     pages = {
-        docs / 'comparison.md': comparison_page.render(report),
+        docs / 'comparison.md': comparison_page.render(report, answers),
         docs / 'deployability.md': deployability_page.render(report, answers),
     }
     for path, text in pages.items():
