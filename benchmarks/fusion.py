@@ -36,6 +36,7 @@ from cfrnet_ros.vision.quality.face_embedder import FaceEmbedder, angle_deg
 from cfrnet_ros.vision.restoration.restorer import Restorer
 from cfrnet_ros.vision.settings import PipelineSettings
 from cfrnet_ros.vision.tracking.tracker import FaceTracker
+from cfrnet_ros.vision.types import RestoredFace
 from training.critics.perceptual import Lpips
 
 Picture = NDArray[np.uint8]
@@ -75,13 +76,11 @@ def measure(camera: Camera, clip: Path) -> list[dict[str, dict[str, float]]]:
     found: list[dict[str, dict[str, float]]] = []
     for index, shot in enumerate(film(camera, clip.stem, read_clip(clip))):
         faces = pipeline.process(shot.seen, settings, shot.time_s).faces
-        box = shot.box
-        if box is None or index < FIRST or (index - FIRST) % EVERY:
+        if index < FIRST or (index - FIRST) % EVERY:
             continue
-        same = [face for face in faces if overlap(face.face.box, box) > _SAME and face.restored]
-        if not same:
+        face = the_face(faces, shot.box)
+        if face is None:
             continue
-        face = max(same, key=lambda one: overlap(one.face.box, box))
         size = face.aligned.shape[0]
         truth = warp_crop(shot.truth, face.affine, size)
         crops = {'camera': face.aligned, 'fused': face.fused}
@@ -93,7 +92,7 @@ def measure(camera: Camera, clip: Path) -> list[dict[str, dict[str, float]]]:
             name: {
                 'degrees': angle_deg(target, embedder.embed(crop, template, 1.0)),
                 'psnr': float(cv2.PSNR(truth, crop)),
-                'lpips': _lpips(lpips, truth, crop),
+                'lpips': lpips_of(lpips, truth, crop),
             }
             for name, crop in crops.items()
         }
@@ -106,8 +105,24 @@ def measure(camera: Camera, clip: Path) -> list[dict[str, dict[str, float]]]:
     return found
 
 
+def the_face(faces: Sequence[RestoredFace], box: NDArray[np.float32] | None) -> RestoredFace | None:
+    """Return the restored face that is the person of a clip, None if there is none.
+
+    Args:
+        faces: Faces of a frame.
+        box: (4,) left, top, right, bottom of the person's face; None if the undisturbed clip
+            shows none.
+
+    """
+    if box is None:
+        return None
+    same = [face for face in faces if overlap(face.face.box, box) > _SAME and face.restored]
+    return max(same, key=lambda one: overlap(one.face.box, box), default=None)
+
+
 @torch.no_grad()
-def _lpips(network: Lpips, one: Picture, other: Picture) -> float:
+def lpips_of(network: Lpips, one: Picture, other: Picture) -> float:
+    """Return the LPIPS distance of two (H, W, 3) uint8 BGR pictures."""
     images = [
         torch.from_numpy(np.ascontiguousarray(picture[..., ::-1].transpose(2, 0, 1)))[None] / 255.0
         for picture in (one, other)

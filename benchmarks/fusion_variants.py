@@ -1,0 +1,187 @@
+"""Measures a cycle that is carried over time: ``python -m benchmarks.fusion_variants``.
+
+One cycle a frame could go on where the last frame's cycle ended: where a face is still, the network
+is given a blend of the fused crop with its own last output, moved to where the face is now. After
+some frames a still face has then seen as many cycles as frames. This is compared with one, two and
+three cycles of the fused crop. The benchmark needs the training requirements, and writes
+``benchmarks/fusion_variants.json`` and the table of ``docs/fusion.md``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from benchmarks.fusion import EVERY, FIRST, lpips_of, the_face
+from benchmarks.fusion_clips import CAMERAS, Camera, film, read_clip
+from benchmarks.pages import replace_part
+from cfrnet_ros.vision.detection.detector import YuNetDetector
+from cfrnet_ros.vision.engine.model_card import load_card
+from cfrnet_ros.vision.engine.models import resolve_model
+from cfrnet_ros.vision.engine.providers import choose_providers
+from cfrnet_ros.vision.pipeline import FacePipeline
+from cfrnet_ros.vision.preprocessing.align import warp_crop
+from cfrnet_ros.vision.quality.face_embedder import FaceEmbedder, angle_deg
+from cfrnet_ros.vision.restoration.crop_planes import CropPlanes
+from cfrnet_ros.vision.restoration.registration import Registration
+from cfrnet_ros.vision.restoration.restorer import Restorer
+from cfrnet_ros.vision.settings import PipelineSettings
+from cfrnet_ros.vision.tracking.tracker import FaceTracker
+from cfrnet_ros.vision.types import RestoredFace
+from training.critics.perceptual import Lpips
+
+Picture = NDArray[np.uint8]
+
+ROOT = Path(__file__).resolve().parent.parent
+PAGE, FIGURES = ROOT / 'docs' / 'fusion.md', ROOT / 'benchmarks' / 'fusion_variants.json'
+
+#: Shares of the last output in the network's input where the face is still.
+SHARES = (0.0, 0.5, 0.8)
+
+#: Cameras, clips and cycles that are compared.
+NAMES = ('noise', 'night', 'infrared', 'noise, half size')
+CYCLES = (2, 3)
+
+#: Weight of the newest frame up to which a place is still, and from which nothing is carried.
+STILL, MOVING = 0.1, 0.6
+
+
+class CarriedCycle:
+    """Gives the network a blend of the fused crop with its own last output.
+
+    Args:
+        restorer: Restorer, for one cycle a frame.
+        share: Share of the last output where the face is still, 0..1.
+        size: Side of the crops in pixels.
+
+    """
+
+    def __init__(self, restorer: Restorer, share: float, size: int) -> None:
+        """Begin without an output."""
+        self._restorer, self._share = restorer, share
+        self._registration = Registration(size)
+        self._last: tuple[CropPlanes, CropPlanes] | None = None
+
+    def __call__(self, face: RestoredFace) -> Picture:
+        """Return the restored crop of a face's next frame, (N, N, 3) uint8 BGR."""
+        crop, gain = face.fused, face.fusion.gain if face.fusion else None
+        now = CropPlanes.of(crop)
+        given = crop
+        if self._last is not None and gain is not None and self._share > 0:
+            size = crop.shape[0]
+            before, output = self._last
+            flow = self._registration.between(now.small_luma, before.small_luma)
+            if flow is not None:
+                output = CropPlanes(
+                    self._registration.carry(output.luma, flow, sharp=True),
+                    self._registration.carry(output.small, flow),
+                )
+            newest = cv2.resize(gain, (size, size))
+            still = np.clip((MOVING - newest) / (MOVING - STILL), 0.0, 1.0)[..., None]
+            blend = crop + self._share * still * (output.crop().astype(np.float32) - crop)
+            given = np.clip(np.rint(blend), 0, 255).astype(np.uint8)
+        restored = self._restorer.restore(given, 1).crop
+        self._last = (now, CropPlanes.of(restored))
+        return restored
+
+
+def measure(camera: Camera, clip: Path) -> list[dict[str, tuple[float, float, float]]]:
+    """Film a clip and measure its faces.
+
+    Returns:
+        Degrees from the truth, PSNR in dB and LPIPS of each measured frame, by version.
+
+    """
+    choice = choose_providers('cpu')
+    restorer = Restorer(resolve_model('auto'), choice, 1)
+    pipeline = FacePipeline(YuNetDetector(None, choice, 640, 1), restorer, FaceTracker())
+    settings = PipelineSettings(cycles=1, temporal_smoothing=0.0)
+    embedder, lpips = FaceEmbedder(), Lpips('alex')
+    template, size = restorer.card.template, restorer.card.size
+    carried: dict[int, dict[float, CarriedCycle]] = {}
+    found = []
+    for index, shot in enumerate(film(camera, clip.stem, read_clip(clip))):
+        face = the_face(pipeline.process(shot.seen, settings, shot.time_s).faces, shot.box)
+        if face is None:
+            continue
+        states = carried.setdefault(
+            face.face.track_id, {share: CarriedCycle(restorer, share, size) for share in SHARES}
+        )
+        crops = {f'carried {share}': state(face) for share, state in states.items()}
+        if index < FIRST or (index - FIRST) % EVERY:
+            continue
+        crops |= {f'k = {k}': restorer.restore(face.fused, k).crop for k in CYCLES}
+        truth = warp_crop(shot.truth, face.affine, size)
+        target = embedder.embed(truth, template, 1.0)
+        found.append(
+            {
+                name: (
+                    angle_deg(target, embedder.embed(crop, template, 1.0)),
+                    float(cv2.PSNR(truth, crop)),
+                    lpips_of(lpips, truth, crop),
+                )
+                for name, crop in crops.items()
+            }
+        )
+    return found
+
+
+def table(result: Mapping[str, Any]) -> str:
+    """Return the table of the page as Markdown."""
+    versions = next(iter(result['cameras'].values()))['versions']
+    lines = [f'| camera | {" | ".join(versions)} |', '| --- ' * (len(versions) + 1) + '|']
+    for name, found in result['cameras'].items():
+        cells = [f'{d:.1f} / {p:.2f} / {q:.3f}' for d, p, q in found['versions'].values()]
+        lines.append(f'| {name} | {" | ".join(cells)} |')
+    return '\n'.join(lines)
+
+
+def main() -> None:
+    """Measure, write and print."""
+    parser = argparse.ArgumentParser(description=(__doc__ or '').splitlines()[0])
+    parser.add_argument('--clips', type=Path, required=True, help='folder with the clips')
+    parser.add_argument('--cameras', nargs='*', default=list(NAMES))
+    parser.add_argument('--most', type=int, default=4, help='number of clips')
+    parser.add_argument('--out', type=Path, default=FIGURES)
+    args = parser.parse_args()
+    cv2.setNumThreads(1)
+    torch.set_num_threads(1)
+    clips = sorted(path for path in args.clips.iterdir() if path.suffix in ('.mkv', '.gif', '.mp4'))
+    chosen = [camera for camera in CAMERAS if camera.name in args.cameras]
+    found: dict[str, Any] = {}
+    for camera in tqdm(chosen, unit='camera'):
+        records = [record for clip in clips[: args.most] for record in measure(camera, clip)]
+        found[camera.name] = {'faces': len(records), 'versions': _means(records)}
+    result = {
+        'command': 'python -m benchmarks.fusion_variants --clips FOLDER',
+        'sha256': load_card(resolve_model('auto')).sha256,
+        'clips': [clip.name for clip in clips[: args.most]],
+        'cameras': found,
+    }
+    args.out.write_text(json.dumps(result, indent=1) + '\n', encoding='utf-8')
+    text = table(result)
+    if args.out == FIGURES:
+        replace_part(PAGE, 'variants', text)
+    print(text)
+
+
+def _means(
+    records: Sequence[Mapping[str, tuple[float, float, float]]],
+) -> dict[str, list[float]]:
+    return {
+        name: [round(float(v), 4) for v in np.mean([r[name] for r in records], axis=0)]
+        for name in records[0]
+    }
+
+
+if __name__ == '__main__':
+    main()
