@@ -87,6 +87,16 @@ setup(
         # The commands of cfrnet_ros/apps. PyAV 14.2 is the first whose scaler takes flags and sound
         # streams from another file, Pillow 10.3 the first that keeps grey pictures of 16 bits.
         'apps': ['av>=14.2', 'pillow>=10.3', 'pyyaml>=6.0', 'tqdm>=4.66'],
+        # cfrnet-fleet: bags and videos on many cores and machines, as in fleet/command.py. Bags
+        # need ROS 2 besides.
+        'fleet': [
+            'av>=14.2',
+            'distributed>=2026.1',
+            'pillow>=10.3',
+            'pyyaml>=6.0',
+            'rosbags>=0.11.2',
+            'tqdm>=4.66',
+        ],
         # Replay's videos in H.264, which browsers play; 17 and later want Python 3.11.
         'video': ['av>=14.2'],
     },
@@ -101,7 +111,9 @@ setup(
     entry_points={
         'console_scripts': [
             'restorer = cfrnet_ros.node.main:main',
+            'cfrnet-cameras = cfrnet_ros.node.cameras:main',
             'cfrnet-camera = cfrnet_ros.apps.camera.command:main',
+            'cfrnet-fleet = cfrnet_ros.fleet.command:main',
             'cfrnet-param = cfrnet_ros.apps.param.command:main',
             'cfrnet-restore = cfrnet_ros.apps.restore.command:main',
             'cfrnet-replay = cfrnet_ros.replay.command:main',

@@ -9,6 +9,7 @@ from cfrnet_ros.node.parameters import Settings
 from cfrnet_ros.vision.detection.detector import YuNetDetector
 from cfrnet_ros.vision.engine.model_card import ModelCard
 from cfrnet_ros.vision.engine.providers import choose_providers, parse_options
+from cfrnet_ros.vision.engine.session_pool import SessionPool
 from cfrnet_ros.vision.engine.sessions import EngineSession
 from cfrnet_ros.vision.pipeline import FacePipeline
 from cfrnet_ros.vision.quality.face_embedder import FaceEmbedder
@@ -46,11 +47,12 @@ class Engine:
     precision_reason: str
 
 
-def load_engine(settings: Settings) -> Engine:
+def load_engine(settings: Settings, pool: SessionPool | None = None) -> Engine:
     """Load and warm up detector and restorer.
 
     Args:
         settings: Parameters that name the models, the providers and their options.
+        pool: Sessions that several engines share; None for sessions of its own.
 
     Returns:
         Engine, ready for the first frame.
@@ -63,6 +65,7 @@ def load_engine(settings: Settings) -> Engine:
         settings.provider,
         strict=settings.strict_provider,
         options=parse_options(settings.provider_options),
+        pool=pool,
     )
     trusted = load_trusted(
         settings.model, choice, settings.threads, settings.crop_size, settings.self_test
@@ -73,7 +76,7 @@ def load_engine(settings: Settings) -> Engine:
     detector.warm_up(*WARM_UP_SIZE)
 
     def load_embedder() -> FaceEmbedder:
-        return FaceEmbedder(threads=settings.threads)
+        return FaceEmbedder(choice=choose_providers('cpu', pool=pool), threads=settings.threads)
 
     return Engine(
         pipeline=FacePipeline(detector, restorer, FaceTracker(), load_embedder),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from threading import Thread
 
 from rclpy.lifecycle import LifecycleNode
@@ -47,6 +48,7 @@ class Flow:
         monitor: Monitor,
         log: ThrottledLog,
         qos_overrides: Sequence[str] = (),
+        turn: Callable[[], AbstractContextManager[None]] = nullcontext,
     ) -> None:
         """Create the topics and the worker thread; nothing is received or sent before `start`.
 
@@ -57,6 +59,7 @@ class Flow:
             monitor: Monitor that keeps the account of the frames.
             log: Log for events of single frames.
             qos_overrides: Names of the QoS overrides that the user gave.
+            turn: Function that returns the context in which a frame is processed, see `Worker`.
 
         """
         self.engine = engine
@@ -75,7 +78,7 @@ class Flow:
         )
         self._mailbox: Mailbox[Frame] = Mailbox()
         self._worker = Worker(
-            self._mailbox, self._processor.process, self._processor.crashed, 'cfrnet_worker'
+            self._mailbox, self._processor.process, self._processor.crashed, 'cfrnet_worker', turn
         )
 
     def start(self) -> None:
@@ -110,7 +113,7 @@ class Flow:
         self._inputs.close()
         self._camera.clear()
         self._processor.close_gate()
-        if self._mailbox.clear() is not None:
+        if self._mailbox.take() is not None:
             self._monitor.replaced()
         self._monitor.deactivated()
 

@@ -6,6 +6,7 @@ import socket
 import time
 import traceback
 from collections.abc import Callable
+from contextlib import nullcontext
 from threading import Thread
 from typing import Any
 
@@ -26,6 +27,7 @@ from cfrnet_ros.node.inputs import image_topic
 from cfrnet_ros.node.memory import return_free_memory
 from cfrnet_ros.node.monitor import Monitor
 from cfrnet_ros.node.parameters import NodeParameters
+from cfrnet_ros.node.shared import Shared
 from cfrnet_ros.node.surroundings import Surroundings
 from cfrnet_ros.node.throttled_log import ThrottledLog
 from cfrnet_ros.node.transport import describe
@@ -49,10 +51,12 @@ class RestorerNode(LifecycleNode):
     thread, which takes the newest frame from a mailbox with one slot.
     """
 
-    def __init__(self, **kwargs: Any) -> None:
+    def __init__(self, shared: Shared | None = None, **kwargs: Any) -> None:
         """Create the node in the unconfigured state.
 
         Args:
+            shared: Engine and turns that the nodes of one process share; None for a node that has
+                its engine for itself.
             kwargs: Arguments for `LifecycleNode`, for instance `namespace`.
 
         """
@@ -60,6 +64,7 @@ class RestorerNode(LifecycleNode):
             DEFAULT_NAME, automatically_declare_parameters_from_overrides=True, **kwargs
         )
         self._params = NodeParameters(self)
+        self._shared = shared
         self._log = ThrottledLog(self.get_logger())
         self._monitor = Monitor()
         transport = describe(get_rmw_implementation_identifier())
@@ -199,7 +204,11 @@ class RestorerNode(LifecycleNode):
             f'loading model {settings.model!r} for provider {settings.provider!r}'
         )
         start = time.monotonic()
-        engine = load_engine(settings)
+        shared = self._shared
+        if shared is None:
+            engine = load_engine(settings)
+        else:
+            engine = load_engine(shared.applied_to(settings), shared.sessions)
         for assumption in engine.card.assumed:
             self.get_logger().warning(
                 f'the model card of {engine.card.name} is incomplete; the node assumes {assumption}'
@@ -221,6 +230,7 @@ class RestorerNode(LifecycleNode):
             self._monitor,
             self._log,
             self._params.qos_overrides,
+            nullcontext if shared is None else shared.turns.turn,
         )
         if not detections.available():
             self.get_logger().info('vision_msgs is not installed, so ~/detections is not published')

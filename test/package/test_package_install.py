@@ -39,7 +39,13 @@ def site_packages(prefix: Path) -> Path:
 
 
 def test_ros2_run_finds_the_executables(prefix: Path) -> None:
-    names = {'restorer', *(f'cfrnet-{name}' for name in ('camera', 'param', 'replay', 'restore'))}
+    names = {
+        'restorer',
+        *(
+            f'cfrnet-{name}'
+            for name in ('camera', 'cameras', 'fleet', 'param', 'replay', 'restore')
+        ),
+    }
     for name in (*names, 'cfrnet_replay'):
         assert os.access(prefix / 'lib' / 'cfrnet_ros' / name, os.X_OK)
 
