@@ -1,6 +1,7 @@
 # make demo   plays a bag through the real node and writes demo/report.html
 # make test   the tests; make test-all, also those that take long and show little more
 # make lint   style and types
+# make test-npu   NPU compilers and simulators, see docs/npu.md
 # make fuzz   damaged images, files and arguments, many of them
 # make parameters   rewrites config/dms.yaml and the tables of docs/parameters.md and docs/hardware.md
 # make train, export, evaluate   FACES=folder with MANIFEST.tsv; see training/README.md
@@ -32,7 +33,7 @@ LOWEST := .venv-lowest
 # The same with hashes, and with all that they need.
 LOCKED := requirements/locked.txt
 
-.PHONY: demo test test-all test-lowest test-training train export evaluate benchmark lint format venv venv-training
+.PHONY: demo test test-all test-npu test-lowest test-training train export evaluate benchmark lint format venv venv-training
 .PHONY: clean clean-venv benchmark-blinks parameters fuzz sbom coverage lock
 
 demo: venv
@@ -85,6 +86,13 @@ test-lowest:
 	@requirements/install.sh $(PYTHON) $(LOWEST) 'import cv2, onnxruntime, rclpy, rosbags, pytest' \
 	    requirements/lowest.txt
 	@$(LOWEST)/bin/python -m pytest -m 'not slow' $(PYTEST_ARGS)
+
+# The shipped models through compilers and simulators of NPUs, and the node on those that run: docs/npu.md.
+# RKNN=1 also installs Rockchip's, whose licence is proprietary.
+test-npu: venv venv-training
+	@requirements/npu/install.sh $(PY) $(TRAINING_VENV)
+	@$(PY) -m benchmarks.npu
+	@$(PY) -m pytest test/node/test_node_npu.py $(PYTEST_ARGS)
 
 FACES ?= faces
 CONFIG ?= training/configs/cfrnet.yaml
@@ -147,4 +155,4 @@ clean:
 	find . -name __pycache__ -not -path './.venv*' -type d -prune -exec rm -rf {} +
 
 clean-venv:
-	rm -rf $(VENV) $(TRAINING_VENV) $(LOWEST) $(TOOLS)
+	rm -rf $(VENV) $(TRAINING_VENV) $(LOWEST) $(TOOLS) .npu

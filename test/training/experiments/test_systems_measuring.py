@@ -21,13 +21,13 @@ from training.experiments.systems.critics import SharedCritics  # noqa: E402
 from training.experiments.systems.measuring import classical, cost, graphs, sheet  # noqa: E402
 from training.experiments.systems.measuring import measure as measuring  # noqa: E402
 from training.experiments.systems.measuring.measure import Request, measure  # noqa: E402
-from training.experiments.systems.measuring.npu import cpu_operators  # noqa: E402
 from training.experiments.systems.measuring.quality import means  # noqa: E402
 from training.experiments.systems.measuring.report import (  # noqa: E402
     Report,
     RowFigures,
     read_report,
 )
+from training.experiments.systems.measuring.vela import cpu_operators  # noqa: E402
 from training.experiments.systems.measuring.wheels import WHEELS, WheelRestorer  # noqa: E402
 from training.experiments.systems.pages.write import write_pages  # noqa: E402
 from training.experiments.systems.rows import read_rows  # noqa: E402
