@@ -6,6 +6,7 @@ The model must run without a single operator on the CPU, with its golden crops n
 from __future__ import annotations
 
 import json
+import os
 import sys
 import time
 from pathlib import Path
@@ -13,7 +14,7 @@ from typing import Any
 
 import onnxruntime as ort
 
-from cfrnet_ros.vision.engine.models import shipped_models
+from cfrnet_ros.vision.engine.models import MODEL_DIR, shipped_models
 from cfrnet_ros.vision.engine.providers import choose_providers
 from cfrnet_ros.vision.errors import VisionError
 from cfrnet_ros.vision.restoration.restorer import Restorer
@@ -44,7 +45,8 @@ def try_provider(name: str, model: Path, options: dict[str, str]) -> dict[str, A
         Restorer(model, choice, 1)
         second_s = time.monotonic() - began
     except VisionError as error:
-        return {'reason': str(error)}
+        # Where the package lies is no part of the answer.
+        return {'reason': str(error).replace(f'{MODEL_DIR}{os.sep}', '')}
     return {
         'operators': placed,
         'load_s': round(first_s, 2),

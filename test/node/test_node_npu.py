@@ -6,12 +6,15 @@ besides is the driver.
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
-from node_harness import NodeProcess, Peer, bgr8_message, send_until, values_of, wait_until
+from node_harness import ROOT, NodeProcess, Peer, bgr8_message, send_until, values_of, wait_until
 from npu_packages import environment_with
 from numpy.typing import NDArray
 from ros_domains import next_domain
@@ -58,7 +61,7 @@ def restores(peer: Peer, portrait: NDArray[np.uint8]) -> bool:
     )
 
 
-def test_openvino_compiles_once_keeps_it_and_restores(
+def test_openvino_keeps_what_it_compiled_and_restores(
     begin: Begin, tmp_path: Path, portrait: NDArray[np.uint8]
 ) -> None:
     options = "provider_options:=['openvino.device_type=CPU', 'openvino.num_streams=1']"
@@ -71,14 +74,14 @@ def test_openvino_compiles_once_keeps_it_and_restores(
     assert 'on openvino, loaded and warmed up' in process.log
     assert restores(peer, portrait)
     assert process.end() == 0
-    kept = {path: path.stat().st_mtime_ns for path in (tmp_path / 'cache').rglob('*.blob')}
+    kept = set((tmp_path / 'cache/cfrnet_ros/openvino').glob('*.blob'))
     assert kept
-    # The second start writes nothing anew.
+    # The second start has no other models to keep.
     process, peer = begin('openvino', *words)
     wait_until(lambda: 'waiting for Image' in process.log, 'the second start', 120.0)
     assert engine(peer)['self_test/verdict'] == 'passed'
     assert process.end() == 0
-    assert {path: path.stat().st_mtime_ns for path in kept} == kept
+    assert set((tmp_path / 'cache/cfrnet_ros/openvino').glob('*.blob')) == kept
 
 
 def test_an_npu_that_is_missing_is_told_and_only_a_strict_node_stops(
@@ -96,6 +99,33 @@ def test_an_npu_that_is_missing_is_told_and_only_a_strict_node_stops(
     assert "restorer runs on 'cpu' instead of provider 'openvino'" in process.log
     assert restores(peer, portrait)
     assert process.end() == 0
+
+
+LOAD = """
+from cfrnet_ros.vision.engine.models import resolve_model
+from cfrnet_ros.vision.engine.providers import choose_providers
+from cfrnet_ros.vision.engine.sessions import create_session
+session = create_session(resolve_model('int8'), choose_providers('qnn', strict=True), 1)
+print('used', session.used, session.fell_back)
+"""
+
+
+def test_qnn_loads_what_it_compiled_and_compiles_again_what_is_damaged(tmp_path: Path) -> None:
+    environment = {**os.environ, **environment_with('qnn', tmp_path / 'cache')}
+    environment['PYTHONPATH'] += os.pathsep + str(ROOT)
+    folder = tmp_path / 'cache/cfrnet_ros/qnn'
+
+    def load() -> dict[Path, tuple[int, int]]:
+        command = [sys.executable, '-c', LOAD]
+        run = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=250)
+        assert 'used qnn False' in run.stdout, run.stderr
+        return {p: (p.stat().st_mtime_ns, p.stat().st_size) for p in folder.iterdir()}
+
+    first = load()
+    ((path, (_, size)),) = first.items()
+    assert load() == first
+    path.write_bytes(path.read_bytes()[:1000])
+    assert load()[path][1] == size
 
 
 @pytest.mark.slow

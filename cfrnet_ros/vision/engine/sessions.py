@@ -156,6 +156,25 @@ def _check_readable(model: str | Path | bytes) -> str:
 def _open(
     model: str | Path | bytes, candidate: Provider, choice: ProviderChoice, threads: int
 ) -> ort.InferenceSession:
+    """Start a session, from what the provider compiled before if it keeps that."""
+    options = candidate.options(choice.options, threads)
+    kept = compiled_path(model, candidate, options)
+    if kept is None:
+        return _start(model, _settings(threads), candidate, choice, options)
+    if kept.is_file():
+        with suppress(Exception):
+            return _start(kept, _settings(threads), candidate, choice, options)
+        # Of another version of the driver, or damaged.
+        kept.unlink(missing_ok=True)
+    # Settings belong to one attempt: a provider cannot be added to them twice.
+    settings = _settings(threads)
+    part = keep_compiled(settings, kept)
+    session = _start(model, settings, candidate, choice, options)
+    finish_compiled(part, kept)
+    return session
+
+
+def _settings(threads: int) -> ort.SessionOptions:
     settings = ort.SessionOptions()
     settings.log_severity_level = 3
     settings.intra_op_num_threads = threads
@@ -165,18 +184,7 @@ def _open(
     settings.add_session_config_entry('session.inter_op.allow_spinning', '0')
     # Newer versions of ONNX Runtime record the assignment; older ones ignore the entry.
     settings.add_session_config_entry('session.record_ep_graph_assignment_info', '1')
-    options = candidate.options(choice.options, threads)
-    kept = compiled_path(model, candidate, options)
-    if kept is not None and kept.is_file():
-        with suppress(Exception):
-            return _start(kept, settings, candidate, choice, options)
-        # Of another version of the driver, or damaged.
-        kept.unlink(missing_ok=True)
-    part = None if kept is None else keep_compiled(settings, kept)
-    session = _start(model, settings, candidate, choice, options)
-    if part is not None and kept is not None:
-        finish_compiled(part, kept)
-    return session
+    return settings
 
 
 def _start(
