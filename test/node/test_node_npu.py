@@ -132,14 +132,14 @@ def test_qnn_loads_what_it_compiled_and_compiles_again_what_is_damaged(tmp_path:
 def test_qualcomms_emulator_runs_every_operator_of_the_restorer_in_the_node(
     begin: Begin, tmp_path: Path, portrait: NDArray[np.uint8]
 ) -> None:
-    # The emulator takes seconds for a cycle, so this test waits longer than the others.
-    words = ('-p', 'provider:=qnn', '-p', 'model:=int8', '-p', 'cycles:=1')
+    # The emulator takes seconds for a cycle: this test waits longer than the others, and leaves the
+    # golden crops to `make test-npu`.
+    words = ('-p', 'provider:=qnn', '-p', 'model:=int8', '-p', 'cycles:=1', '-p', 'self_test:=off')
     process, peer = begin('qnn', *words)
     wait_until(lambda: 'waiting for Image' in process.log, 'the emulator to be ready', 200.0)
     found = engine(peer)
     assert (found['provider/requested'], found['provider/used']) == ('qnn', 'qnn')
     assert 'operators run on the CPU' not in found['provider/reason']
-    assert found['self_test/verdict'] == 'passed'
     compiled = list((tmp_path / 'cache/cfrnet_ros/qnn').glob('*.onnx'))
     assert compiled
     publisher = peer.publisher()
