@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from threading import Thread
 
 from rclpy.lifecycle import LifecycleNode
@@ -22,6 +23,7 @@ from cfrnet_ros.node.parameters import Settings
 from cfrnet_ros.node.processor import Frame, FrameProcessor
 from cfrnet_ros.node.rate_limit import RateLimit
 from cfrnet_ros.node.throttled_log import ThrottledLog
+from cfrnet_ros.node.trace import FrameTrace
 from cfrnet_ros.node.worker import Worker
 
 #: Share of lost images above which reliable delivery is asked for, where the camera offers it.
@@ -70,8 +72,17 @@ class Flow:
         self._first_image = FirstImage(node.get_logger().info)
         self._inputs = Inputs(node, qos_overrides)
         self._outputs = Outputs(node, self._camera, settings().rep155, settings().whole_frames)
+        trace_file = settings().trace_file
+        self._trace = FrameTrace(Path(trace_file).expanduser(), log) if trace_file else None
         self._processor = FrameProcessor(
-            engine, self._decoder, self._outputs, monitor, log, node.get_clock(), settings
+            engine,
+            self._decoder,
+            self._outputs,
+            monitor,
+            log,
+            node.get_clock(),
+            settings,
+            self._trace,
         )
         self._mailbox: Mailbox[Frame] = Mailbox()
         self._worker = Worker(
@@ -128,6 +139,8 @@ class Flow:
         self.engine.pipeline.restorer.interrupt()
         self._mailbox.close()
         self._outputs.destroy()
+        if self._trace is not None:
+            self._trace.close()
         return self._worker.thread
 
     def forget_tracks(self) -> None:

@@ -304,7 +304,7 @@ class FacePipeline:
         clock: StageClock,
     ) -> _Outcome:
         restoration = self.restorer.restore(crop, allowed, settings.convergence_tolerance)
-        clock.add_cycles(restoration.cycle_ms)
+        clock.add_cycles(restoration.cycle_ms, restoration.starts_s)
         if settings.max_identity_drift <= 0:
             return _Outcome(restoration, '', None)
         with clock(Stage.IDENTITY):

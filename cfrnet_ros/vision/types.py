@@ -108,6 +108,8 @@ class Restoration:
             restoration is used again.
         residuals: Mean absolute change |y_k - y_(k-1)| by each application, as a fraction
             (0..1) of the value range; y_0 is the input.
+        starts_s: Start of each application in seconds, by `time.perf_counter`; empty if the times
+            are not known.
 
     """
 
@@ -115,6 +117,7 @@ class Restoration:
     cycles: int
     cycle_ms: tuple[float, ...]
     residuals: tuple[float, ...]
+    starts_s: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -129,6 +129,11 @@ class Settings(PipelineSettings):
         high=2147483647,
         unit='px',
     )
+    trace_file: str = parameter(
+        '',
+        'File into which the times of all stages of each frame are written, as a trace that'
+        ' https://ui.perfetto.dev opens; an existing file is replaced. If empty, nothing is written.',
+    )
     hardware_id: str = parameter(
         '',
         'Value of hardware_id in the diagnostics. If empty, the host name is used.',

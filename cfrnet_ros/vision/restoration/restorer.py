@@ -29,6 +29,7 @@ class Cycle:
 
     Attributes:
         number: Number of the cycle in its sequence, from 1.
+        start_s: Start of the application in seconds, by `time.perf_counter`.
         milliseconds: Duration of the application.
         residual: Mean absolute change of the image as a fraction of the value range, 0..1.
         crop: Function that returns a copy of the cycle's output, (N, N, 3) uint8 BGR. It may be
@@ -37,6 +38,7 @@ class Cycle:
     """
 
     number: int
+    start_s: float
     milliseconds: float
     residual: float
     crop: Callable[[], NDArray[np.uint8]]
@@ -137,15 +139,17 @@ class Restorer:
         if not 1 <= cycles <= MAX_CYCLES:
             raise ValueError(f'cycles must be from 1 to {MAX_CYCLES}, got {cycles}')
         used = cycles if self.card.iterative else 1
+        starts: list[float] = []
         times: list[float] = []
         residuals: list[float] = []
         for cycle in self.cycles(crop):
+            starts.append(cycle.start_s)
             times.append(cycle.milliseconds)
             residuals.append(cycle.residual)
             # After a residual below the tolerance, further cycles would change even less.
             if cycle.number == used or cycle.residual < tolerance:
                 break
-        return Restoration(cycle.crop(), len(times), tuple(times), tuple(residuals))
+        return Restoration(cycle.crop(), len(times), tuple(times), tuple(residuals), tuple(starts))
 
     def cycles(self, crop: NDArray[np.uint8]) -> Iterator[Cycle]:
         """Apply the network to one aligned crop repeatedly, without end.
@@ -188,7 +192,7 @@ class Restorer:
                     f"'{self.card.file}' returned NaN or infinite values in cycle {number} on "
                     f'{self.engine.used}; use another provider or precision, or fewer cycles'
                 )
-            yield Cycle(number, milliseconds, residual, partial(self._read_output, target))
+            yield Cycle(number, start, milliseconds, residual, partial(self._read_output, target))
             source, target = target, source
 
     def _find_output(self) -> str:
