@@ -1,6 +1,6 @@
 """Writes where the time of each frame goes, as a trace that Perfetto and chrome://tracing open.
 
-Format: the JSON array of the "Trace Event Format" (Google, 2016), whose last bracket may be missing,
+Format: the JSON array of the "Trace Event Format" (Google, 2016). Its last bracket may be missing,
 so that the trace of a node that was killed can be read too.
 """
 
@@ -129,8 +129,8 @@ class FrameTrace:
         self._file = None
         self._log.error(
             'trace',
-            f'cannot write the trace: {error}; name a file in a folder that exists and has space, in'
-            ' the parameter trace_file',
+            f'cannot write the trace: {error}; name a file in a folder that exists and has space,'
+            ' in the parameter trace_file',
         )
 
 

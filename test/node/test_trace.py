@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +51,11 @@ def traced(
             for number in range(1, FRAMES + 1):
                 message = bgr8_message(portrait)
                 message.header.stamp.sec = number
-                send_until(camera, message, lambda n=number: len(reports.messages) >= n, 'a status')
+
+                def answered(number: int = number) -> bool:
+                    return len(reports.messages) >= number
+
+                send_until(camera, message, answered, 'a status')
         assert process.end() == 0
         stages = [
             {
@@ -95,10 +100,10 @@ def test_every_frame_is_a_slice_whose_stages_follow_each_other_within_it(traced:
         stages = stages_within(events, frame)
         assert {'decode', 'track', 'restore_cycle_1', 'publish'} <= {e['name'] for e in stages}
         # Events are rounded to nanoseconds, which are thousandths of their unit.
-        for earlier, later in zip(stages, stages[1:]):
+        for earlier, later in pairwise(stages):
             assert end_of(earlier) <= later['ts'] + 0.002
         assert end_of(stages[-1]) <= end_of(frame) + 0.002
-    for earlier, later in zip(frames, frames[1:]):
+    for earlier, later in pairwise(frames):
         assert end_of(earlier) <= later['ts']
 
 

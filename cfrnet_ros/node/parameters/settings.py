@@ -132,7 +132,8 @@ class Settings(PipelineSettings):
     trace_file: str = parameter(
         '',
         'File into which the times of all stages of each frame are written, as a trace that'
-        ' https://ui.perfetto.dev opens; an existing file is replaced. If empty, nothing is written.',
+        ' https://ui.perfetto.dev opens; an existing file is replaced. If empty, nothing is'
+        ' written.',
     )
     hardware_id: str = parameter(
         '',
