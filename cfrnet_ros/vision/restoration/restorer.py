@@ -13,8 +13,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from cfrnet_ros.vision.engine.cpu_graph import for_cpu
 from cfrnet_ros.vision.engine.model_card import ModelCard, load_card
 from cfrnet_ros.vision.engine.model_resize import resized_model
+from cfrnet_ros.vision.engine.provider_records import CPU
 from cfrnet_ros.vision.engine.providers import ProviderChoice
 from cfrnet_ros.vision.engine.sessions import EngineSession, create_session, run_options
 from cfrnet_ros.vision.errors import ModelError, reason_of
@@ -79,11 +81,13 @@ class Restorer:
 
         """
         self.card = load_card(model)
-        source: str | Path | bytes = model
+        source: Path | bytes = Path(model)
         self.resized = size not in (0, self.card.size)
         if self.resized:
             source = resized_model(model, size, self.card.layout)
             self.card = replace(self.card, size=size)
+        if choice.remaining and choice.remaining[0] == CPU:
+            source = for_cpu(source) or source
         self.engine = create_session(source, choice, threads)
         size = self.card.size
         self._shape = (1, 3, size, size) if self.card.channels_first else (1, size, size, 3)
