@@ -274,6 +274,8 @@ def _engine(view: View) -> DiagnosticStatus:
             'model/size': engine.card.size,
             'model/iterative': engine.card.iterative,
             'model/sha256': engine.card.sha256,
+            'threads/used': engine.threads.threads,
+            'threads/reason': engine.threads.reason,
             'cpu': cpu_kind(),
             **_self_test_values(engine),
         }

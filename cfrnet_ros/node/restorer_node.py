@@ -230,6 +230,7 @@ class RestorerNode(LifecycleNode):
             f'{engine.card.name} ({engine.card.precision}{reason}; {engine.card.size} px) on'
             f' {engine.restorer.used}, loaded and warmed up in {time.monotonic() - start:.1f} s'
         )
+        self.get_logger().info(f'threads: {engine.threads.threads} ({engine.threads.reason})')
 
     def _activate(self) -> None:
         if self._flow is None:
