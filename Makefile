@@ -1,6 +1,7 @@
 # make demo   plays a bag through the real node and writes demo/report.html
 # make test   the tests; make test-all, also those that take long and show little more
 # make lint   style and types
+# make bench  measures the node on this machine and writes docs/performance.md, in under 15 minutes
 # make fuzz   damaged images, files and arguments, many of them
 # make parameters   rewrites config/dms.yaml and the tables of docs/parameters.md and docs/hardware.md
 # make train, export, evaluate   FACES=folder with MANIFEST.tsv; see training/README.md
@@ -33,7 +34,7 @@ LOWEST := .venv-lowest
 LOCKED := requirements/locked.txt
 
 .PHONY: demo test test-all test-lowest test-training train export evaluate benchmark lint format venv venv-training
-.PHONY: clean clean-venv benchmark-blinks parameters fuzz sbom coverage lock
+.PHONY: bench clean clean-venv benchmark-blinks parameters fuzz sbom coverage lock
 
 demo: venv
 	@$(PY) -m demo.run_demo $(DEMO_ARGS)
@@ -104,6 +105,10 @@ evaluate: venv-training
 
 benchmark: venv
 	@$(PY) -m benchmarks.vision_speed
+
+# The real node in all its cases, the stages and the roof: docs/performance.md. Leave the machine alone.
+bench: venv
+	@$(PY) -m benchmarks.performance $(BENCH_ARGS)
 
 # Rewrites docs/eyelids.md's tables and plot.
 benchmark-blinks: venv

@@ -22,6 +22,7 @@ from tqdm import tqdm
 from benchmarks.engines import runners
 from benchmarks.engines.runners import Cycle
 from benchmarks.performance.cpu import describe_cpu
+from cfrnet_ros.vision.engine.cpu_graph import for_cpu
 from cfrnet_ros.vision.engine.golden import load_golden
 from cfrnet_ros.vision.engine.model_card import load_card
 from cfrnet_ros.vision.engine.models import resolve_model
@@ -36,7 +37,11 @@ def candidates(files: Path) -> dict[tuple[str, str], Callable[[int], Cycle]]:
     return {
         ('ONNX Runtime', 'FP32'): lambda n: runners.onnxruntime_cycle(exact, n),
         ('ONNX Runtime', 'INT8'): lambda n: runners.onnxruntime_cycle(small, n),
+        ('ONNX Runtime', 'INT8 as the node runs it'): lambda n: runners.onnxruntime_cycle(
+            for_cpu(small) or small, n
+        ),
         ('OpenVINO', 'FP32'): lambda n: runners.openvino_cycle(exact, n),
+        ('OpenVINO', 'BF16'): lambda n: runners.openvino_cycle(exact, n, 'bf16'),
         ('OpenVINO', 'INT8'): lambda n: runners.openvino_cycle(small, n),
         ('LiteRT', 'FP32'): lambda n: runners.litert_cycle(files / 'cfrnet_fp32.tflite', n),
         ('LiteRT', 'INT8'): lambda n: runners.litert_cycle(files / 'cfrnet_int8.tflite', n),

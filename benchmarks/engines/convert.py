@@ -1,7 +1,7 @@
 """Converts CFRNet for LiteRT and ncnn: `python -m benchmarks.engines.convert --out FOLDER`.
 
-It needs litert-torch, ai-edge-quantizer and pnnx, in an environment of their own, since they declare
-other versions than this project pins.
+It needs litert-torch, ai-edge-quantizer and pnnx, in an environment of their own, since they
+declare other versions than this project pins.
 """
 
 from __future__ import annotations

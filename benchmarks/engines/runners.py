@@ -25,29 +25,37 @@ def _unit(crop: Picture) -> NDArray[np.float32]:
     return np.ascontiguousarray(crop[..., ::-1], np.float32) / np.float32(255.0)
 
 
-def onnxruntime_cycle(model: Path, threads: int) -> Cycle:
-    """Return a cycle of a shipped file by ONNX Runtime's CPU provider."""
+def onnxruntime_cycle(model: Path | bytes, threads: int) -> Cycle:
+    """Return a cycle of a shipped file, or of its content, by ONNX Runtime's CPU provider."""
     import onnxruntime as ort
 
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.add_session_config_entry('session.intra_op.allow_spinning', '0')
-    session = ort.InferenceSession(str(model), options, providers=['CPUExecutionProvider'])
+    source = model if isinstance(model, bytes) else str(model)
+    session = ort.InferenceSession(source, options, providers=['CPUExecutionProvider'])
     name = session.get_inputs()[0].name
     return lambda crop: session.run(None, {name: crop[None]})[0][0]  # type: ignore[no-any-return]
 
 
-def openvino_cycle(model: Path, threads: int) -> Cycle:
-    """Return a cycle of a shipped file by OpenVINO's CPU device."""
+def openvino_cycle(model: Path, threads: int, precision: str = 'f32') -> Cycle:
+    """Return a cycle of a shipped file by OpenVINO's CPU device.
+
+    Args:
+        model: Shipped file.
+        threads: Number of threads.
+        precision: Type of what is not in 8 bits: 'f32', or 'bf16' on CPUs that compute in it.
+
+    """
     import openvino as ov
 
     settings = {
         'INFERENCE_NUM_THREADS': threads,
         'NUM_STREAMS': 1,
         'PERFORMANCE_HINT': 'LATENCY',
-        # Otherwise CPUs with bfloat16 compute in it, which is another accuracy.
-        'INFERENCE_PRECISION_HINT': 'f32',
+        # Without a hint, CPUs with bfloat16 compute in it, which is another accuracy.
+        'INFERENCE_PRECISION_HINT': precision,
     }
     compiled = ov.Core().compile_model(str(model), 'CPU', settings)
     request = compiled.create_infer_request()

@@ -30,6 +30,9 @@ from cfrnet_ros.vision.frame_record import FrameRecord
 
 #: Time in seconds after which an image counts as lost.
 PATIENCE_S = 2.0
+#: Least number of answers of a run with a busy node, and seconds that a slow machine may take
+#: for them in addition.
+LEAST_ANSWERS, MOST_EXTRA_S = 4, 30.0
 #: Quality of the compressed images.
 JPEG_QUALITY = 90
 
@@ -191,9 +194,11 @@ class Camera:
         """
         waiting: list[int] = []
         answered: list[float] = []
-        end = time.perf_counter() + seconds
+        start = time.perf_counter()
         index = 0
-        while time.perf_counter() < end:
+        while time.perf_counter() < start + seconds or len(answered) < LEAST_ANSWERS:
+            if time.perf_counter() > start + seconds + MOST_EXTRA_S:
+                raise TimeoutError(f'{len(answered)} of {index} images were answered in time')
             while len(waiting) < 2:
                 waiting.append(self._send(messages[index % len(messages)]))
                 index += 1
@@ -206,7 +211,7 @@ class Camera:
             # Images that were sent before the one that was answered have been lost.
             waiting = waiting[done:]
         self._forget(waiting)
-        return max(0, len(answered) - 1), answered[-1] - answered[0] if answered else seconds
+        return len(answered) - 1, answered[-1] - answered[0]
 
     # -- sending and hearing
 

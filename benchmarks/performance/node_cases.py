@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,6 +26,9 @@ from cfrnet_ros.vision.stages import RESTORE_CYCLES, Stage
 SCENE_FRAMES = 12
 #: Frames after a change that are not counted: detector and fusion begin anew.
 SETTLING = 8
+#: Parts of a round trip: detection and cycles; fusion and smoothing over time; everything else in
+#: the node; transport, and the work of the camera's and the consumer's processes.
+PARTS = ('networks', 'over_time', 'rest', 'outside')
 
 
 @dataclass(frozen=True)
@@ -152,7 +155,7 @@ def _calls(ros: Ros, node: NodeUnderTest, case: Case, times: list[float]) -> Ite
 def _figures(case: Case, samples: _Samples) -> dict[str, Any]:
     timed = [item for part in samples.timed for item in part]
     round_trips = np.array([item.round_trip_ms for item in timed])
-    heavy = np.array([_inference_ms(item.record.stages_ms) for item in timed])
+    parts = [_parts(item) for item in timed]
     stages = {
         stage.value: _median(
             [t.record.stages_ms[stage] for t in timed if stage in t.record.stages_ms]
@@ -176,9 +179,12 @@ def _figures(case: Case, samples: _Samples) -> dict[str, Any]:
             'min': round(float(round_trips.min()), 2),
             'rounds': [round(value, 2) for value in medians],
         },
-        'overhead_ms': {
-            'p50': _median(round_trips - heavy),
-            'min': round(float((round_trips - heavy).min()), 2),
+        'parts_ms': {
+            name: {
+                'p50': _median([part[name] for part in parts]),
+                'min': round(min(part[name] for part in parts), 2),
+            }
+            for name in PARTS
         },
         'saturated_fps': {
             'median': _median(samples.fps),
@@ -205,9 +211,22 @@ def _calls_of(samples: _Samples) -> dict[str, float]:
     }
 
 
-def _inference_ms(stages: Mapping[Stage, float]) -> float:
-    """Return the part of a frame that detection and restoration take."""
-    return sum(ms for stage, ms in stages.items() if stage in (Stage.DETECT, *RESTORE_CYCLES))
+def _parts(item: Timed) -> dict[str, float]:
+    """Divide a round trip into `PARTS`, in milliseconds."""
+    stages = item.record.stages_ms
+
+    def spent(*named: Stage) -> float:
+        return sum(stages.get(stage, 0.0) for stage in named)
+
+    networks, over_time = spent(Stage.DETECT, *RESTORE_CYCLES), spent(Stage.FUSE, Stage.SMOOTH)
+    total = spent(Stage.TOTAL)
+    return {
+        'networks': networks,
+        'over_time': over_time,
+        'rest': total - networks - over_time,
+        # Crops are sent before the last message, so that little may be left.
+        'outside': max(0.0, item.round_trip_ms - total),
+    }
 
 
 def _median(values: Any) -> float:
