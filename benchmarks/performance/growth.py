@@ -102,7 +102,8 @@ def draw(machines: Sequence[Results], path: Path) -> None:
         axes.set_ylim(bottom=0)
         axes.set_xlim(left=0)
         axes.spines[['top', 'right']].set_visible(False)
-        axes.legend(frameon=False, fontsize=8, loc='lower right')
+        if axes.lines:
+            axes.legend(frameon=False, fontsize=8, loc='lower right')
     panels[0].set_ylabel('round trip, ms (median)')
     path.parent.mkdir(parents=True, exist_ok=True)
     # Without the version of Matplotlib and the date, the same figures give the same file.
