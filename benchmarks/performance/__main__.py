@@ -19,6 +19,7 @@ from typing import Any
 from benchmarks.performance.cases import CASES, SHORT
 from benchmarks.performance.cpu import describe_cpu
 from benchmarks.performance.node_cases import Bench, Effort
+from benchmarks.performance.overlap import measure_overlap
 from benchmarks.performance.page import PAGE, RESULTS, write_page
 from benchmarks.performance.roof import measure_roof
 from benchmarks.performance.vision_stages import measure_stages
@@ -33,8 +34,9 @@ def measure(short: bool) -> dict[str, Any]:
     # Before any node is started, since both measure one core.
     roof = measure_roof(3 if short else 40)
     stages = measure_stages(6 if short else 100)
+    overlap = measure_overlap(1 if short else 4, 4 if short else 25)
     cases = SHORT if short else CASES
-    effort = Effort(1, 6, 0.5) if short else Effort(4, 40, 2.0)
+    effort = Effort(1, 6, 0.5, 0.0) if short else Effort(4, 60, 2.0, 420.0)
     with tempfile.TemporaryDirectory() as folder:
         nodes = Bench(cases, claim_domain(), Path(folder)).run(effort)
     return {
@@ -44,6 +46,7 @@ def measure(short: bool) -> dict[str, Any]:
         'seconds': round(time.monotonic() - start),
         'roof': roof,
         'vision_stages_ms': stages,
+        'overlap_fps': overlap,
         'nodes': nodes,
     }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import threading
 import time
@@ -166,15 +167,25 @@ class Camera:
         ]
         return made + made[-2:0:-1]
 
-    def one_by_one(self, messages: Sequence[Any], count: int) -> tuple[list[Timed], int]:
+    def one_by_one(
+        self, messages: Sequence[Any], count: int, seconds: float = math.inf
+    ) -> tuple[list[Timed], int]:
         """Send images with one in flight: each after the answer to the one before.
+
+        Args:
+            messages: Messages that are sent again and again.
+            count: Number of images.
+            seconds: Seconds after which no further image is sent, but for `LEAST_ANSWERS`.
 
         Returns:
             Answered images, and the number of images that were lost.
 
         """
         timed, lost = [], 0
+        end = time.perf_counter() + seconds
         for index in range(count):
+            if index >= LEAST_ANSWERS and time.perf_counter() > end:
+                break
             stamp = self._send(messages[index % len(messages)])
             _, answer = self._await(stamp)
             if answer is None or answer.status is None or answer.status_s is None:

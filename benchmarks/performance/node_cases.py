@@ -37,14 +37,17 @@ class Effort:
 
     Attributes:
         rounds: Times that all cases are run, in turns.
-        frames: Frames of a case in a round with one in flight.
-        seconds: Seconds of a case in a round during which its node is kept busy.
+        frames: Most frames of a case in a round with one in flight.
+        seconds: Seconds of a case in a round during which its node is kept busy; with one frame in
+            flight it gets half as much again.
+        budget_s: Seconds after which no further round is begun.
 
     """
 
     rounds: int
     frames: int
     seconds: float
+    budget_s: float
 
 
 @dataclass
@@ -91,9 +94,12 @@ class Bench:
                 running[name] = node
             for node in running.values():
                 node.wait_until_active(ros.node)
-            steps = [(r, case) for r in range(effort.rounds) for case in self._cases]
-            for _, case in tqdm(steps, desc='node', unit='case', mininterval=5.0):
-                self._measure(ros, running[case.node_name], case, effort, samples[case.name])
+            start = time.monotonic()
+            for number in range(effort.rounds):
+                if number and time.monotonic() - start > effort.budget_s:
+                    break
+                for case in tqdm(self._cases, desc=f'round {number + 1}', mininterval=5.0):
+                    self._measure(ros, running[case.node_name], case, effort, samples[case.name])
         return {case.name: _figures(case, samples[case.name]) for case in self._cases}
 
     def _measure(
@@ -107,7 +113,7 @@ class Bench:
             parameters.set(case.dynamic)
             messages = camera.messages(pictures)
             camera.one_by_one(messages, SETTLING)
-            timed, lost = camera.one_by_one(messages, effort.frames)
+            timed, lost = camera.one_by_one(messages, effort.frames, 1.5 * effort.seconds)
             samples.timed.append(timed)
             samples.lost += lost
             meter = CpuMeter(node)

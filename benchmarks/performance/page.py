@@ -53,6 +53,7 @@ def write_page(folder: Path = RESULTS, page: Path = PAGE) -> None:
         'parts': (measured, lambda r: tables.parts(r) + '\n\n' + tables.parameter_call(r)),
         'growth': (measured, tables.growth),
         'stages': (measured, tables.stages),
+        'overlap': (measured, tables.overlap),
         'roof': (measured, tables.roof),
         'engines': (engines, tables.engines),
     }

@@ -129,6 +129,14 @@ def stages(results: Results) -> str:
     return _table(['stage', *(size.replace('x', ' x ') for size in sizes)], rows)
 
 
+def overlap(results: Results) -> str:
+    """Return the table of frames a second with and without overlapping."""
+    found = results['overlap_fps']
+    ways = list(next(iter(found.values())))
+    rows = [[way, *(f'{found[k][way]:.1f}' for k in found)] for way in ways]
+    return _table(['frames a second', *(f'k = {k.removeprefix("k")}' for k in found)], rows)
+
+
 def roof(results: Results) -> str:
     """Return the table of cycle against roof, and the operators that hold it."""
     found = results['roof']

@@ -40,12 +40,13 @@ def test_short_run_writes_results_of_every_case_and_the_page(tmp_path: Path) -> 
     results = json.loads(path.read_text())
     assert list(results['nodes']) == [case.name for case in SHORT]
     for case in results['nodes'].values():
-        assert case['frames'] + case['lost'] == 6
+        assert 4 <= case['frames'] + case['lost'] <= 6
         assert case['restored_faces'] == case['faces']
         assert case['resident_mib']['last'] > 50
         assert 0 < case['cores'] <= results['machine']['cores'] * 1.5
         assert case['parts_ms']['networks']['min'] < case['round_trip_ms']['min']
     assert results['nodes']['base']['parameter_call_ms']['calls'] > 0
+    assert {len(each) for each in results['overlap_fps'].values()} == {3}
     assert set(results['roof']) == {'fp32', 'int8', 'int8_in_the_node'}
     assert {'640x480', '1920x1080'} <= set(results['vision_stages_ms'])
     written = page.read_text()

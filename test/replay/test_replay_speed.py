@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from cfrnet_ros.replay.speed import Speed, advice, listing, speeds_of
@@ -12,7 +14,10 @@ def speeds(*hz: float) -> list[Speed]:
 
 
 def test_speeds_are_the_frames_that_fit_into_a_second() -> None:
-    passes = [{'cycles': 1, 'work_p50_ms': 80.0}, {'cycles': 2, 'work_p50_ms': None}]
+    passes: list[dict[str, Any]] = [
+        {'cycles': 1, 'work_p50_ms': 80.0},
+        {'cycles': 2, 'work_p50_ms': None},
+    ]
     assert speeds_of(passes) == [Speed(1, 12.5, 80.0)]
 
 
