@@ -33,8 +33,8 @@ def measure(short: bool) -> dict[str, Any]:
     load = os.getloadavg()[0]
     # Before any node is started, since both measure one core.
     roof = measure_roof(3 if short else 40)
-    stages = measure_stages(6 if short else 100)
-    overlap = measure_overlap(1 if short else 4, 4 if short else 25)
+    stages = measure_stages(6 if short else 60)
+    overlap = measure_overlap(1 if short else 3, 4 if short else 16)
     cases = SHORT if short else CASES
     effort = Effort(1, 6, 0.5, 0.0) if short else Effort(4, 60, 2.0, 420.0)
     with tempfile.TemporaryDirectory() as folder:
