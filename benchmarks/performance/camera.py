@@ -11,7 +11,6 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any
 
-import cv2
 import numpy as np
 import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
@@ -291,14 +290,3 @@ class Camera:
             if answer is not None:
                 answer.status, answer.status_s = record, now
                 self._changed.notify_all()
-
-
-def check_faces(pictures: Sequence[NDArray[np.uint8]], faces: int) -> None:
-    """Refuse pictures in which the detector would not find the faces that a case needs."""
-    from cfrnet_ros.vision.detection.detector import YuNetDetector
-    from cfrnet_ros.vision.engine.providers import choose_providers
-
-    cv2.setNumThreads(1)
-    found = len(YuNetDetector(None, choose_providers('cpu'), 480, 1).detect(pictures[0], 0.6))
-    if found != faces:
-        raise ValueError(f'{found} faces were found in a picture of {faces}')
