@@ -99,8 +99,10 @@ def draw(machines: Sequence[Results], path: Path) -> None:
                 label=f'{results["machine"]["kind"]}: {line.slope_ms:.1f} ms {growth.unit}',
             )
         axes.set_xlabel(growth.what)
-        axes.set_ylim(bottom=0)
-        axes.set_xlim(left=0)
+        highest = max(axes.get_ylim()[1], 0.0)
+        axes.set_ylim(0.0, 1.1 * highest)
+        axes.set_xlim(left=0.0)
+        axes.locator_params(axis='x', nbins=5, integer=growth.unit != 'a megapixel')
         axes.spines[['top', 'right']].set_visible(False)
         if axes.lines:
             axes.legend(frameon=False, fontsize=8, loc='lower right')
