@@ -36,6 +36,13 @@ class Settings(PipelineSettings):
         'Whether the node configures and activates itself at start; a failure then ends the'
         ' process with exit code 1. If false, the node waits for a lifecycle manager.',
     )
+    bond: str = parameter(
+        'auto',
+        'Whether the node forms a bond with a lifecycle manager such as that of Nav2, which learns'
+        " from it that the node has died: 'auto' if `autostart` is false and the ROS package bond"
+        " is installed, 'on' in any case, or 'off'.",
+        choices=('auto', 'on', 'off'),
+    )
     image_transport: str = parameter(
         'raw',
         "Transport of the images: 'raw' subscribes to sensor_msgs/Image on `image`, 'compressed'"
@@ -113,8 +120,8 @@ class Settings(PipelineSettings):
     rep155: bool = parameter(
         False,
         'Whether the faces are also published under the names of REP-155:'
-        ' `/humans/faces/<id>/cropped` and `aligned`, and `/humans/faces/tracked` if hri_msgs is'
-        ' installed.',
+        ' `/humans/faces/<id>/cropped` and `aligned`, and, if hri_msgs is installed, `roi` and'
+        ' `landmarks` beside them and `/humans/faces/tracked`.',
     )
     whole_frames: bool = parameter(
         True,
