@@ -36,6 +36,7 @@ setup(
             'models/*.json',
             'models/*.md',
             'models/*.png',
+            'models/eyes/*',
             'node/fastdds/*.xml',
             'replay/templates/*',
             'py.typed',

@@ -16,7 +16,8 @@ from rclpy.parameter import Parameter
 from rclpy.utilities import get_rmw_implementation_identifier
 
 from cfrnet_ros.node import detections
-from cfrnet_ros.node.diagnostics import ACTIVE, View, build_statuses
+from cfrnet_ros.node.diagnostic_parts import ACTIVE, View
+from cfrnet_ros.node.diagnostics import build_statuses
 from cfrnet_ros.node.enable_service import EnableService
 from cfrnet_ros.node.engine import load_engine
 from cfrnet_ros.node.flow import Flow

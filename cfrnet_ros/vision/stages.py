@@ -36,6 +36,8 @@ class Stage(Enum):
     RESTORE_CYCLE_7 = 'restore_cycle_7'
     RESTORE_CYCLE_8 = 'restore_cycle_8'
     IDENTITY = 'identity'
+    #: Measuring the eyes before and after restoration, if `eye_guard` is not off.
+    EYES = 'eyes'
     SMOOTH = 'smooth'
     #: Blending the restored faces into the frame, while there is a subscriber.
     BLEND = 'blend'

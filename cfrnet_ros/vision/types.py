@@ -118,6 +118,26 @@ class Restoration:
 
 
 @dataclass(frozen=True)
+class EyeChange:
+    """Openness of the eyes before and after restoration, in height over width.
+
+    Attributes:
+        before: Openness before restoration, both eyes together; 0 for shut eyes, about 0.3 for
+            open ones.
+        after: Openness after restoration.
+        change: Change beyond doubt of the eye that changed more, as `eye_guard.certain_change`
+            computes it; above 0 if it came out more open.
+        exceeded: Whether the change is above `max_eye_change`.
+
+    """
+
+    before: float
+    after: float
+    change: float
+    exceeded: bool
+
+
+@dataclass(frozen=True)
 class RestoredFace:
     """A face, its crop before and after restoration, and where the crop came from.
 
@@ -136,6 +156,7 @@ class RestoredFace:
         identity_drift_deg: Angle in degrees between the embeddings of the crop before and after
             restoration by `face_embedder.FaceEmbedder`; None if it was not measured.
         fusion: Crop after fusion over time; None if fusion is off or the face was not restored.
+        eyes: Eyes before and after restoration; None if they were not measured.
 
     """
 
@@ -149,6 +170,7 @@ class RestoredFace:
     sharpness: float | None = None
     identity_drift_deg: float | None = None
     fusion: FusedCrop | None = None
+    eyes: EyeChange | None = None
 
     @property
     def fused(self) -> NDArray[np.uint8]:

@@ -66,6 +66,7 @@ def test_weights_and_templates_are_installed(prefix: Path) -> None:
     for pattern in (
         'models/*.onnx',
         'models/*.json',
+        'models/eyes/*',
         'replay/templates/*.j2',
         'node/fastdds/*.xml',
     ):
