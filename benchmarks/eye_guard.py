@@ -30,7 +30,7 @@ from cfrnet_ros.vision.detection.detector import YuNetDetector
 from cfrnet_ros.vision.engine.models import resolve_model
 from cfrnet_ros.vision.engine.providers import choose_providers
 from cfrnet_ros.vision.pipeline import FacePipeline
-from cfrnet_ros.vision.preprocessing.align import warp_crop
+from cfrnet_ros.vision.preprocessing.align import align_face, warp_crop
 from cfrnet_ros.vision.quality.eye_guard import certain_change
 from cfrnet_ros.vision.quality.eye_openness import EyeOpenness, EyeOpennessMeter
 from cfrnet_ros.vision.restoration.restorer import Restorer
@@ -168,6 +168,26 @@ def add_up(scenes: Sequence[dict[str, Any]]) -> dict[str, Any]:
     }
 
 
+def count_on_frames(folder: Path, model: Path, meter: EyeOpennessMeter, k: int) -> dict[str, int]:
+    """Count alarms on real frames, of which only the restorer can have changed the eyes.
+
+    Returns:
+        `faces` and, by limit, the alarms on their largest faces.
+
+    """
+    choice = choose_providers('cpu')
+    detector, restorer = YuNetDetector(None, choice, 480, 1), Restorer(model, choice, 1)
+    changes = []
+    for path in sorted(folder.glob('*.jpg')):
+        frame = np.asarray(cv2.imread(str(path)), np.uint8)
+        faces = detector.detect(frame)
+        if faces:
+            crop, _ = align_face(frame, max(faces, key=lambda face: face.area).landmarks, _SIZE)
+            changes.append(certain_change(*meter.measure([crop, restorer.restore(crop, k).crop])))
+    alarms = {f'alarms_{v:g}': int((np.abs(changes) > v).sum()) for v in LIMITS}
+    return {'faces': len(changes), **alarms}
+
+
 def cost_ms(meter: EyeOpennessMeter) -> float:
     """Return the median time that the guard takes for a face, in milliseconds."""
     crop = np.random.default_rng(0).integers(0, 256, (_SIZE, _SIZE, 3)).astype(np.uint8)
@@ -223,6 +243,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument('--seeds', type=int, nargs='+', default=list(SEEDS))
     parser.add_argument('--seconds', type=float, default=SECONDS)
     parser.add_argument('--cameras', type=int, default=len(CASES), help='the first N cameras')
+    parser.add_argument('--frames', type=Path, help='folder with real frames of drivers (JPEG)')
     parser.add_argument('--cache', type=Path, default=ROOT / 'runs/eye_guard')
     parser.add_argument('--out', type=Path, default=ROOT / 'benchmarks/eye_guard.json')
     parser.add_argument('--page', type=Path, default=ROOT / 'docs/eyelids.md')
@@ -247,6 +268,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         'all': add_up(list(cameras.values())),
         'cameras': cameras,
     }
+    if given.frames is not None:
+        result['real_frames'] = count_on_frames(given.frames, model, meter, given.cycles)
     given.out.write_text(json.dumps(result, indent=1) + '\n', encoding='utf-8')
     replace_part(given.page, 'guard', table(result))
     print(json.dumps(result['all'], indent=1), result['cost_ms'], 'ms')
