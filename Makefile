@@ -1,7 +1,10 @@
 # make demo   plays a bag through the real node and writes demo/report.html
 # make test   the tests; make test-all, also those that take long and show little more
 # make lint   style and types
+# make docs   the documentation site in build/docs/html; any warning is an error
 # make fuzz   damaged images, files and arguments, many of them
+# make load   an hour at twice the rate that the node sustains
+# make mutation   whether the tests notice small changes of cfrnet_ros/vision
 # make parameters   rewrites config/dms.yaml and the tables of docs/parameters.md and docs/hardware.md
 # make train, export, evaluate   FACES=folder with MANIFEST.tsv; see training/README.md
 # Everything runs in .venv, which the first run makes from the pinned requirements.
@@ -31,9 +34,11 @@ DEV := requirements/dev.txt
 LOWEST := .venv-lowest
 # The same with hashes, and with all that they need.
 LOCKED := requirements/locked.txt
+DOCS_VENV := .venv-docs
+DOCS_LOCKED := requirements/docs-locked.txt
 
 .PHONY: demo test test-all test-lowest test-training train export evaluate benchmark lint format venv venv-training
-.PHONY: clean clean-venv benchmark-blinks parameters fuzz sbom coverage lock
+.PHONY: clean clean-venv benchmark-blinks parameters fuzz sbom coverage lock docs load
 
 demo: venv
 	@$(PY) -m demo.run_demo $(DEMO_ARGS)
@@ -65,6 +70,21 @@ lock:
 	   $(TOOLS)/bin/uv pip compile --quiet --generate-hashes --universal --python-version 3.10 \
 	       --no-header --no-annotate $(RUNTIME) $(DEV); } > $(LOCKED).new
 	@mv $(LOCKED).new $(LOCKED)
+	@{ echo '# Everything that `make docs` installs, with hashes: written by `make lock` from docs.txt.'; \
+	   $(TOOLS)/bin/uv pip compile --quiet --generate-hashes --universal --python-version 3.11 \
+	       --no-header --no-annotate requirements/docs.txt; } > $(DOCS_LOCKED).new
+	@mv $(DOCS_LOCKED).new $(DOCS_LOCKED)
+
+docs:
+	@requirements/install.sh $(PYTHON) $(DOCS_VENV) 'import sphinx, myst_parser, numpy' $(DOCS_LOCKED)
+	@docs/build.sh $(DOCS_VENV)/bin build/docs
+	@$(DOCS_VENV)/bin/python docs/public_names.py build/docs/html
+
+# Writes benchmarks/overload.json.
+LOAD_SECONDS ?= 3600
+
+load: venv
+	@$(PY) -m benchmarks.overload --seconds $(LOAD_SECONDS) $(LOAD_ARGS)
 
 # Software bill of materials of the environment that demo and tests use.
 sbom: venv
@@ -147,4 +167,4 @@ clean:
 	find . -name __pycache__ -not -path './.venv*' -type d -prune -exec rm -rf {} +
 
 clean-venv:
-	rm -rf $(VENV) $(TRAINING_VENV) $(LOWEST) $(TOOLS)
+	rm -rf $(VENV) $(TRAINING_VENV) $(LOWEST) $(TOOLS) $(DOCS_VENV)

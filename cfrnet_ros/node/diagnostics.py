@@ -93,8 +93,8 @@ def build_statuses(view: View) -> list[DiagnosticStatus]:
         view: Current state of the node.
 
     Returns:
-        Statuses `<node>: restoration`, `<node>: input` and `<node>: engine`. All three are always
-        present, so that an aggregator never marks one as stale.
+        Statuses 'NODE: restoration', 'NODE: input' and 'NODE: engine', where NODE is the node's
+        name. All three are always present, so that an aggregator never marks one as stale.
 
     """
     return [_restoration(view), _input(view), _engine(view)]

@@ -106,7 +106,7 @@ class Restoration:
             unchanged.
         cycle_ms: Wall time of each application in milliseconds; empty if an earlier
             restoration is used again.
-        residuals: Mean absolute change |y_k - y_(k-1)| by each application, as a fraction
+        residuals: Mean of abs(y_k - y_(k-1)) for each application, as a fraction
             (0..1) of the value range; y_0 is the input.
 
     """
