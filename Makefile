@@ -53,12 +53,13 @@ test-all: venv
 test-training: venv-training
 	@$(TRAINING_VENV)/bin/python -m pytest test/training $(PYTEST_ARGS)
 
-# Many inputs for the decoders and readers, drawn anew each time: with 3000 about 100,000. The result
-# goes to docs/fuzzing.json.
+# Many inputs for the decoders and readers, drawn anew each time: with 3000 about 100,000. Their number
+# is added to docs/fuzzing.json. A target may take long here, which is no hang.
 FUZZ_EXAMPLES ?= 3000
 
 fuzz: venv
-	@FUZZ_EXAMPLES=$(FUZZ_EXAMPLES) FUZZ_RESULT=docs/fuzzing.json $(PY) -m pytest test/fuzz $(PYTEST_ARGS)
+	@FUZZ_EXAMPLES=$(FUZZ_EXAMPLES) FUZZ_RESULT=docs/fuzzing.json $(PY) -m pytest test/fuzz \
+	    -o faulthandler_timeout=7200 $(PYTEST_ARGS)
 
 TOOLS := .venv-tools
 
