@@ -2,7 +2,7 @@
 # make test   the tests; make test-all, also those that take long and show little more
 # make lint   style and types
 # make docs   the documentation site in build/docs/html; any warning is an error
-# make fuzz   damaged images, files and arguments, many of them
+# make fuzz   damaged images, files and arguments, many of them; make fuzz-guided, guided by coverage
 # make load   an hour at twice the rate that the node sustains
 # make mutation   whether the tests notice small changes of cfrnet_ros/vision
 # make parameters   rewrites config/dms.yaml and the tables of docs/parameters.md and docs/hardware.md
@@ -38,7 +38,7 @@ DOCS_VENV := .venv-docs
 DOCS_LOCKED := requirements/docs-locked.txt
 
 .PHONY: demo test test-all test-lowest test-training train export evaluate benchmark lint format venv venv-training
-.PHONY: clean clean-venv benchmark-blinks parameters fuzz sbom coverage lock docs load
+.PHONY: clean clean-venv benchmark-blinks parameters fuzz sbom coverage lock docs load mutation fuzz-guided
 
 demo: venv
 	@$(PY) -m demo.run_demo $(DEMO_ARGS)
@@ -60,6 +60,20 @@ FUZZ_EXAMPLES ?= 3000
 fuzz: venv
 	@FUZZ_EXAMPLES=$(FUZZ_EXAMPLES) FUZZ_RESULT=docs/fuzzing.json $(PY) -m pytest test/fuzz \
 	    -o faulthandler_timeout=7200 $(PYTEST_ARGS)
+
+# The same guided by coverage, for the targets that need no fixtures; atheris has wheels for x86-64.
+GUIDED_RUNS ?= 7000
+
+fuzz-guided: venv
+	@$(PY) -m pip install --quiet --disable-pip-version-check atheris==3.0.0
+	@$(PY) test/fuzz/guided.py --runs $(GUIDED_RUNS) --out docs/fuzzing_guided.json
+
+# Whether the tests notice small changes of cfrnet_ros/vision. Writes docs/mutation.json.
+MUTANTS ?= 300
+
+mutation: venv
+	@$(PY) -m pip install --quiet --disable-pip-version-check mutmut==3.8.1
+	@$(PY) .ci/mutation.py --mutants $(MUTANTS) $(MUTATION_ARGS)
 
 TOOLS := .venv-tools
 

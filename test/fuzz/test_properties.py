@@ -150,7 +150,7 @@ def test_the_budget_allows_one_cycle_to_those_asked_for(
 
 
 @fuzz()
-@given(st.floats(1, 100), st.floats(0, 50), st.integers(1, 3), st.floats(1, 1000))
+@given(st.floats(0.05, 100), st.floats(0, 50), st.integers(1, 3), st.floats(1, 1000))
 @counted
 def test_a_steady_load_ends_at_the_most_cycles_that_fit(
     cycle: float, rest: float, faces: int, limit: float
