@@ -36,6 +36,7 @@ MODULES = (
     'views/crop_geometry.py',
 )
 TESTS = (
+    'test/vision/preprocessing',
     'test/vision/restoration/test_budget.py',
     'test/vision/restoration/test_fusion.py',
     'test/vision/restoration/test_reuse.py',

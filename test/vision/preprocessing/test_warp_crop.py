@@ -74,7 +74,8 @@ def test_a_face_that_is_much_larger_than_its_crop_is_averaged_and_not_sampled() 
 def test_a_crop_outside_of_the_image_has_its_size(x: int, y: int) -> None:
     colour = np.dstack([SCENE] * 3)
     crop = warp_crop(colour, matrix(0.3, 40.0, x, y), SIZE)
-    assert (crop.shape, crop.dtype) == ((SIZE, SIZE, 3), np.uint8)
+    assert crop.shape == (SIZE, SIZE, 3)
+    assert crop.dtype == np.uint8
 
 
 @pytest.mark.parametrize(
