@@ -1,4 +1,5 @@
 # make demo   plays a bag through the real node and writes demo/report.html
+# make view   the same bag in a loop, in the browser, with sliders for the node's parameters
 # make test   the tests; make test-all, also those that take long and show little more
 # make lint   style and types
 # make fuzz   damaged images, files and arguments, many of them
@@ -32,11 +33,16 @@ LOWEST := .venv-lowest
 # The same with hashes, and with all that they need.
 LOCKED := requirements/locked.txt
 
-.PHONY: demo test test-all test-lowest test-training train export evaluate benchmark lint format venv venv-training
+.PHONY: demo view test test-all test-lowest test-training train export evaluate benchmark lint format venv venv-training
 .PHONY: clean clean-venv benchmark-blinks parameters fuzz sbom coverage lock
 
 demo: venv
 	@$(PY) -m demo.run_demo $(DEMO_ARGS)
+
+VIEW_ARGS ?= --open
+
+view: venv
+	@$(PY) -m demo.view $(VIEW_ARGS)
 
 test: venv
 	@$(PY) -m pytest $(PARALLEL) -m 'not slow' $(PYTEST_ARGS)
