@@ -86,8 +86,8 @@ setup(
         # colcon runs pytest where the extra `test` names it, and unittest everywhere else.
         'test': ['pytest'],
         # The commands of cfrnet_ros/apps. PyAV 14.2 is the first whose scaler takes flags and sound
-        # streams from another file, Pillow 10.3 the first that keeps grey pictures of 16 bits; aiohttp
-        # 3.9 is that of Ubuntu 24.04.
+        # streams from another file, Pillow 10.3 the first that keeps grey pictures of 16 bits, and
+        # aiohttp 3.9 that of Ubuntu 24.04.
         'apps': ['aiohttp>=3.9', 'av>=14.2', 'pillow>=10.3', 'pyyaml>=6.0', 'tqdm>=4.66'],
         # Replay's videos in H.264, which browsers play; 17 and later want Python 3.11.
         'video': ['av>=14.2'],

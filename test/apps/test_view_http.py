@@ -18,6 +18,11 @@ from viewer import Viewer, Visitor, visiting
 
 PAGE = ROOT / 'cfrnet_ros/apps/view/page'
 FILES = sorted(path.name for path in PAGE.iterdir())
+#: What makes HTML or code of a text, or stores something in the browser.
+UNSAFE = (
+    'innerHTML', 'outerHTML', 'insertAdjacentHTML', 'document.write', 'eval(', 'localStorage',
+    'sessionStorage', 'indexedDB', 'document.cookie',
+)  # fmt: skip
 
 
 @pytest.fixture(scope='module')
@@ -80,8 +85,7 @@ def test_the_page_works_offline_and_makes_no_html_of_text() -> None:
         text = path.read_text()
         outside = set(re.findall(r'https?://[^\s\'")`]+', text)) - {'http://www.w3.org/2000/svg'}
         assert not outside, path.name
-        for unsafe in ('innerHTML', 'outerHTML', 'insertAdjacentHTML', 'document.write', 'eval(',
-                       'localStorage', 'sessionStorage', 'indexedDB', 'document.cookie'):  # fmt: skip
+        for unsafe in UNSAFE:
             assert unsafe not in text, path.name
     assert not re.search(r'\son\w+=|style=|<style|<script>', (PAGE / 'index.html').read_text())
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
 from moving_camera import MARKS, MovingCamera, decode, mark_of
-from node_harness import NodeProcess, Peer, wait_until
+from node_harness import ROOT, NodeProcess, Peer, wait_until
 from ros_domains import next_domain
 from viewer import Viewer, Visitor, visiting
 
@@ -67,12 +68,16 @@ def slider_of(state: dict[str, Any], name: str) -> Any:
     return next((s['value'] for s in state['sliders'] if s['name'] == name), None)
 
 
+def with_value(name: str, value: Any) -> Callable[[dict[str, Any]], bool]:
+    return lambda state: bool(slider_of(state, name) == value)
+
+
 def is_there(state: dict[str, Any]) -> bool:
     return bool(state['sliders']) and not state['nodes'][0]['lost']
 
 
 def test_both_pictures_are_of_the_same_frame(visitor: Visitor) -> None:
-    marks = set()
+    marks: set[int] = set()
     deadline = time.monotonic() + 60
     while len(marks) < 5 and time.monotonic() < deadline:
         _, files = visitor.wait_for_picture(whole, 'a whole frame')
@@ -118,7 +123,7 @@ def test_a_slider_sets_the_parameter_of_the_node(setup: Setup, visitor: Visitor)
     ):  # fmt: skip
         assert visitor.set(name, text) == ''
         assert setup.peer.get_parameter(name) == value
-        visitor.wait_for_state(lambda s, n=name, v=value: slider_of(s, n) == v, f'{name} {value}')
+        visitor.wait_for_state(with_value(name, value), f'{name} {value}')
     for name, text in (
         ('cycles', '2'), ('strength', '1'), ('fusion', '1'), ('temporal_smoothing', '0.4'),
     ):  # fmt: skip
@@ -222,10 +227,6 @@ def test_a_slow_browser_gets_the_newest_picture_and_no_queue(setup: Setup) -> No
 def test_a_policy_for_sros2_allows_exactly_what_the_viewer_has(
     setup: Setup, visitor: Visitor
 ) -> None:
-    from xml.etree import ElementTree
-
-    from node_harness import ROOT
-
     root = ElementTree.parse(ROOT / 'config/sros2/viewer.policy.xml').getroot()
     (profile,) = root.iter('profile')
     assert (profile.get('ns'), profile.get('node')) == ('/', 'cfrnet_view')
@@ -250,8 +251,6 @@ def test_a_policy_for_sros2_allows_exactly_what_the_viewer_has(
             ('services', 'reply'): node.get_service_names_and_types_by_node,
             ('services', 'request'): node.get_client_names_and_types_by_node,
         }
-        return {
-            kind: {name for name, _ in ask('cfrnet_view', '/')} for kind, ask in asks.items()
-        }
+        return {kind: {name for name, _ in ask('cfrnet_view', '/')} for kind, ask in asks.items()}
 
     wait_until(lambda: seen() == allowed, f'{allowed} instead of {seen()}')

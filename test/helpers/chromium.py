@@ -6,14 +6,16 @@ import asyncio
 import base64
 import itertools
 import json
+import os
 import shutil
+import signal
 import subprocess
 import time
 from pathlib import Path
 from typing import Any
 
 import pytest
-from aiohttp import ClientSession, ClientWebSocketResponse, WSMsgType
+from aiohttp import ClientSession, WSMsgType
 from loop_thread import LoopThread
 
 #: Names of the executable in Debian, Ubuntu and elsewhere.
@@ -38,8 +40,14 @@ class Page:
 
     """
 
-    def __init__(self, folder: Path) -> None:
-        """Start the browser with an empty profile in a folder."""
+    def __init__(self, folder: Path, names: str = '') -> None:
+        """Start the browser with an empty profile in a folder.
+
+        Args:
+            folder: Folder for the profile.
+            names: Rules for names, such as 'MAP evil.example 127.0.0.1'.
+
+        """
         self.problems: list[str] = []
         self._numbers = itertools.count(1)
         self._answers: dict[int, asyncio.Future[dict[str, Any]]] = {}
@@ -51,30 +59,34 @@ class Page:
                 EXECUTABLE, '--headless', '--no-sandbox', '--disable-gpu', '--disable-quic',
                 '--no-first-run', '--disable-background-networking', '--disable-component-update',
                 '--disable-sync', '--disable-dev-shm-usage', '--remote-debugging-port=0',
-                f'--user-data-dir={profile}', 'about:blank',
+                f'--user-data-dir={profile}', f'--host-resolver-rules={names}', 'about:blank',
             ],
-            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
         )  # fmt: skip
         try:
             port = self._port(profile / 'DevToolsActivePort')
             self._thread.do(self._connect(port))
         except BaseException:
-            self._process.kill()
-            self._process.wait()
+            self._kill()
             raise
 
     def close(self) -> None:
         """End the browser."""
-        self._process.kill()
-        self._process.wait()
+        self._kill()
         self._thread.do(self._session.close())
         self._thread.close()
+
+    def _kill(self) -> None:
+        # Debian's executable is a script that starts the browser, which starts several processes.
+        os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
 
     # -- what tests do
 
     def open(self, url: str) -> None:
         """Load a page."""
         self.call('Page.navigate', url=url)
+        self.wait('document.readyState === "complete"', f'{url} is loaded')
 
     def look(self, width: int, height: int, dark: bool = False, touch: bool = False) -> None:
         """Choose the size of the window in CSS pixels, and the preferred colours."""
@@ -95,16 +107,17 @@ class Page:
 
     def text(self, selector: str) -> str:
         """Return the visible text of an element, '' if there is none or it is hidden."""
-        return str(self.run(f'document.querySelector({json.dumps(selector)})?.innerText ?? ""'))
+        found = f'document.querySelector({json.dumps(selector)})'
+        return str(self.run(f'{found}?.checkVisibility() ? {found}.innerText : ""'))
 
-    def wait(self, script: str, what: str) -> Any:
-        """Return the first true value of a JavaScript expression; fail with `what`."""
+    def wait(self, script: str, what: str) -> None:
+        """Wait until a JavaScript expression is true; fail with `what`."""
         deadline = time.monotonic() + TIMEOUT_S
-        while not (value := self.run(script)):
+        # An element, for one, is no value that could be returned.
+        while not self.run(f'Boolean({script})'):
             if time.monotonic() > deadline:
                 raise AssertionError(f'the page did not reach: {what}; {self.text("body")[:2000]}')
             time.sleep(0.05)
-        return value
 
     def type_into(self, selector: str, text: str) -> None:
         """Replace the text of an input as a user does, and press Enter."""
@@ -154,7 +167,7 @@ class Page:
         self._session = ClientSession()
         async with self._session.get(f'http://127.0.0.1:{port}/json/list') as answer:
             pages = [target for target in await answer.json() if target['type'] == 'page']
-        self._socket: ClientWebSocketResponse = await self._session.ws_connect(
+        self._socket: Any = await self._session.ws_connect(
             pages[0]['webSocketDebuggerUrl'], max_msg_size=0
         )
         self._reader = asyncio.create_task(self._read())

@@ -48,7 +48,7 @@ def imported(folder: str) -> Iterator[tuple[str, str]]:
 
 #: Modules that only the commands of cfrnet_ros/apps import, and their pip names. Debian's PyAV is
 #: too old, so that pip installs them in a ROS 2 workspace as well.
-APPS = {'PIL': 'pillow', 'av': 'av', 'tqdm': 'tqdm', 'yaml': 'pyyaml'}
+APPS = {'PIL': 'pillow', 'aiohttp': 'aiohttp', 'av': 'av', 'tqdm': 'tqdm', 'yaml': 'pyyaml'}
 #: Condition of the dependencies that package.xml installs for the replay only.
 WITH_REPLAY = '$CFRNET_REPLAY == 1'
 

@@ -186,7 +186,9 @@ class FrameSource:
 
     def _status(self, data: bytes) -> None:
         message = deserialize_message(data, DiagnosticArray)
-        faces = [{pair.key: pair.value for pair in status.values} for status in message.status]
+        faces: list[Mapping[str, str]] = [
+            {pair.key: pair.value for pair in status.values} for status in message.status
+        ]
         self._emit(read_stamp(data), self._matcher.add_status(read_stamp(data), faces))
 
     def _emit(self, stamp_ns: int, parts: Any) -> None:

@@ -128,9 +128,7 @@ class Hub:
         node = self._ros.node
         if wanted and self._diagnostics is None:
             self._diagnostics = await self._ros.run(
-                lambda: node.create_subscription(
-                    DiagnosticArray, '/diagnostics', self._receive, 20
-                )
+                lambda: node.create_subscription(DiagnosticArray, '/diagnostics', self._receive, 20)
             )
             self._ticker = asyncio.create_task(self._tick())
         elif not wanted and self._diagnostics is not None:

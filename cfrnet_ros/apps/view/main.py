@@ -117,12 +117,14 @@ async def _wait(stop: asyncio.Event, bag: object, ros: RosThread) -> None:
 
     assert isinstance(bag, Bag)
     print('the node loads its models; the bag is then played in a loop', flush=True)
-    with tempfile.TemporaryDirectory(prefix='cfrnet_view_') as folder:
-        with PlayedBag(bag, ros.node, Path(folder)) as played:
-            while not stop.is_set():
-                played.check()
-                with contextlib.suppress(asyncio.TimeoutError):
-                    await asyncio.wait_for(stop.wait(), _CHECK_S)
+    with (
+        tempfile.TemporaryDirectory(prefix='cfrnet_view_') as folder,
+        PlayedBag(bag, ros.node, Path(folder)) as played,
+    ):
+        while not stop.is_set():
+            played.check()
+            with contextlib.suppress(asyncio.TimeoutError):
+                await asyncio.wait_for(stop.wait(), _CHECK_S)
 
 
 def _announce(given: argparse.Namespace, port: int, token: str, domain: int) -> None:

@@ -120,14 +120,19 @@ class RosThread:
                 raise NoAnswerError(f'there is no service {service}')
             await asyncio.sleep(0.1)
         while self.loop.time() < deadline:
-            answer: asyncio.Future[Any] = self.loop.create_future()
-            pending = await self.run(lambda: self._send(client, request, answer))
             patience = max(0.1, min(PATIENCE_S, deadline - self.loop.time()))
-            try:
-                return await asyncio.wait_for(answer, patience)
-            except asyncio.TimeoutError:
-                await self.run(lambda: client.remove_pending_request(pending))
+            with contextlib.suppress(asyncio.TimeoutError):
+                return await self._ask_once(client, request, patience)
         raise NoAnswerError(f'{service} does not answer within {timeout_s:g} s')
+
+    async def _ask_once(self, client: Any, request: Any, patience_s: float) -> Any:
+        answer: asyncio.Future[Any] = self.loop.create_future()
+        pending = await self.run(lambda: self._send(client, request, answer))
+        try:
+            return await asyncio.wait_for(answer, patience_s)
+        except asyncio.TimeoutError:
+            await self.run(lambda: client.remove_pending_request(pending))
+            raise
 
     def _client(self, kind: Any, service: str) -> Any:
         client = self._clients.get(service)
