@@ -85,7 +85,8 @@ class Page:
 
     def open(self, url: str) -> None:
         """Load a page."""
-        self.call('Page.navigate', url=url)
+        answer = self.call('Page.navigate', url=url)
+        assert 'errorText' not in answer, f'{url}: {answer["errorText"]}'
         self.wait('document.readyState === "complete"', f'{url} is loaded')
 
     def look(self, width: int, height: int, dark: bool = False, touch: bool = False) -> None:

@@ -17,7 +17,8 @@ from cfrnet_ros.apps.view.ros_thread import RosThread
 from cfrnet_ros.replay.stamps import read_stamp
 
 #: Time in seconds without a pair of pictures after which one is shown without the other.
-ALONE_AFTER_S = 1.0
+#: A node on a busy machine may take two seconds for a frame.
+ALONE_AFTER_S = 3.0
 #: Time in seconds between two camera pictures that are shown alone.
 ALONE_PERIOD_S = 0.1
 

@@ -6,10 +6,10 @@ from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-#: Most camera images that are kept: those of the time that restoration takes.
-MOST_IMAGES = 24
-#: Most bytes of them, 16 images of 1920 x 1080 pixels.
-MOST_BYTES = 96 << 20
+#: Most camera images that are kept, for the time that restoration takes: four seconds at 30 Hz.
+MOST_IMAGES = 120
+#: Most bytes of them: 21 images of 1920 x 1080 pixels.
+MOST_BYTES = 128 << 20
 #: Most frames of which crops are missing: those of a third of a second at 30 Hz.
 MOST_WAITING = 10
 
