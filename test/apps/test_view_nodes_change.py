@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from moving_camera import MovingCamera, decode
 from node_harness import NodeProcess, Peer, wait_until
@@ -132,6 +133,25 @@ def test_a_node_without_whole_frames_shows_its_faces(
             )
             assert about['faces'][0]['files'] == ['camera', 'restored']
             visitor.wait_for_picture(lambda a: files_of(a) == ['camera'], 'the camera alone')
+    finally:
+        node.kill()
+
+
+def test_each_face_has_its_own_pictures_and_number(
+    tmp_path: Path, halving_model: Path, domain: int, peer: Peer, viewer: Viewer
+) -> None:
+    node = NodeProcess(tmp_path / 'node', domain, ['-p', f'model:={halving_model}'])
+    try:
+        with MovingCamera(peer, people=2), visiting(viewer.origin) as visitor:
+            visitor.connect(whole=False)
+            about, files = visitor.wait_for_picture(
+                lambda a: a['kind'] == 'faces' and len(a['faces']) == 2, 'two faces'
+            )
+            assert len({face['values']['track_id'] for face in about['faces']}) == 2
+            first, _, second, _ = (decode(file).astype(int) for file in files)
+            # One is the mirror image of the other, nearly.
+            apart = np.abs(first - second).mean()
+            assert np.abs(first - second[:, ::-1]).mean() < 0.7 * apart
     finally:
         node.kill()
 

@@ -26,11 +26,18 @@ class MovingCamera:
     """
 
     def __init__(
-        self, peer: Peer, topic: str = '/image', compressed: bool = False, height: int = 512
+        self,
+        peer: Peer,
+        topic: str = '/image',
+        compressed: bool = False,
+        height: int = 512,
+        people: int = 1,
     ) -> None:
         self._peer, self._compressed = peer, compressed
         photo = cv2.resize(astronaut()[..., ::-1], (height, height), interpolation=cv2.INTER_AREA)
-        self._frame = np.ascontiguousarray(photo)
+        # The second looks the other way.
+        views = (photo, photo[:, ::-1])[:people]
+        self._frame = np.ascontiguousarray(np.hstack(views))
         self._publisher = peer.publisher(
             topic, CompressedImage if compressed else Image, match=False
         )

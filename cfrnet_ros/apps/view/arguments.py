@@ -46,8 +46,8 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     )
     add = parser.add_argument
     add('--host', default='127.0.0.1', type=_address, metavar='ADDRESS',
-        help='address to answer at: 0.0.0.0 or :: for all of this machine (default: 127.0.0.1,'
-        ' which nobody else reaches)')  # fmt: skip
+        help='address to answer at: 0.0.0.0 for all of this machine, :: for IPv6 (default:'
+        ' 127.0.0.1, which nobody else reaches)')  # fmt: skip
     add('--port', type=int, default=PORT, choices=range(65536), metavar='PORT',
         help=f'default: {PORT}; 0 for any that is free')  # fmt: skip
     add('--open', action='store_true', help='open the page in the browser')

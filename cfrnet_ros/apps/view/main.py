@@ -129,11 +129,12 @@ async def _wait(stop: asyncio.Event, bag: object, ros: RosThread) -> None:
 
 def _announce(given: argparse.Namespace, port: int, token: str, domain: int) -> None:
     fragment = f'#token={token}' if token else ''
-    everywhere = given.host in ('0.0.0.0', '::')
-    mine = f'http://{_literal("127.0.0.1" if everywhere else given.host)}:{port}/{fragment}'
+    own = {'0.0.0.0': '127.0.0.1', '::': '::1'}.get(given.host, given.host)
+    mine = f'http://{_literal(own)}:{port}/{fragment}'
     print(f'cfrnet-view: {mine}', flush=True)
-    if everywhere:
-        print(f'from other machines: http://{_own_address()}:{port}/{fragment}', flush=True)
+    if own != given.host:
+        name = _own_address() if own == '127.0.0.1' else socket.gethostname()
+        print(f'from other machines: http://{name}:{port}/{fragment}', flush=True)
     if asks_by_itself(given.host):
         print(
             'The connection is not encrypted: whoever listens on this network sees pictures and'
