@@ -104,9 +104,9 @@ def test_other_names_are_refused(visitor: Visitor) -> None:
 
 def test_pages_of_other_sites_cannot_connect(visitor: Visitor) -> None:
     for origin in ('http://evil.example', 'null', '', visitor.origin + '1'):
-        headers = {'Origin': origin, 'Connection': 'Upgrade', 'Upgrade': 'websocket'}
-        assert visitor.request('/socket', **headers)[0] == 403
-        assert visitor.request('/session', method='POST', body='x', **headers)[0] == 403
+        upgrade = {'Connection': 'Upgrade', 'Upgrade': 'websocket'}
+        assert visitor.request('/socket', Origin=origin, **upgrade)[0] == 403
+        assert visitor.request('/session', method='POST', body='x', Origin=origin)[0] == 403
     assert visitor.request('/socket', Connection='Upgrade', Upgrade='websocket')[0] == 403
     visitor.connect()
     visitor.wait_for_state(lambda state: state['nodes'] == [], 'a state without nodes')
