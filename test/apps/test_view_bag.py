@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from moving_camera import decode
+from node_harness import wait_until
 from ros_domains import next_domain
 from viewer import Viewer, visiting
 
@@ -51,6 +52,17 @@ def test_a_bag_is_shown_restored_in_a_loop_until_ctrl_c(tmp_path: Path, bag: Pat
             (node,) = processes_of(viewer.process.pid)
             assert viewer.end() == 0
         assert not Path(f'/proc/{node}').exists()
+        assert 'Traceback' not in viewer.log
+        assert viewer.kept_files() == []
+    finally:
+        viewer.kill()
+
+
+def test_ctrl_c_while_the_node_still_loads_ends_cleanly(tmp_path: Path, bag: Path) -> None:
+    viewer = Viewer(tmp_path / 'viewer', next_domain(), '--bag', str(bag))
+    try:
+        wait_until(lambda: 'loads its models' in viewer.log, 'the start of the node')
+        assert viewer.end() == 0
         assert 'Traceback' not in viewer.log
         assert viewer.kept_files() == []
     finally:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from contextlib import AbstractContextManager
 from pathlib import Path
 
@@ -15,6 +16,8 @@ from cfrnet_ros.replay.player import Player
 
 #: Longest time in seconds until the node has loaded its models and subscribes.
 _START_S = 120.0
+#: Time in seconds after which a player that waits looks whether it is to end.
+_WAIT_S = 0.5
 
 
 class Bag:
@@ -103,12 +106,31 @@ class PlayedBag(AbstractContextManager['PlayedBag']):
         """End the player and the node."""
         self._stop.set()
         self._process.stop()
-        self._thread.join(5.0)
+        # It uses the ROS node, which goes next.
+        self._thread.join()
 
     def _play(self, bag: Bag) -> None:
         try:
-            self._player.wait_for_subscriber(_START_S)
-            bag.play(self._player, self._stop)
+            if self._subscribed():
+                bag.play(self._player, self._stop)
         except ReplayError as error:
             if not self._stop.is_set():
                 self.error = str(error)
+
+    def _subscribed(self) -> bool:
+        """Wait until the node subscribes; returns False if the end comes before.
+
+        Raises:
+            ReplayError: It does not subscribe in time.
+
+        """
+        deadline = time.monotonic() + _START_S
+        while not self._stop.is_set():
+            try:
+                self._player.wait_for_subscriber(_WAIT_S)
+            except ReplayError:
+                if time.monotonic() > deadline:
+                    raise
+            else:
+                return True
+        return False
