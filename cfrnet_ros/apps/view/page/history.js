@@ -32,8 +32,7 @@ function rounded(value) {
 }
 
 class Chart {
-  constructor(title, unit, series) {
-    this.unit = unit;
+  constructor(title, series) {
     this.drawing = svg('svg', { class: 'chart', height: HEIGHT, role: 'img', 'aria-label': `${title}, last two minutes` });
     this.now = new Map(series.map(([key]) => [key, element('b')]));
     const legend = series.map(([key, words]) =>
@@ -69,8 +68,8 @@ class Chart {
 export class History {
   constructor(place) {
     this.nodes = new Map();
-    this.frames = new Chart('Frames a second', '1/s', OUTCOMES);
-    this.latency = new Chart('Latency, ms', 'ms', LINES);
+    this.frames = new Chart('Frames a second', OUTCOMES);
+    this.latency = new Chart('Latency, ms', LINES);
     place.append(this.frames.element, this.latency.element);
   }
 
