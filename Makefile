@@ -1,7 +1,13 @@
 # make demo   plays a bag through the real node and writes demo/report.html
+# make view   the same bag in a loop, in the browser, with sliders for the node's parameters
 # make test   the tests; make test-all, also those that take long and show little more
 # make lint   style and types
-# make fuzz   damaged images, files and arguments, many of them
+# make test-npu   NPU compilers and simulators, see docs/npu.md
+# make bench  measures the node on this machine and writes docs/performance.md, in under 15 minutes
+# make docs   the documentation site in build/docs/html; any warning is an error
+# make fuzz   damaged images, files and arguments, many of them; make fuzz-guided, guided by coverage
+# make load   an hour at twice the rate that the node sustains
+# make mutation   whether the tests notice small changes of cfrnet_ros/vision
 # make parameters   rewrites config/dms.yaml and the tables of docs/parameters.md and docs/hardware.md
 # make train, export, evaluate   FACES=folder with MANIFEST.tsv; see training/README.md
 # Everything runs in .venv, which the first run makes from the pinned requirements.
@@ -31,12 +37,20 @@ DEV := requirements/dev.txt
 LOWEST := .venv-lowest
 # The same with hashes, and with all that they need.
 LOCKED := requirements/locked.txt
+DOCS_VENV := .venv-docs
+DOCS_LOCKED := requirements/docs-locked.txt
 
-.PHONY: demo test test-all test-lowest test-training train export evaluate benchmark lint format venv venv-training
-.PHONY: clean clean-venv benchmark-blinks parameters fuzz sbom coverage lock
+.PHONY: demo view test test-all test-npu test-lowest test-training train export evaluate benchmark lint format venv
+.PHONY: venv-training bench clean clean-venv benchmark-blinks parameters fuzz sbom coverage lock docs load mutation
+.PHONY: fuzz-guided
 
 demo: venv
 	@$(PY) -m demo.run_demo $(DEMO_ARGS)
+
+VIEW_ARGS ?= --open
+
+view: venv
+	@$(PY) -m demo.view $(VIEW_ARGS)
 
 test: venv
 	@$(PY) -m pytest $(PARALLEL) -m 'not slow' $(PYTEST_ARGS)
@@ -48,12 +62,27 @@ test-all: venv
 test-training: venv-training
 	@$(TRAINING_VENV)/bin/python -m pytest test/training $(PYTEST_ARGS)
 
-# Many inputs for the decoders and readers, drawn anew each time: with 3000 about 100,000. The result
-# goes to docs/fuzzing.json.
+# Many inputs for the decoders and readers, drawn anew each time: with 3000 about 100,000. Their number
+# is added to docs/fuzzing.json. A target may take long here, which is no hang.
 FUZZ_EXAMPLES ?= 3000
 
 fuzz: venv
-	@FUZZ_EXAMPLES=$(FUZZ_EXAMPLES) FUZZ_RESULT=docs/fuzzing.json $(PY) -m pytest test/fuzz $(PYTEST_ARGS)
+	@FUZZ_EXAMPLES=$(FUZZ_EXAMPLES) FUZZ_RESULT=docs/fuzzing.json $(PY) -m pytest test/fuzz \
+	    -o faulthandler_timeout=7200 $(PYTEST_ARGS)
+
+# The same guided by coverage, for the targets that need no fixtures; atheris has wheels for x86-64.
+GUIDED_RUNS ?= 7000
+
+fuzz-guided: venv
+	@$(PY) -m pip install --quiet --disable-pip-version-check atheris==3.0.0
+	@$(PY) test/fuzz/guided.py --runs $(GUIDED_RUNS) --out docs/fuzzing_guided.json
+
+# Whether the tests notice small changes of cfrnet_ros/vision. Writes docs/mutation.json.
+MUTANTS ?= 300
+
+mutation: venv
+	@$(PY) -m pip install --quiet --disable-pip-version-check mutmut==3.8.1
+	@$(PY) .ci/mutation.py --mutants $(MUTANTS) $(MUTATION_ARGS)
 
 TOOLS := .venv-tools
 
@@ -65,6 +94,21 @@ lock:
 	   $(TOOLS)/bin/uv pip compile --quiet --generate-hashes --universal --python-version 3.10 \
 	       --no-header --no-annotate $(RUNTIME) $(DEV); } > $(LOCKED).new
 	@mv $(LOCKED).new $(LOCKED)
+	@{ echo '# Everything that `make docs` installs, with hashes: written by `make lock` from docs.txt.'; \
+	   $(TOOLS)/bin/uv pip compile --quiet --generate-hashes --universal --python-version 3.11 \
+	       --no-header --no-annotate requirements/docs.txt; } > $(DOCS_LOCKED).new
+	@mv $(DOCS_LOCKED).new $(DOCS_LOCKED)
+
+docs:
+	@requirements/install.sh $(PYTHON) $(DOCS_VENV) 'import sphinx, myst_parser, numpy' $(DOCS_LOCKED)
+	@docs/build.sh $(DOCS_VENV)/bin build/docs
+	@$(DOCS_VENV)/bin/python docs/public_names.py build/docs/html
+
+# Writes benchmarks/overload.json.
+LOAD_SECONDS ?= 3600
+
+load: venv
+	@$(PY) -m benchmarks.overload --seconds $(LOAD_SECONDS) $(LOAD_ARGS)
 
 # Software bill of materials of the environment that demo and tests use.
 sbom: venv
@@ -86,6 +130,13 @@ test-lowest:
 	    requirements/lowest.txt
 	@$(LOWEST)/bin/python -m pytest -m 'not slow' $(PYTEST_ARGS)
 
+# The shipped models through compilers and simulators of NPUs, and the node on those that run: docs/npu.md.
+# RKNN=1 also installs Rockchip's, whose licence is proprietary.
+test-npu: venv venv-training
+	@requirements/npu/install.sh $(PY) $(TRAINING_VENV)
+	@$(PY) -m benchmarks.npu
+	@$(PY) -m pytest test/node/test_node_npu.py $(PYTEST_ARGS)
+
 FACES ?= faces
 CONFIG ?= training/configs/cfrnet.yaml
 RUN ?= runs/$(basename $(notdir $(CONFIG)))
@@ -104,6 +155,10 @@ evaluate: venv-training
 
 benchmark: venv
 	@$(PY) -m benchmarks.vision_speed
+
+# The real node in all its cases, the stages and the roof: docs/performance.md. Leave the machine alone.
+bench: venv
+	@$(PY) -m benchmarks.performance $(BENCH_ARGS)
 
 # Rewrites docs/eyelids.md's tables and plot.
 benchmark-blinks: venv
@@ -147,4 +202,4 @@ clean:
 	find . -name __pycache__ -not -path './.venv*' -type d -prune -exec rm -rf {} +
 
 clean-venv:
-	rm -rf $(VENV) $(TRAINING_VENV) $(LOWEST) $(TOOLS)
+	rm -rf $(VENV) $(TRAINING_VENV) $(LOWEST) $(TOOLS) $(DOCS_VENV) .npu

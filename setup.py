@@ -32,10 +32,12 @@ setup(
     packages=find_packages(include=[PACKAGE, f'{PACKAGE}.*']),
     package_data={
         PACKAGE: [
+            'apps/view/page/*',
             'models/*.onnx',
             'models/*.json',
             'models/*.md',
             'models/*.png',
+            'models/eyes/*',
             'node/fastdds/*.xml',
             'replay/templates/*',
             'py.typed',
@@ -85,8 +87,19 @@ setup(
         # colcon runs pytest where the extra `test` names it, and unittest everywhere else.
         'test': ['pytest'],
         # The commands of cfrnet_ros/apps. PyAV 14.2 is the first whose scaler takes flags and sound
-        # streams from another file, Pillow 10.3 the first that keeps grey pictures of 16 bits.
-        'apps': ['av>=14.2', 'pillow>=10.3', 'pyyaml>=6.0', 'tqdm>=4.66'],
+        # streams from another file, Pillow 10.3 the first that keeps grey pictures of 16 bits, and
+        # aiohttp 3.9 that of Ubuntu 24.04.
+        'apps': ['aiohttp>=3.9', 'av>=14.2', 'pillow>=10.3', 'pyyaml>=6.0', 'tqdm>=4.66'],
+        # cfrnet-fleet: bags and videos on many cores and machines, as in fleet/command.py. Bags
+        # need ROS 2 besides.
+        'fleet': [
+            'av>=14.2',
+            'distributed>=2026.1',
+            'pillow>=10.3',
+            'pyyaml>=6.0',
+            'rosbags>=0.11.2',
+            'tqdm>=4.66',
+        ],
         # Replay's videos in H.264, which browsers play; 17 and later want Python 3.11.
         'video': ['av>=14.2'],
     },
@@ -101,9 +114,12 @@ setup(
     entry_points={
         'console_scripts': [
             'restorer = cfrnet_ros.node.main:main',
+            'cfrnet-cameras = cfrnet_ros.node.cameras:main',
             'cfrnet-camera = cfrnet_ros.apps.camera.command:main',
+            'cfrnet-fleet = cfrnet_ros.fleet.command:main',
             'cfrnet-param = cfrnet_ros.apps.param.command:main',
             'cfrnet-restore = cfrnet_ros.apps.restore.command:main',
+            'cfrnet-view = cfrnet_ros.apps.view.command:main',
             'cfrnet-replay = cfrnet_ros.replay.command:main',
             # The name before; scripts may use it.
             'cfrnet_replay = cfrnet_ros.replay.command:main',

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+from pathlib import Path
 from typing import Any
 
 import cv2
@@ -15,7 +16,18 @@ def machine() -> dict[str, Any]:
     return {
         'processor': platform.processor() or platform.machine(),
         'cores': os.cpu_count(),
+        'instructions': instructions(),
         'onnxruntime': onnxruntime.__version__,
         'opencv': cv2.__version__,
         'load_average_1min': round(os.getloadavg()[0], 2),
     }
+
+
+def instructions() -> str:
+    """Return the instructions for networks that Linux says the processor has, such as 'AVX2'."""
+    try:
+        flags = set(Path('/proc/cpuinfo').read_text(encoding='utf-8').split())
+    except OSError:
+        return 'unknown'
+    known = {'avx2': 'AVX2', 'avx512_vnni': 'AVX-512 VNNI', 'avx_vnni': 'VNNI', 'amx_int8': 'AMX'}
+    return ', '.join(name for flag, name in known.items() if flag in flags) or 'none of AVX2, VNNI'

@@ -82,14 +82,25 @@ _EYES = (
     ),
 )
 
-# Height of the lashes above the lid's edge, and of the skin above them that stretches.
-_LASHES = 1.9
-_SKIN = 4.6
-# Share of the eye's height at which shut lids meet: slightly above the edge of the lower lid,
-# which rises a little.
-_MEET = 0.97
-# Margin around an eye in pixels of the portrait.
+# Margin around an eye in pixels.
 _ROOM = 10
+
+
+@dataclass(frozen=True)
+class LidStyle:
+    """Measures of an upper lid.
+
+    Attributes:
+        lashes: Height of the lashes above the lid's edge, in pixels.
+        skin: Height of the skin above the lashes that stretches, in pixels.
+        meet: Share of the eye's height at which shut lids meet: slightly above the edge of the
+            lower lid, which rises a little.
+
+    """
+
+    lashes: float = 1.9
+    skin: float = 4.6
+    meet: float = 0.97
 
 
 def close_eyes(portrait: Picture, openness: float) -> Picture:
@@ -114,13 +125,29 @@ def close_eyes(portrait: Picture, openness: float) -> Picture:
     result = portrait.copy()
     if openness < 1.0:
         for eye in _EYES:
-            _close(result, portrait, eye, 1.0 - openness)
+            draw_lid(result, portrait, np.array(eye.upper), np.array(eye.lower), 1.0 - openness)
     return result
 
 
-def _close(result: Picture, portrait: Picture, eye: _Eye, closure: float) -> None:
-    """Draw one lid down, in place, by a share (0..1) of the eye's height."""
-    upper, lower = np.array(eye.upper), np.array(eye.lower)
+def draw_lid(
+    result: Picture,
+    portrait: Picture,
+    upper: NDArray[np.float64],
+    lower: NDArray[np.float64],
+    closure: float,
+    style: LidStyle = LidStyle(),
+) -> None:
+    """Draw the upper lid of one eye down, in place.
+
+    Args:
+        result: (H, W, 3) uint8 picture to draw in; the eye must lie 10 pixels inside of it.
+        portrait: The same picture with the eye as it was.
+        upper: (N, 2) x, y in pixels: edge of the upper lid from left to right, corners included.
+        lower: (M, 2) x, y in pixels: edge of the lower lid likewise.
+        closure: Share of the eye's height to cover, 0..1.
+        style: Measures of the lid.
+
+    """
     left, top = np.floor(upper.min(axis=0)).astype(int) - _ROOM
     right, bottom = np.ceil(lower.max(axis=0)).astype(int) + _ROOM
     patch = portrait[top:bottom, left:right]
@@ -131,10 +158,10 @@ def _close(result: Picture, portrait: Picture, eye: _Eye, closure: float) -> Non
     x = (np.arange(size[0]) + 0.5) / _FINE - 0.5 + left
     y = ((np.arange(size[1]) + 0.5) / _FINE - 0.5 + top)[:, None]
     edge = _curve(x, upper)
-    drop = _MEET * closure * np.maximum(_curve(x, lower) - edge, 0.0)
-    lashes = edge - _LASHES
-    fold = lashes - _SKIN
-    stretch = _SKIN / (_SKIN + drop)
+    drop = style.meet * closure * np.maximum(_curve(x, lower) - edge, 0.0)
+    lashes = edge - style.lashes
+    fold = lashes - style.skin
+    stretch = style.skin / (style.skin + drop)
     source = np.where(
         y >= edge + drop,
         y,

@@ -74,6 +74,7 @@ def main() -> int:
             label_topic=CONDITION_TOPIC,
         )
         replay_and_report(plan, given.report, options)
+        print('\nlive in the browser, with sliders\n  make view')
 
     return guarded(run)
 

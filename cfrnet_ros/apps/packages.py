@@ -1,4 +1,4 @@
-"""Says what to install where a package of the extra `apps` is missing."""
+"""Says what to install where a package of an extra is missing."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ import importlib.util
 from collections.abc import Mapping
 
 
-def missing_text(command: str, packages: Mapping[str, str]) -> str:
+def missing_text(command: str, packages: Mapping[str, str], extra: str = 'apps') -> str:
     """Return the message for packages that are not installed.
 
     Args:
         command: Name of the command that needs them.
         packages: pip names of the packages by the modules that are imported.
+        extra: Extra of the package that has them.
 
     Returns:
         Message that names the packages and the remedy; '' if nothing is missing.
@@ -24,7 +25,7 @@ def missing_text(command: str, packages: Mapping[str, str]) -> str:
         return ''
     return (
         f'{command}: not installed: {", ".join(missing)}. Install what the commands need with\n'
-        "  python3 -m pip install 'cfrnet_ros[apps]'\n"
+        f"  python3 -m pip install 'cfrnet_ros[{extra}]'\n"
         'or only what is missing with\n'
         f'  python3 -m pip install {" ".join(missing)}'
     )

@@ -31,6 +31,7 @@ class Counts:
         restored: Number of faces that were restored, in their own frame or in an equal earlier one.
         reused: Number of faces that showed the restoration of an earlier frame.
         refused: Number of faces passed on unrestored, by reason.
+        eyes_flagged: Number of restored faces whose eyes changed by more than `max_eye_change`.
 
     """
 
@@ -47,6 +48,7 @@ class Counts:
     restored: int = 0
     reused: int = 0
     refused: dict[str, int] = field(default_factory=lambda: dict.fromkeys(REASONS, 0))
+    eyes_flagged: int = 0
 
     @property
     def in_flight(self) -> int:
@@ -63,5 +65,6 @@ class Counts:
         self.faces += record.passed_on
         self.restored += record.restored
         self.reused += record.reused
+        self.eyes_flagged += record.eyes_flagged
         for reason, number in record.refused.items():
             self.refused[reason] += number

@@ -36,6 +36,9 @@ MEASURED = (
     'sharpness_before',
     'sharpness_after',
     'identity_drift_deg',
+    'eye_openness_before',
+    'eye_openness_after',
+    'eye_change',
 )
 
 

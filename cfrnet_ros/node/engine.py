@@ -2,19 +2,31 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+
+import numpy as np
 
 from cfrnet_ros.node.parameters import Settings
 from cfrnet_ros.vision.detection.detector import YuNetDetector
 from cfrnet_ros.vision.engine.model_card import ModelCard
-from cfrnet_ros.vision.engine.providers import choose_providers, parse_options
+from cfrnet_ros.vision.engine.provider_records import CPU
+from cfrnet_ros.vision.engine.providers import ProviderChoice, choose_providers, parse_options
+from cfrnet_ros.vision.engine.session_pool import SessionPool
 from cfrnet_ros.vision.engine.sessions import EngineSession
+from cfrnet_ros.vision.engine.thread_choice import (
+    Run,
+    ThreadChoice,
+    choose_threads,
+    thread_counts,
+)
 from cfrnet_ros.vision.pipeline import FacePipeline
 from cfrnet_ros.vision.quality.face_embedder import FaceEmbedder
-from cfrnet_ros.vision.restoration.self_test import SelfTest
-from cfrnet_ros.vision.restoration.trusted import load_trusted
+from cfrnet_ros.vision.restoration.restorer import Restorer
+from cfrnet_ros.vision.restoration.self_test import SelfTest, run_self_test
+from cfrnet_ros.vision.restoration.trusted import TrustedRestorer, load_trusted
 from cfrnet_ros.vision.tracking.tracker import FaceTracker
+from cfrnet_ros.vision.types import OFF
 
 #: Height and width in pixels of the frame that the detector is warmed up with. The camera's real
 #: size is not known before the first frame.
@@ -34,6 +46,7 @@ class Engine:
         rejected: Sentences about engines that were tried before and failed their self-test, as in
             `TrustedRestorer`.
         precision_reason: Sentence that says why INT8 or FP32 was taken, as in `TrustedRestorer`.
+        threads: Number of CPU threads of the networks, and why.
 
     """
 
@@ -44,13 +57,15 @@ class Engine:
     self_test: SelfTest
     rejected: tuple[str, ...]
     precision_reason: str
+    threads: ThreadChoice
 
 
-def load_engine(settings: Settings) -> Engine:
+def load_engine(settings: Settings, pool: SessionPool | None = None) -> Engine:
     """Load and warm up detector and restorer.
 
     Args:
         settings: Parameters that name the models, the providers and their options.
+        pool: Sessions that several engines share; None for sessions of its own.
 
     Returns:
         Engine, ready for the first frame.
@@ -63,17 +78,16 @@ def load_engine(settings: Settings) -> Engine:
         settings.provider,
         strict=settings.strict_provider,
         options=parse_options(settings.provider_options),
+        pool=pool,
     )
-    trusted = load_trusted(
-        settings.model, choice, settings.threads, settings.crop_size, settings.self_test
-    )
+    trusted, threads = _load_restorer(settings, choice)
     restorer = trusted.restorer
     detector_model = Path(settings.detector_model).expanduser() if settings.detector_model else None
-    detector = YuNetDetector(detector_model, choice, settings.detector_input_size, settings.threads)
+    detector = YuNetDetector(detector_model, choice, settings.detector_input_size, threads.threads)
     detector.warm_up(*WARM_UP_SIZE)
 
     def load_embedder() -> FaceEmbedder:
-        return FaceEmbedder(threads=settings.threads)
+        return FaceEmbedder(choice=choose_providers('cpu', pool=pool), threads=threads.threads)
 
     return Engine(
         pipeline=FacePipeline(detector, restorer, FaceTracker(), load_embedder),
@@ -83,4 +97,38 @@ def load_engine(settings: Settings) -> Engine:
         self_test=trusted.test,
         rejected=trusted.rejected,
         precision_reason=trusted.precision_reason,
+        threads=threads,
     )
+
+
+def _load_restorer(
+    settings: Settings, choice: ProviderChoice
+) -> tuple[TrustedRestorer, ThreadChoice]:
+    """Load a restorer that is trusted, with a number of threads that was asked for or measured."""
+    asked = settings.threads or 1
+    trusted = load_trusted(settings.model, choice, asked, settings.crop_size, settings.self_test)
+    if settings.threads:
+        return trusted, ThreadChoice(settings.threads, 'set by the parameter')
+    restorer = trusted.restorer
+    if restorer.engine.used != CPU.name:
+        # What little runs on the CPU beside a device is not worth a measurement.
+        return trusted, ThreadChoice(0, f'{restorer.engine.used} decides')
+    restorers = {1: restorer}
+    for threads in thread_counts()[1:]:
+        restorers[threads] = Restorer(restorer.card.file, choice, threads, settings.crop_size)
+        restorers[threads].warm_up()
+    side = restorer.card.size
+    crop = np.full((side, side, 3), 127, np.uint8)
+
+    def cycle_of(each: Restorer) -> Run:
+        return lambda: each.restore(crop, 1)
+
+    chosen = choose_threads([(n, cycle_of(each)) for n, each in restorers.items()])
+    better = restorers[chosen.threads]
+    if better is restorer or settings.self_test == OFF:
+        return replace(trusted, restorer=better), chosen
+    # Threads add up in another order, so the test is made with them as well.
+    test = run_self_test(better)
+    if test.failed and not trusted.test.failed:
+        return trusted, ThreadChoice(1, f'with {chosen.threads} threads the self-test {test}')
+    return replace(trusted, restorer=better, test=test), chosen

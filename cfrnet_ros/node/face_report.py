@@ -8,6 +8,7 @@ from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from std_msgs.msg import Header
 
 from cfrnet_ros.vision.frame_record import FaceRecord
+from cfrnet_ros.vision.quality.face_quality import EYES
 from cfrnet_ros.vision.types import RestoredFace
 
 FaceValue = bool | int | float | str
@@ -24,8 +25,11 @@ def face_values(face: FaceRecord) -> dict[str, FaceValue]:
         restored, one of `face_quality.REASONS`), `reused`, `cycles`, `residual` (change by the
         last cycle, 0..1), `size_px`, `brightness` (0..255), `overexposed` (0..1), `yaw_deg`,
         `symmetry` (-1..1), `sharpness_before`, `upright` (-1..1), `sharpness_after`,
-        `identity_drift_deg`, `fused_frames` (effective number of frames in the crop) and
-        `fused_moving` (share of the crop, 0..1, in which the newest frame was passed through).
+        `identity_drift_deg`, `eye_openness_before` and `eye_openness_after` (height over width),
+        `eye_change` (above 0 for an eye that came out more open), `eyes_flagged` (whether the face
+        was restored although its eyes changed too much), `fused_frames` (effective number of
+        frames in the crop) and `fused_moving` (share of the crop, 0..1, in which the newest frame
+        was passed through).
         Values that were not measured are absent.
 
     """
@@ -54,6 +58,13 @@ def face_values(face: FaceRecord) -> dict[str, FaceValue]:
         values['sharpness_after'] = face.sharpness
     if face.identity_drift_deg is not None:
         values['identity_drift_deg'] = face.identity_drift_deg
+    if face.eyes is not None:
+        values |= {
+            'eye_openness_before': face.eyes.before,
+            'eye_openness_after': face.eyes.after,
+            'eye_change': face.eyes.change,
+            'eyes_flagged': face.eyes_flagged,
+        }
     if face.fused_frames is not None and face.fused_moving is not None:
         values |= {'fused_frames': face.fused_frames, 'fused_moving': face.fused_moving}
     return values
@@ -77,21 +88,23 @@ def to_status_msg(faces: Sequence[RestoredFace], header: Header, node_name: str)
         node_name: Name of the node. The names of the statuses begin with it.
 
     Returns:
-        diagnostic_msgs/DiagnosticArray with one status for each face: OK if the face was restored,
-        otherwise WARN with the reason as its message. The value `affine` is the (2, 3) matrix from
-        frame pixels to crop pixels, row by row.
+        diagnostic_msgs/DiagnosticArray with one status for each face: OK if the face was restored
+        and its eyes were not flagged, otherwise WARN with the reason as its message. The value
+        `affine` is the (2, 3) matrix from frame pixels to crop pixels, row by row.
 
     """
     msg = DiagnosticArray(header=header)
     for face in faces:
-        known = face_values(FaceRecord.of(face))
+        record = FaceRecord.of(face)
+        known = face_values(record)
         values = {name: value_text(value) for name, value in known.items()}
         values['affine'] = ' '.join(f'{number:.9g}' for number in face.affine.ravel())
+        fine = record.restored and not record.eyes_flagged
         msg.status.append(
             DiagnosticStatus(
-                level=DiagnosticStatus.OK if face.restored else DiagnosticStatus.WARN,
+                level=DiagnosticStatus.OK if fine else DiagnosticStatus.WARN,
                 name=f'{node_name}: face {face.face.track_id}',
-                message=face.reason or 'restored',
+                message=face.reason or ('restored' if fine else f'restored, {EYES}'),
                 values=[KeyValue(key=key, value=value) for key, value in values.items()],
             )
         )

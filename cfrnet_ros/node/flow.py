@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
 from threading import Thread
 
 from rclpy.lifecycle import LifecycleNode
@@ -22,6 +24,7 @@ from cfrnet_ros.node.parameters import Settings
 from cfrnet_ros.node.processor import Frame, FrameProcessor
 from cfrnet_ros.node.rate_limit import RateLimit
 from cfrnet_ros.node.throttled_log import ThrottledLog
+from cfrnet_ros.node.trace import FrameTrace
 from cfrnet_ros.node.worker import Worker
 
 #: Share of lost images above which reliable delivery is asked for, where the camera offers it.
@@ -47,6 +50,7 @@ class Flow:
         monitor: Monitor,
         log: ThrottledLog,
         qos_overrides: Sequence[str] = (),
+        turn: Callable[[], AbstractContextManager[None]] = nullcontext,
     ) -> None:
         """Create the topics and the worker thread; nothing is received or sent before `start`.
 
@@ -57,6 +61,7 @@ class Flow:
             monitor: Monitor that keeps the account of the frames.
             log: Log for events of single frames.
             qos_overrides: Names of the QoS overrides that the user gave.
+            turn: Function that returns the context in which a frame is processed, see `Worker`.
 
         """
         self.engine = engine
@@ -70,12 +75,21 @@ class Flow:
         self._first_image = FirstImage(node.get_logger().info)
         self._inputs = Inputs(node, qos_overrides)
         self._outputs = Outputs(node, self._camera, settings().rep155, settings().whole_frames)
+        trace_file = settings().trace_file
+        self._trace = FrameTrace(Path(trace_file).expanduser(), log) if trace_file else None
         self._processor = FrameProcessor(
-            engine, self._decoder, self._outputs, monitor, log, node.get_clock(), settings
+            engine,
+            self._decoder,
+            self._outputs,
+            monitor,
+            log,
+            node.get_clock(),
+            settings,
+            self._trace,
         )
         self._mailbox: Mailbox[Frame] = Mailbox()
         self._worker = Worker(
-            self._mailbox, self._processor.process, self._processor.crashed, 'cfrnet_worker'
+            self._mailbox, self._processor.process, self._processor.crashed, 'cfrnet_worker', turn
         )
 
     def start(self) -> None:
@@ -110,7 +124,7 @@ class Flow:
         self._inputs.close()
         self._camera.clear()
         self._processor.close_gate()
-        if self._mailbox.clear() is not None:
+        if self._mailbox.take() is not None:
             self._monitor.replaced()
         self._monitor.deactivated()
 
@@ -128,6 +142,8 @@ class Flow:
         self.engine.pipeline.restorer.interrupt()
         self._mailbox.close()
         self._outputs.destroy()
+        if self._trace is not None:
+            self._trace.close()
         return self._worker.thread
 
     def forget_tracks(self) -> None:

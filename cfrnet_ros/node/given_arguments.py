@@ -17,21 +17,21 @@ import yaml
 _PARAMETERS_KEY = 'ros__parameters'
 
 
-def unmatched_files(arguments: Sequence[str], node_name: str) -> list[str]:
-    """Return a warning for each params file that has no parameters for a node.
+def unmatched_files(arguments: Sequence[str], node_names: Sequence[str]) -> list[str]:
+    """Return a warning for each params file that has no parameters for the nodes of a process.
 
     Args:
         arguments: Words of the command line.
-        node_name: Fully qualified name of the node.
+        node_names: Fully qualified names of the nodes.
 
     """
     warnings = []
     for path in _params_files(arguments):
         keys = [key for key, _ in _nodes(_read(path))]
-        if keys and not any(_matches(key, node_name) for key in keys):
+        if keys and not any(_matches(key, name) for key in keys for name in node_names):
             warnings.append(
                 f'{path} has no effect: its parameters are for {", ".join(keys)}, and this node is'
-                f' {node_name}; use that name as the key, or /** for every node'
+                f' {", ".join(node_names)}; use that name as the key, or /** for every node'
             )
     return warnings
 

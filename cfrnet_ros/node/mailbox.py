@@ -39,15 +39,14 @@ class Mailbox(Generic[T]):
             self._changed.notify()
             return replaced
 
-    def take(self) -> T | None:
-        """Wait for an item and return it; return None once the mailbox is closed."""
+    def wait(self) -> bool:
+        """Wait for an item, which stays in the mailbox; return False once it is closed."""
         with self._changed:
             while self._item is None and not self._closed:
                 self._changed.wait()
-            item, self._item = self._item, None
-            return None if self._closed else item
+            return not self._closed
 
-    def clear(self) -> T | None:
+    def take(self) -> T | None:
         """Remove the waiting item and return it; return None if there is none."""
         with self._changed:
             item, self._item = self._item, None

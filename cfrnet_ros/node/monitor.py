@@ -32,6 +32,8 @@ class Report:
         recent_faces: Number of faces passed on in the window, restored or not.
         recent_refused: Number of faces passed on unrestored in the window, by reason, without
             zeros.
+        recent_eyes_flagged: Number of restored faces in the window whose eyes changed by more than
+            `max_eye_change`.
         latency: Percentiles by stage, in the order of `Stage`, for the stages that ran.
         last: Account of the last processed frame since activation, None before the first.
         faces_per_frame: Mean number of faces passed on with a frame.
@@ -53,6 +55,7 @@ class Report:
     recent_rejected: Mapping[str, int]
     recent_faces: int
     recent_refused: Mapping[str, int]
+    recent_eyes_flagged: int
     latency: Mapping[Stage, Percentiles]
     last: FrameRecord | None
     faces_per_frame: float
@@ -83,6 +86,7 @@ class Monitor:
         self._rejects = {cause: EventWindow() for cause in CAUSES}
         self._faces: LatencyWindow = LatencyWindow()
         self._refused = {reason: LatencyWindow() for reason in REASONS}
+        self._eyes_flagged: LatencyWindow = LatencyWindow()
         self._stages: dict[Stage, LatencyWindow] = {}
         self._last: FrameRecord | None = None
         self._last_image: float | None = None
@@ -97,7 +101,8 @@ class Monitor:
         with self._lock:
             for window in (self._input, self._output, self._drops, *self._rejects.values()):
                 window.clear()
-            for numbers in (self._faces, self._lost, *self._refused.values()):
+            windows = (self._faces, self._lost, self._eyes_flagged, *self._refused.values())
+            for numbers in windows:
                 numbers.clear()
             self._stages.clear()
             self._last_image = self._last_processed = self._last_face = None
@@ -196,6 +201,7 @@ class Monitor:
             self._faces.add(now, float(record.passed_on))
             for reason, number in record.refused.items():
                 self._refused[reason].add(now, float(number))
+            self._eyes_flagged.add(now, float(record.eyes_flagged))
             if record.passed_on:
                 self._last_face = now
             for stage, milliseconds in record.stages_ms.items():
@@ -232,6 +238,7 @@ class Monitor:
                 recent_rejected={c: n for c, n in rejected.items() if n},
                 recent_faces=int(self._faces.total(now, span)),
                 recent_refused={r: n for r, n in refused.items() if n},
+                recent_eyes_flagged=int(self._eyes_flagged.total(now, span)),
                 latency=latency,
                 last=self._last,
                 faces_per_frame=self._faces.mean(now, span),

@@ -92,7 +92,7 @@ class Outputs:
         seen = [face_in_camera(face, rotation, width, height) for face in faces]
         self._faces.publish(camera_image, seen, header, jpeg_quality)
         if self._rep155 is not None:
-            self._rep155.publish(upright, faces, header)
+            self._rep155.publish(upright, faces, seen, (width, height), header)
 
     def publish_frame_status(self, header: Header, record: FrameRecord, rejected: str = '') -> None:
         """Publish the status of a frame.

@@ -17,6 +17,7 @@ from cfrnet_ros.node.monitor import Monitor
 from cfrnet_ros.node.outputs import Outputs
 from cfrnet_ros.node.parameters import Settings
 from cfrnet_ros.node.throttled_log import ThrottledLog
+from cfrnet_ros.node.trace import FrameTrace
 from cfrnet_ros.vision.camera_rotation import rotate, rotate_back
 from cfrnet_ros.vision.frame_record import FrameRecord
 from cfrnet_ros.vision.stages import RESTORE_CYCLES, Stage, StageClock, ms_since
@@ -60,6 +61,7 @@ class FrameProcessor:
         log: ThrottledLog,
         clock: Clock,
         settings: Callable[[], Settings],
+        trace: FrameTrace | None = None,
     ) -> None:
         """Keep the parts; nothing is published before `open_gate`.
 
@@ -71,8 +73,10 @@ class FrameProcessor:
             log: Log for events of single frames.
             clock: Clock of the node, to which header stamps are compared.
             settings: Function that returns the current parameters.
+            trace: Trace of the frames' stages, None if none is written.
 
         """
+        self._trace = trace
         self._engine = engine
         self._decoder = decoder
         self._outputs = outputs
@@ -171,6 +175,8 @@ class FrameProcessor:
         record = replace(result.record, stages_ms=clock.stages_ms)
         self._monitor.processed(record)
         self._report(frame, record)
+        if self._trace is not None:
+            self._trace.add(frame.received_s, clock, record)
 
     def crashed(self, frame: Frame, error: Exception) -> None:
         """Count a frame for which `process` raised; the next frame is processed as usual.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import cv2
@@ -13,24 +14,29 @@ from rclpy.lifecycle import LifecycleNode
 from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 
+from cfrnet_ros.node import hri_messages
 from cfrnet_ros.node.images.messages import to_image_msg
 from cfrnet_ros.node.qos import output_qos
 from cfrnet_ros.vision.types import Face, RestoredFace
-
-try:
-    from hri_msgs.msg import IdsList
-except ImportError:  # hri_msgs is optional: Kilted and the Python package index lack it.
-    IdsList = None
 
 #: Seconds after which the topics of a face that is no longer seen are destroyed.
 LINGER_S = 5.0
 
 
+@dataclass
+class _Topics:
+    """Publishers of one face by the last part of their topic's name, and when it was last seen."""
+
+    publishers: dict[str, Any]
+    seen_s: float = 0.0
+
+
 class Rep155Outputs:
-    """Publishes `/humans/faces/<id>/cropped` and `aligned`, and `/humans/faces/tracked`.
+    """Publishes the topics of each face below `/humans/faces/<id>`, and `/humans/faces/tracked`.
 
     `cropped` is the upright square around the face's box in the camera's image, black outside
-    the frame. `aligned` is the restored crop. `tracked` is the list of the ids; it needs hri_msgs.
+    the frame. `aligned` is the restored crop. `roi` and `landmarks` say where the face is in the
+    camera's image, and `tracked` is the list of the ids; these three need hri_msgs.
     """
 
     def __init__(self, node: LifecycleNode) -> None:
@@ -38,11 +44,16 @@ class Rep155Outputs:
         self._node = node
         # Ids are global in REP-155, and a part of a topic's name must not begin with a digit.
         self._prefix = str(node.get_fully_qualified_name()).strip('/').replace('/', '_')
-        self._faces: dict[int, tuple[Any, Any, float]] = {}
+        self._types = {'cropped': Image, 'aligned': Image}
+        self._faces: dict[int, _Topics] = {}
         self._tracked: Any = None
-        if IdsList is not None:
+        if hri_messages.available():
+            self._types |= {
+                'roi': hri_messages.NormalizedRegionOfInterest2D,
+                'landmarks': hri_messages.FacialLandmarks,
+            }
             self._tracked = node.create_lifecycle_publisher(
-                IdsList, '/humans/faces/tracked', output_qos()
+                hri_messages.IdsList, '/humans/faces/tracked', output_qos()
             )
 
     def destroy(self) -> None:
@@ -53,48 +64,65 @@ class Rep155Outputs:
             self._remove(track_id)
 
     def publish(
-        self, frame: NDArray[np.uint8], faces: Sequence[RestoredFace], header: Header
+        self,
+        upright: NDArray[np.uint8],
+        faces: Sequence[RestoredFace],
+        in_camera: Sequence[RestoredFace],
+        camera_size: tuple[int, int],
+        header: Header,
     ) -> None:
         """Publish the faces of a frame; untracked faces have no id and are skipped.
 
         Args:
-            frame: (H, W, 3) uint8 BGR image, the source of the faces.
-            faces: Faces of the frame, restored or passed on unrestored.
+            upright: (H, W, 3) uint8 BGR image, turned upright, the source of the faces.
+            faces: Faces of the frame, restored or passed on unrestored, in pixels of `upright`.
+            in_camera: The same faces in pixels of the image as the camera sent it.
+            camera_size: Width and height in pixels of the image as the camera sent it.
             header: Header of the source image.
 
         """
-        now = time.monotonic()
+        now_s = time.monotonic()
         if self._tracked is not None:
             ids = [self._id(face.face.track_id) for face in faces if face.face.track_id >= 0]
-            self._tracked.publish(IdsList(header=header, ids=ids))
-        for face in faces:
+            self._tracked.publish(hri_messages.ids_msg(ids, header))
+        for face, seen in zip(faces, in_camera):
             track_id = face.face.track_id
             if track_id < 0:
                 continue
-            cropped, aligned, _ = self._faces.get(track_id) or self._add(track_id)
-            self._faces[track_id] = (cropped, aligned, now)
-            aligned.publish(to_image_msg(face.crop, header))
-            if cropped.get_subscription_count():
-                square = upright_crop(frame, face.face, face.crop.shape[0])
-                cropped.publish(to_image_msg(square, header))
-        for track_id, (_, _, seen) in list(self._faces.items()):
-            if now - seen > LINGER_S:
+            topics = self._faces.get(track_id) or self._add(track_id)
+            topics.seen_s = now_s
+            publishers = topics.publishers
+            publishers['aligned'].publish(to_image_msg(face.crop, header))
+            if publishers['cropped'].get_subscription_count():
+                square = upright_crop(upright, face.face, face.crop.shape[0])
+                publishers['cropped'].publish(to_image_msg(square, header))
+            if 'roi' in publishers:
+                publishers['roi'].publish(hri_messages.roi_msg(seen.face, *camera_size, header))
+            if 'landmarks' in publishers and publishers['landmarks'].get_subscription_count():
+                publishers['landmarks'].publish(
+                    hri_messages.landmarks_msg(seen.face, *camera_size, header)
+                )
+        for track_id, topics in list(self._faces.items()):
+            if now_s - topics.seen_s > LINGER_S:
                 self._remove(track_id)
 
     def _id(self, track_id: int) -> str:
         return f'{self._prefix}_{track_id}'
 
-    def _add(self, track_id: int) -> tuple[Any, Any, float]:
-        cropped, aligned = (
-            self._node.create_publisher(
-                Image, f'/humans/faces/{self._id(track_id)}/{name}', output_qos()
-            )
-            for name in ('cropped', 'aligned')
+    def _add(self, track_id: int) -> _Topics:
+        topics = _Topics(
+            {
+                name: self._node.create_publisher(
+                    kind, f'/humans/faces/{self._id(track_id)}/{name}', output_qos()
+                )
+                for name, kind in self._types.items()
+            }
         )
-        return cropped, aligned, 0.0
+        self._faces[track_id] = topics
+        return topics
 
     def _remove(self, track_id: int) -> None:
-        for publisher in self._faces.pop(track_id)[:2]:
+        for publisher in self._faces.pop(track_id).publishers.values():
             self._node.destroy_publisher(publisher)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 import time
 import traceback
-from collections.abc import Callable
+from contextlib import nullcontext
 from threading import Thread
 from typing import Any
 
@@ -13,46 +13,43 @@ from diagnostic_msgs.msg import DiagnosticArray
 from rcl_interfaces.msg import SetParametersResult
 from rclpy.clock import Clock, ClockType, JumpThreshold, TimeJump
 from rclpy.duration import Duration
-from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.parameter import Parameter
 from rclpy.utilities import get_rmw_implementation_identifier
 
 from cfrnet_ros.node import detections
-from cfrnet_ros.node.diagnostics import ACTIVE, View, build_statuses
+from cfrnet_ros.node.diagnostic_parts import ACTIVE, View
+from cfrnet_ros.node.diagnostics import build_statuses
 from cfrnet_ros.node.enable_service import EnableService
 from cfrnet_ros.node.engine import load_engine
 from cfrnet_ros.node.flow import Flow
 from cfrnet_ros.node.inputs import image_topic
+from cfrnet_ros.node.lifecycle import ReportingLifecycleNode, TransitionError
+from cfrnet_ros.node.manager_bond import ManagerBond, MissingBondError, bond_wanted
 from cfrnet_ros.node.memory import return_free_memory
 from cfrnet_ros.node.monitor import Monitor
 from cfrnet_ros.node.parameters import NodeParameters
+from cfrnet_ros.node.shared import Shared
 from cfrnet_ros.node.surroundings import Surroundings
 from cfrnet_ros.node.throttled_log import ThrottledLog
 from cfrnet_ros.node.transport import describe
-from cfrnet_ros.vision.errors import VisionError
 
 DEFAULT_NAME = 'cfrnet'
 DIAGNOSTICS_PERIOD_S = 1.0
 
-SUCCESS = TransitionCallbackReturn.SUCCESS
-FAILURE = TransitionCallbackReturn.FAILURE
 
-
-class TransitionError(Exception):
-    """A lifecycle transition failed for a reason that the user can remove."""
-
-
-class RestorerNode(LifecycleNode):
+class RestorerNode(ReportingLifecycleNode):
     """Restores the faces in a stream of images.
 
     The executor thread only hands over messages and answers services. Inference runs in a worker
     thread, which takes the newest frame from a mailbox with one slot.
     """
 
-    def __init__(self, **kwargs: Any) -> None:
+    def __init__(self, shared: Shared | None = None, **kwargs: Any) -> None:
         """Create the node in the unconfigured state.
 
         Args:
+            shared: Engine and turns that the nodes of one process share; None for a node that has
+                its engine for itself.
             kwargs: Arguments for `LifecycleNode`, for instance `namespace`.
 
         """
@@ -60,17 +57,17 @@ class RestorerNode(LifecycleNode):
             DEFAULT_NAME, automatically_declare_parameters_from_overrides=True, **kwargs
         )
         self._params = NodeParameters(self)
+        self._shared = shared
         self._log = ThrottledLog(self.get_logger())
         self._monitor = Monitor()
         transport = describe(get_rmw_implementation_identifier())
         log = self.get_logger().warning if transport.too_small else self.get_logger().info
         log(str(transport))
         self._surroundings = Surroundings(self, transport, self._log)
-        self._state = 'unconfigured'
-        self._transition_error = ''
         self._flow: Flow | None = None
         # Worker of the last flow that was closed; it may still be processing a frame.
         self._ending: Thread | None = None
+        self._bond: ManagerBond | None = None
 
         self._enable = EnableService(self, self._apply_enabled)
         self._diagnostics = self.create_publisher(DiagnosticArray, '/diagnostics', 10)
@@ -100,11 +97,6 @@ class RestorerNode(LifecycleNode):
         """Whether the node configures and activates itself at start."""
         return self._params.settings.autostart
 
-    def finish(self) -> None:
-        """Shut down to the finalized state, unless a lifecycle manager has already done so."""
-        if self._state != 'finalized':
-            self.trigger_shutdown()
-
     def wait_for_worker(self, timeout_s: float) -> bool:
         """Close the flow if it still exists, and wait until the worker has finished its frame.
 
@@ -121,64 +113,6 @@ class RestorerNode(LifecycleNode):
         self._ending.join(timeout_s)
         return not self._ending.is_alive()
 
-    # -- lifecycle: rclpy discards exceptions of these methods, so each of them uses `_attempt`
-
-    def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Load and warm up the models, and create the topics."""
-        return self._attempt('configure', 'configured', self._configure, 'inactive', state)
-
-    def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Subscribe to the images and start processing and publishing."""
-        return self._attempt('activate', 'activated', self._activate, 'active', state)
-
-    def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Stop processing and publishing; after this returns nothing is published any more."""
-        return self._attempt('deactivate', 'deactivated', self._deactivate, 'inactive', state)
-
-    def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Free the models and destroy the topics."""
-        return self._attempt('clean up', 'cleaned up', self._release, 'unconfigured', state)
-
-    def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Stop and free everything, whatever the state was before."""
-        return self._attempt('shut down', 'shut down', self._release, 'finalized', state)
-
-    def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Free everything and return to the unconfigured state, after a transition's error."""
-        return self._attempt('recover', 'recovered', self._release, 'unconfigured', state)
-
-    def _attempt(
-        self, what: str, done: str, action: Callable[[], None], label: str, state: LifecycleState
-    ) -> TransitionCallbackReturn:
-        """Run a transition; if it fails, log the reason and keep it for the diagnostics.
-
-        Args:
-            what: Verb of the transition, for the log.
-            done: Participle of that verb, for the diagnostics.
-            action: Function that performs the transition.
-            label: Label of the state after the transition.
-            state: State before the transition.
-
-        """
-        try:
-            action()
-        except (TransitionError, VisionError) as error:
-            # The text names cause and remedy, so a traceback would add nothing.
-            self.get_logger().error(f'cannot {what}: {error}')
-            self._transition_error = f'not {done}: {error}'
-            return FAILURE
-        except Exception as error:
-            self.get_logger().error(f'cannot {what}: {traceback.format_exc().strip()}')
-            self._transition_error = f'not {done}: {type(error).__name__}: {error}'
-            return FAILURE
-        self._transition_error = ''
-        if label == 'finalized':
-            self.get_logger().info('shut down')
-        elif state.label != label:
-            self.get_logger().info(f'{label} (was {state.label})')
-        self._state = label
-        return SUCCESS
-
     def _configure(self) -> None:
         problems = self._params.problems
         if problems:
@@ -187,8 +121,13 @@ class RestorerNode(LifecycleNode):
                 + '; '.join(problems)
                 + '. Correct the params file or command line and start again'
             )
+        settings = self._params.settings
         try:
+            if bond_wanted(settings.bond, settings.autostart):
+                self._bond = ManagerBond(self)
             self._load()
+        except MissingBondError as error:
+            raise TransitionError(str(error)) from error
         except Exception:
             self._release()
             raise
@@ -199,7 +138,11 @@ class RestorerNode(LifecycleNode):
             f'loading model {settings.model!r} for provider {settings.provider!r}'
         )
         start = time.monotonic()
-        engine = load_engine(settings)
+        shared = self._shared
+        if shared is None:
+            engine = load_engine(settings)
+        else:
+            engine = load_engine(shared.applied_to(settings), shared.sessions)
         for assumption in engine.card.assumed:
             self.get_logger().warning(
                 f'the model card of {engine.card.name} is incomplete; the node assumes {assumption}'
@@ -221,6 +164,7 @@ class RestorerNode(LifecycleNode):
             self._monitor,
             self._log,
             self._params.qos_overrides,
+            nullcontext if shared is None else shared.turns.turn,
         )
         if not detections.available():
             self.get_logger().info('vision_msgs is not installed, so ~/detections is not published')
@@ -230,12 +174,12 @@ class RestorerNode(LifecycleNode):
             f'{engine.card.name} ({engine.card.precision}{reason}; {engine.card.size} px) on'
             f' {engine.restorer.used}, loaded and warmed up in {time.monotonic() - start:.1f} s'
         )
+        self.get_logger().info(f'threads: {engine.threads.threads} ({engine.threads.reason})')
 
     def _activate(self) -> None:
         if self._flow is None:
             raise TransitionError('the node must be configured first')
-        # This call enables the lifecycle publishers.
-        super().on_activate(LifecycleState('inactive', 2))
+        self._enable_publishers()
         try:
             if self._enable.enabled:
                 self._flow.start()
@@ -243,14 +187,21 @@ class RestorerNode(LifecycleNode):
             # The node stays inactive, so nothing may be received or published.
             self._deactivate()
             raise
+        if self._bond is not None:
+            self._bond.form()
 
     def _deactivate(self) -> None:
+        if self._bond is not None:
+            self._bond.dissolve()
         if self._flow is not None:
             self._flow.stop()
-        super().on_deactivate(LifecycleState('active', 3))
+        self._disable_publishers()
 
     def _release(self) -> None:
         self._deactivate()
+        if self._bond is not None:
+            self._bond.destroy()
+            self._bond = None
         self._close_flow()
 
     def _close_flow(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from threading import Thread
 from typing import Generic, TypeVar
 
@@ -25,6 +26,7 @@ class Worker(Generic[T]):
         handle: Callable[[T], None],
         on_crash: Callable[[T, Exception], None],
         name: str,
+        turn: Callable[[], AbstractContextManager[None]] = nullcontext,
     ) -> None:
         """Start the thread.
 
@@ -35,24 +37,29 @@ class Worker(Generic[T]):
             on_crash: Function that is called with an item and the exception that `handle` raised
                 for it, so that one bad item never ends the thread.
             name: Name of the thread, as debuggers and `top -H` show it.
+            turn: Function that returns a context in which an item is taken and processed, such as
+                `Turns.turn`. An item that arrives while the thread waits for its turn replaces the
+                one that waits.
 
         """
         self._mailbox = mailbox
         self._handle = handle
         self._on_crash = on_crash
+        self._turn = turn
         # A daemon thread, since an engine that hangs in native code must not keep a process alive
         # that was asked to end.
         self.thread = Thread(target=self._run, name=name, daemon=True)
         self.thread.start()
 
     def _run(self) -> None:
-        while True:
-            item = self._mailbox.take()
-            if item is None:
-                return
-            try:
-                self._handle(item)
-            except Exception as error:
-                self._on_crash(item, error)
+        while self._mailbox.wait():
+            with self._turn():
+                item = self._mailbox.take()
+                # Another thread may have taken it back while this one waited for its turn.
+                if item is not None:
+                    try:
+                        self._handle(item)
+                    except Exception as error:
+                        self._on_crash(item, error)
             # The item is freed before the next one arrives, since it may take megabytes.
             del item

@@ -16,7 +16,7 @@ import yaml
 from tqdm import tqdm
 
 from cfrnet_ros.node.parameters import PARAMETERS
-from cfrnet_ros.replay import regression_main
+from cfrnet_ros.replay import regression_main, speed
 from cfrnet_ros.replay.bag_reader import BagReader
 from cfrnet_ros.replay.errors import ReplayError
 from cfrnet_ros.replay.load import LoadSpike
@@ -65,6 +65,10 @@ def replay_and_report(plan: ReplayPlan, report: Path, options: ReportOptions) ->
     print(f'{log.received[FACE_TOPIC]} crops of {frames} frames received; measuring them')
     results = write_results(log, options.truth_topic, options.label_topic)
     write_report(log, results, report, options)
+    speeds = speed.speeds_of(results.passes)
+    if speeds:
+        print(f'\nthis machine: {speed.listing(speeds)}')
+        print(speed.advice(speeds, speed.camera_hz(log)))
     pictures = [path for path in (*results.videos, *results.sheets) if path is not None]
     print(
         f'\nreport     {report.resolve()}'

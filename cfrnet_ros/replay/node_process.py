@@ -51,6 +51,7 @@ class NodeProcess(AbstractContextManager['NodeProcess']):
         arguments: Sequence[str] = (),
         folder: str | Path | None = None,
         environment: Mapping[str, str] | None = None,
+        program: Sequence[str] = ('cfrnet_ros.node.main',),
     ) -> None:
         """Start the process.
 
@@ -64,11 +65,12 @@ class NodeProcess(AbstractContextManager['NodeProcess']):
             arguments: Further command line arguments after --ros-args.
             folder: Working directory of the process, None for the current one.
             environment: Environment variables in addition to those of this process.
+            program: Module that is run, and its words before --ros-args.
 
         """
         self.name = f'/{name}' if name else '/cfrnet'
         self.log_file = Path(log_file)
-        command = [sys.executable, '-m', 'cfrnet_ros.node.main', '--ros-args']
+        command = [sys.executable, '-m', *program, '--ros-args']
         if name:
             command += ['-r', f'__node:={name}']
         for params_file in params_files:

@@ -17,7 +17,7 @@ import cv2
 import jinja2
 import numpy as np
 
-from cfrnet_ros.replay import plots
+from cfrnet_ros.replay import plots, speed
 from cfrnet_ros.replay.bag_reader import BagReader
 from cfrnet_ros.replay.frames import PROCESSED, anything_fused, stages_of
 from cfrnet_ros.replay.gallery import Row
@@ -69,6 +69,7 @@ def write_report(log: ReplayLog, results: Results, path: Path, options: ReportOp
     engine = results.diagnostics['engine'][-1]
     card = load_card(engine.values['model/file'])
     line = plots.Timeline(log, results.frames)
+    speeds = speed.speeds_of(results.passes)
     page = (
         _environment()
         .get_template('report.html.j2')
@@ -84,8 +85,8 @@ def write_report(log: ReplayLog, results: Results, path: Path, options: ReportOp
             rows=[_row(row) for row in results.gallery],
             means=_means(results.gallery),
             passes=results.passes,
-            speeds=_speeds(results),
-            camera_hz=_camera_hz(log),
+            speeds=speeds,
+            advice=speed.advice(speeds, speed.camera_hz(log)),
             stages=_stages(results),
             latency_plot=plots.latency_over_time(line),
             quality_plot=plots.quality_over_time(line, results.faces) if results.faces else None,
@@ -114,6 +115,7 @@ def _environment() -> jinja2.Environment:
         lstrip_blocks=True,
     )
     environment.filters['fixed'] = _fixed
+    environment.filters['rate'] = speed.rate_text
     return environment
 
 
@@ -180,22 +182,6 @@ def _stages(results: Results) -> list[dict[str, Any]]:
             medians.append(float(np.median(times)) if times else None)
         table.append({'name': stage.value.replace('_', ' '), 'medians': medians})
     return table
-
-
-def _speeds(results: Results) -> list[dict[str, float]]:
-    """Return the frames a second that the node could process in each pass, where known."""
-    return [
-        {'cycles': each['cycles'], 'hz': 1000 / each['work_p50_ms'], 'ms': each['work_p50_ms']}
-        for each in results.passes
-        if each['work_p50_ms']
-    ]
-
-
-def _camera_hz(log: ReplayLog) -> float | None:
-    """Return the rate of the images in the bag, in frames a second."""
-    times = [frame.bag_time_ns for frame in log.passes[0].frames]
-    seconds = (times[-1] - times[0]) / 1e9
-    return (len(times) - 1) / seconds if seconds > 0 else None
 
 
 def _views(log: ReplayLog) -> list[dict[str, str]]:

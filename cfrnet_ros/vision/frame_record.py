@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from cfrnet_ros.vision.stages import Stage
-from cfrnet_ros.vision.types import FaceQuality, RestoredFace
+from cfrnet_ros.vision.types import EyeChange, FaceQuality, RestoredFace
 
 
 @dataclass(frozen=True)
@@ -31,6 +31,7 @@ class FaceRecord:
             None if fusion is off.
         fused_moving: Share of the crop, 0..1, in which the newest frame was passed through; None
             if fusion is off.
+        eyes: Eyes before and after restoration; None if they were not measured.
 
     """
 
@@ -45,11 +46,17 @@ class FaceRecord:
     identity_drift_deg: float | None
     fused_frames: float | None = None
     fused_moving: float | None = None
+    eyes: EyeChange | None = None
 
     @property
     def restored(self) -> bool:
         """Whether the crop was restored; False if it holds the camera's pixels."""
         return not self.reason
+
+    @property
+    def eyes_flagged(self) -> bool:
+        """Whether the face was restored although its eyes changed more than allowed."""
+        return self.restored and self.eyes is not None and self.eyes.exceeded
 
     @classmethod
     def of(cls, face: RestoredFace) -> FaceRecord:
@@ -66,6 +73,7 @@ class FaceRecord:
             identity_drift_deg=face.identity_drift_deg,
             fused_frames=None if face.fusion is None else face.fusion.frames,
             fused_moving=None if face.fusion is None else face.fusion.moving,
+            eyes=face.eyes,
         )
 
 
@@ -81,6 +89,7 @@ class FrameRecord:
         restored: Number of faces that were restored, in this frame or an equal earlier one.
         reused: Number of faces that show the restoration of an earlier frame.
         refused: Number of faces passed on unrestored, by reason.
+        eyes_flagged: Number of restored faces whose eyes changed more than allowed.
         cycles_asked: Number of cycles that the settings ask for.
         cycles_allowed: Number of cycles that the latency budget allowed each face.
         cycles_used: Largest number of cycles applied to any face, 0 if none was restored.
@@ -98,6 +107,7 @@ class FrameRecord:
     restored: int = 0
     reused: int = 0
     refused: Mapping[str, int] = field(default_factory=dict)
+    eyes_flagged: int = 0
     cycles_asked: int = 0
     cycles_allowed: int = 0
     cycles_used: int = 0
@@ -129,6 +139,7 @@ def record_frame(
         restored=sum(face.restored for face in records),
         reused=sum(face.reused for face in records),
         refused=Counter(face.reason for face in records if face.reason),
+        eyes_flagged=sum(face.eyes_flagged for face in records),
         cycles_asked=cycles_asked,
         cycles_allowed=cycles_allowed,
         cycles_used=max((face.cycles for face in records), default=0),

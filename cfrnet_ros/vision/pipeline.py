@@ -12,22 +12,20 @@ from cfrnet_ros.vision.detection.detector import YuNetDetector
 from cfrnet_ros.vision.face_locator import FaceLocator
 from cfrnet_ros.vision.frame_record import FrameRecord, record_frame
 from cfrnet_ros.vision.preprocessing.align import align_face
-from cfrnet_ros.vision.quality.face_embedder import FaceEmbedder, angle_deg
+from cfrnet_ros.vision.quality.eye_guard import EyeGuard
+from cfrnet_ros.vision.quality.eye_openness import EyeOpennessMeter
+from cfrnet_ros.vision.quality.face_embedder import FaceEmbedder
 from cfrnet_ros.vision.quality.face_judge import FaceJudge
-from cfrnet_ros.vision.quality.face_quality import IDENTITY, sharpness_of
+from cfrnet_ros.vision.quality.identity_guard import IdentityGuard
 from cfrnet_ros.vision.restoration.budget import CycleBudget
-from cfrnet_ros.vision.restoration.fusion import FrameFusion
-from cfrnet_ros.vision.restoration.grey import is_grey
 from cfrnet_ros.vision.restoration.restorer import Restorer
-from cfrnet_ros.vision.restoration.reuse import RestorationCache
-from cfrnet_ros.vision.restoration.strength import mix
-from cfrnet_ros.vision.restoration.temporal import TemporalSmoother
 from cfrnet_ros.vision.settings import PipelineSettings
 from cfrnet_ros.vision.stages import Stage, StageClock
+from cfrnet_ros.vision.track_restorer import Candidate, TrackRestorer
 from cfrnet_ros.vision.tracking.face_choice import choose_faces
 from cfrnet_ros.vision.tracking.landmark_filter import LandmarkFilter
 from cfrnet_ros.vision.tracking.tracker import DEFAULT_PERIOD_S, FaceTracker
-from cfrnet_ros.vision.types import Face, FaceQuality, FusedCrop, Restoration, RestoredFace
+from cfrnet_ros.vision.types import Face, RestoredFace
 
 __all__ = ['FacePipeline', 'PipelineResult', 'PipelineSettings']
 
@@ -46,26 +44,6 @@ class PipelineResult:
     record: FrameRecord
 
 
-@dataclass(frozen=True)
-class _Outcome:
-    """Result for a crop, as the cache stores it."""
-
-    restoration: Restoration
-    reason: str
-    drift_deg: float | None
-
-
-@dataclass(frozen=True)
-class _Candidate:
-    """A face that was aligned and measured, before restoration."""
-
-    face: Face
-    crop: NDArray[np.uint8]
-    affine: NDArray[np.float64]
-    quality: FaceQuality
-    reason: str
-
-
 class FacePipeline:
     """Detector, tracker, alignment and restorer, applied to one frame after another.
 
@@ -82,6 +60,7 @@ class FacePipeline:
         restorer: Restorer,
         tracker: FaceTracker,
         load_embedder: Callable[[], FaceEmbedder] = FaceEmbedder,
+        load_eye_meter: Callable[[], EyeOpennessMeter] = EyeOpennessMeter,
     ) -> None:
         """Create the pipeline from its parts.
 
@@ -91,18 +70,18 @@ class FacePipeline:
             tracker: Tracker that keeps the faces' identity from frame to frame.
             load_embedder: Function that loads the network of the identity guard; it is called
                 once, when `max_identity_drift` is first above 0.
+            load_eye_meter: Function that loads the network of the eye guard; it is called once,
+                when `eye_guard` is first not off.
 
         """
         self.restorer = restorer
         self._locator = FaceLocator(detector, tracker)
         self._budget = CycleBudget()
-        self._load_embedder = load_embedder
-        self._embedder: FaceEmbedder | None = None
         self._filter = LandmarkFilter()
         self._judge = FaceJudge(detector.score if detector.small_pictures_are_fast else None)
-        self._cache: RestorationCache[_Outcome] = RestorationCache()
-        self._fusion = FrameFusion()
-        self._smoother = TemporalSmoother()
+        self._tracks = TrackRestorer(
+            restorer, IdentityGuard(load_embedder), EyeGuard(load_eye_meter)
+        )
         self._time_s = 0.0
         # Clock of the previous frame, and the part of its time that was over when `process` ended.
         self._clock_before: StageClock | None = None
@@ -113,9 +92,7 @@ class FacePipeline:
         self._locator.reset()
         self._filter.reset()
         self._judge.reset()
-        self._cache.clear()
-        self._fusion.reset()
-        self._smoother.reset()
+        self._tracks.reset()
 
     def process(
         self,
@@ -164,7 +141,10 @@ class FacePipeline:
             settings.latency_budget_ms,
             clock.elapsed_ms,
         )
-        faces = [self._finish(item, settings, allowed, clock) for item in candidates]
+        faces = [
+            self._tracks.restore(item, settings, allowed, clock, self._time_s)
+            for item in candidates
+        ]
         self._forget_absent(tracked, faces)
         record = record_frame(
             clock.stages_ms,
@@ -192,7 +172,7 @@ class FacePipeline:
 
     def _prepare(
         self, bgr: NDArray[np.uint8], face: Face, settings: PipelineSettings, clock: StageClock
-    ) -> _Candidate | None:
+    ) -> Candidate | None:
         """Steady the landmarks of a face, align and measure it.
 
         Returns None when the landmarks coincide, so no alignment exists.
@@ -212,118 +192,11 @@ class FacePipeline:
             return None
         with clock(Stage.QUALITY):
             quality, reason = self._judge.judge(face, crop, settings)
-        return _Candidate(face, crop, affine, quality, reason)
-
-    def _finish(
-        self, item: _Candidate, settings: PipelineSettings, allowed: int, clock: StageClock
-    ) -> RestoredFace:
-        """Restore a face, or pass it on unchanged."""
-        asis = Restoration(item.crop, 0, (), ())
-        if item.reason:
-            return RestoredFace(
-                item.face, item.crop, item.affine, asis, item.reason, quality=item.quality
-            )
-        fused = self._fuse(item, settings, clock)
-        # The key contains all settings, so that no old result is shown after a change of any.
-        key = (settings, allowed)
-        track_id = item.face.track_id
-        outcome = self._cache.find(track_id, fused.crop, key, settings.reuse_tolerance)
-        reused = outcome is not None
-        if outcome is None:
-            outcome = self._restore(fused.crop, settings, allowed, clock)
-            if settings.reuse_tolerance > 0:
-                self._cache.store(track_id, fused.crop, key, outcome)
-        else:
-            outcome = replace(outcome, restoration=replace(outcome.restoration, cycle_ms=()))
-        if outcome.reason:
-            # The crop of this frame is passed on, not that of the frame in which it was refused.
-            timed = replace(asis, cycle_ms=outcome.restoration.cycle_ms)
-            outcome, reused = replace(outcome, restoration=timed), False
-        elif settings.temporal_smoothing > 0:
-            outcome = self._smooth(track_id, fused, outcome, settings, clock)
-        restoration = outcome.restoration
-        if not outcome.reason:
-            shown = mix(item.crop, restoration.crop, settings.strength)
-            restoration = replace(restoration, crop=shown)
-        with clock(Stage.QUALITY):
-            sharpness = None if outcome.reason else sharpness_of(restoration.crop)
-        return RestoredFace(
-            item.face,
-            item.crop,
-            item.affine,
-            restoration,
-            outcome.reason,
-            reused,
-            item.quality,
-            sharpness,
-            outcome.drift_deg,
-            fused if settings.fusion > 0 else None,
-        )
-
-    def _fuse(self, item: _Candidate, settings: PipelineSettings, clock: StageClock) -> FusedCrop:
-        """Average the crop with the earlier ones of its track where nothing moved."""
-        if settings.fusion <= 0:
-            self._fusion.reset()
-            return FusedCrop(item.crop)
-        with clock(Stage.FUSE):
-            return self._fusion.apply(
-                item.face.track_id,
-                item.crop,
-                settings.fusion,
-                settings.fusion_frames,
-                (settings.crop_margin, item.crop.shape),
-                self._time_s,
-            )
-
-    def _smooth(
-        self,
-        track_id: int,
-        fused: FusedCrop,
-        outcome: _Outcome,
-        settings: PipelineSettings,
-        clock: StageClock,
-    ) -> _Outcome:
-        with clock(Stage.SMOOTH):
-            crop = self._smoother.apply(
-                track_id,
-                fused.crop,
-                outcome.restoration.crop,
-                settings.temporal_smoothing,
-                # A camera that switches between infrared and colour shows another picture at once.
-                (settings, is_grey(fused.crop)),
-                self._time_s,
-                fused.gain,
-            )
-        return replace(outcome, restoration=replace(outcome.restoration, crop=crop))
-
-    def _restore(
-        self,
-        crop: NDArray[np.uint8],
-        settings: PipelineSettings,
-        allowed: int,
-        clock: StageClock,
-    ) -> _Outcome:
-        restoration = self.restorer.restore(crop, allowed, settings.convergence_tolerance)
-        clock.add_cycles(restoration.cycle_ms)
-        if settings.max_identity_drift <= 0:
-            return _Outcome(restoration, '', None)
-        with clock(Stage.IDENTITY):
-            if self._embedder is None:
-                self._embedder = self._load_embedder()
-            template, margin = self.restorer.card.template, settings.crop_margin
-            before, after = (
-                self._embedder.embed(picture, template, margin)
-                for picture in (crop, restoration.crop)
-            )
-            drift = angle_deg(before, after)
-        refused = drift > settings.max_identity_drift
-        return _Outcome(restoration, IDENTITY if refused else '', drift)
+        return Candidate(face, crop, affine, quality, reason)
 
     def _forget_absent(self, tracked: list[Face], passed_on: list[RestoredFace]) -> None:
         """Forget faces that are gone, and stored crops that were not renewed."""
         present = [face.track_id for face in tracked]
         self._filter.keep(present)
         self._judge.keep(present)
-        self._cache.keep(face.face.track_id for face in passed_on)
-        self._fusion.keep(present)
-        self._smoother.keep(face.face.track_id for face in passed_on if not face.reason)
+        self._tracks.keep(present, passed_on)

@@ -249,6 +249,22 @@ class PipelineSettings:
         unit='degrees',
         check=_check_identity,
     )
+    eye_guard: str = parameter(
+        'off',
+        'What happens to a face whose eyes came out of restoration more open or more shut than they'
+        " went in, by more than `max_eye_change`: 'refuse' passes it on unrestored, 'flag' restores"
+        " it and says so in its status and in the diagnostics, 'off' measures nothing.",
+        dynamic=True,
+        choices=('off', 'flag', 'refuse'),
+    )
+    max_eye_change: float = parameter(
+        0.1,
+        'Largest change of the opening of an eye (height over width: 0 for shut eyes, about 0.3 for'
+        ' open ones) that `eye_guard` lets pass, beyond what the measurement is unsure of.',
+        dynamic=True,
+        low=0,
+        high=1,
+    )
     crop_margin: float = parameter(
         1.0,
         'Scale of the crop around the face. The network was trained at 1; larger values show more'

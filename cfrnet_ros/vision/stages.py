@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from enum import Enum
 from types import MappingProxyType
 
@@ -36,6 +37,8 @@ class Stage(Enum):
     RESTORE_CYCLE_7 = 'restore_cycle_7'
     RESTORE_CYCLE_8 = 'restore_cycle_8'
     IDENTITY = 'identity'
+    #: Measuring the eyes before and after restoration, if `eye_guard` is not off.
+    EYES = 'eyes'
     SMOOTH = 'smooth'
     #: Blending the restored faces into the frame, while there is a subscriber.
     BLEND = 'blend'
@@ -59,6 +62,22 @@ RESTORE_CYCLES: tuple[Stage, ...] = tuple(
 )
 
 
+@dataclass(frozen=True)
+class Span:
+    """One stretch of time that was spent on a stage.
+
+    Attributes:
+        stage: Stage that took the time.
+        start_s: Start in seconds, by `time.perf_counter`.
+        ms: Length in milliseconds.
+
+    """
+
+    stage: Stage
+    start_s: float
+    ms: float
+
+
 def ms_since(moment_s: float) -> float:
     """Return the milliseconds since a time of `time.perf_counter`."""
     return (time.perf_counter() - moment_s) * 1e3
@@ -74,22 +93,47 @@ class StageClock:
         """Start the clock."""
         self._started_s = time.perf_counter()
         self._ms: dict[Stage, float] = {}
+        self._spans: list[Span] = []
 
     @contextmanager
     def __call__(self, stage: Stage) -> Iterator[None]:
         """Add the time of a block to a stage; a block that raises is not counted."""
         started_s = time.perf_counter()
         yield
-        self.add(stage, ms_since(started_s))
+        self._add_span(Span(stage, started_s, ms_since(started_s)))
 
     def add(self, stage: Stage, ms: float) -> None:
         """Add a time that was measured elsewhere, in milliseconds."""
         self._ms[stage] = self._ms.get(stage, 0.0) + ms
 
-    def add_cycles(self, cycle_ms: Sequence[float]) -> None:
-        """Add the times of one face's cycles, in milliseconds, the first cycle first."""
+    def add_cycles(self, cycle_ms: Sequence[float], starts_s: Sequence[float] = ()) -> None:
+        """Add the times of one face's cycles, the first cycle first.
+
+        Args:
+            cycle_ms: Milliseconds of each cycle.
+            starts_s: Start of each cycle in seconds by `time.perf_counter`; without them the
+                cycles count, but have no `spans`.
+
+        """
         for index, ms in enumerate(cycle_ms):
-            self.add(RESTORE_CYCLES[index], ms)
+            if starts_s:
+                self._add_span(Span(RESTORE_CYCLES[index], starts_s[index], ms))
+            else:
+                self.add(RESTORE_CYCLES[index], ms)
+
+    def _add_span(self, span: Span) -> None:
+        self._spans.append(span)
+        self.add(span.stage, span.ms)
+
+    @property
+    def started_s(self) -> float:
+        """Time at which the clock was started, in seconds by `time.perf_counter`."""
+        return self._started_s
+
+    @property
+    def spans(self) -> tuple[Span, ...]:
+        """Stretches of time whose start is known, in the order in which they ended."""
+        return tuple(self._spans)
 
     @property
     def elapsed_ms(self) -> float:

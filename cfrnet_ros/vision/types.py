@@ -106,8 +106,10 @@ class Restoration:
             unchanged.
         cycle_ms: Wall time of each application in milliseconds; empty if an earlier
             restoration is used again.
-        residuals: Mean absolute change |y_k - y_(k-1)| by each application, as a fraction
+        residuals: Mean of abs(y_k - y_(k-1)) for each application, as a fraction
             (0..1) of the value range; y_0 is the input.
+        starts_s: Start of each application in seconds, by `time.perf_counter`; empty if the times
+            are not known.
 
     """
 
@@ -115,6 +117,27 @@ class Restoration:
     cycles: int
     cycle_ms: tuple[float, ...]
     residuals: tuple[float, ...]
+    starts_s: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True)
+class EyeChange:
+    """Openness of the eyes before and after restoration, in height over width.
+
+    Attributes:
+        before: Openness before restoration, both eyes together; 0 for shut eyes, about 0.3 for
+            open ones.
+        after: Openness after restoration.
+        change: Change beyond doubt of the eye that changed more, as `eye_guard.certain_change`
+            computes it; above 0 if it came out more open.
+        exceeded: Whether the change is above `max_eye_change`.
+
+    """
+
+    before: float
+    after: float
+    change: float
+    exceeded: bool
 
 
 @dataclass(frozen=True)
@@ -136,6 +159,7 @@ class RestoredFace:
         identity_drift_deg: Angle in degrees between the embeddings of the crop before and after
             restoration by `face_embedder.FaceEmbedder`; None if it was not measured.
         fusion: Crop after fusion over time; None if fusion is off or the face was not restored.
+        eyes: Eyes before and after restoration; None if they were not measured.
 
     """
 
@@ -149,6 +173,7 @@ class RestoredFace:
     sharpness: float | None = None
     identity_drift_deg: float | None = None
     fusion: FusedCrop | None = None
+    eyes: EyeChange | None = None
 
     @property
     def fused(self) -> NDArray[np.uint8]:

@@ -19,6 +19,8 @@ ROOT = Path(__file__).resolve().parents[2]
         ('camera', 'yaml', 'pip install pyyaml'),
         ('camera', 'rclpy', "'cfrnet_ros[ros]'"),
         ('param', 'rclpy', 'source /opt/ros'),
+        ('view', 'aiohttp', 'pip install aiohttp'),
+        ('view', 'rclpy', 'source /opt/ros'),
     ],
 )
 def test_a_missing_package_is_named_with_its_remedy(command: str, hidden: str, remedy: str) -> None:

@@ -16,19 +16,27 @@ collect_ignore_glob = [] if importlib.util.find_spec('hypothesis') else ['test_*
 
 
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
-    """Write how many inputs were tried to the file that `FUZZ_RESULT` names."""
+    """Add the numbers of inputs that were tried to the file that `FUZZ_RESULT` names.
+
+    Inputs are drawn anew in each run, so that those of several runs add up.
+    """
     if 'FUZZ_RESULT' not in os.environ:
         return
     from fuzzing import seconds, tried
 
-    result = {
-        'made': datetime.date.today().isoformat(),
-        'python': platform.python_version(),
-        'inputs': sum(tried.values()),
-        'failed_targets': session.testsfailed,
-        'targets': {
-            name: {'inputs': number, 'seconds': round(seconds[name], 1)}
-            for name, number in sorted(tried.items())
-        },
-    }
-    Path(os.environ['FUZZ_RESULT']).write_text(json.dumps(result, indent=1) + '\n')
+    file = Path(os.environ['FUZZ_RESULT'])
+    runs = json.loads(file.read_text())['runs'] if file.exists() else []
+    runs.append(
+        {
+            'made': datetime.date.today().isoformat(),
+            'python': platform.python_version(),
+            'inputs': sum(tried.values()),
+            'failed_targets': session.testsfailed,
+            'targets': {
+                name: {'inputs': number, 'seconds': round(seconds[name], 1)}
+                for name, number in sorted(tried.items())
+            },
+        }
+    )
+    result = {'inputs': sum(run['inputs'] for run in runs), 'runs': runs}
+    file.write_text(json.dumps(result, indent=1) + '\n')

@@ -16,6 +16,8 @@ import pytest
 from ros_domains import next_domain
 
 ROOT = Path(__file__).resolve().parents[2]
+#: Modules of the executables that launch files start.
+EXECUTABLES = {'restorer': 'cfrnet_ros.node.main', 'cfrnet-cameras': 'cfrnet_ros.node.cameras'}
 
 needs_launch = pytest.mark.skipif(
     importlib.util.find_spec('launch_ros') is None,
@@ -48,12 +50,13 @@ def load(path: Path) -> Any:
 def _install(prefix: Path) -> None:
     """Make what launch needs to find the package: an executable, the index, its shared files."""
     (prefix / 'lib/cfrnet_ros').mkdir(parents=True)
-    restorer = prefix / 'lib/cfrnet_ros/restorer'
-    restorer.write_text(
-        f'#!/bin/sh\nexport PYTHONPATH={ROOT}:$PYTHONPATH\n'
-        f'exec {sys.executable} -m cfrnet_ros.node.main "$@"\n'
-    )
-    restorer.chmod(0o755)
+    for name, module in EXECUTABLES.items():
+        program = prefix / 'lib/cfrnet_ros' / name
+        program.write_text(
+            f'#!/bin/sh\nexport PYTHONPATH={ROOT}:$PYTHONPATH\n'
+            f'exec {sys.executable} -m {module} "$@"\n'
+        )
+        program.chmod(0o755)
     index = prefix / 'share/ament_index/resource_index/packages'
     index.mkdir(parents=True)
     (index / 'cfrnet_ros').touch()
@@ -95,7 +98,8 @@ def command_lines(
     _install(prefix)
     (prefix / 'bin').mkdir()
     show = '#!/bin/sh\necho "$@"\nfor a; do case $a in /*) cat "$a";; esac; done\n'
-    (prefix / 'lib/cfrnet_ros/restorer').write_text(show)
+    for name in EXECUTABLES:
+        (prefix / 'lib/cfrnet_ros' / name).write_text(show)
     player = prefix / 'bin/ros2'
     player.write_text(f'{show}exit {player_ends_with}\n')
     player.chmod(0o755)

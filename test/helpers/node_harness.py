@@ -81,6 +81,7 @@ class NodeProcess(node_process.NodeProcess):
         domain: int,
         ros_args: Sequence[str] = (),
         environment: Mapping[str, str] | None = None,
+        program: Sequence[str] = ('cfrnet_ros.node.main',),
     ) -> None:
         directory.mkdir(parents=True, exist_ok=True)
         super().__init__(
@@ -93,6 +94,7 @@ class NodeProcess(node_process.NodeProcess):
                 'ROS_LOG_DIR': str(directory / 'log'),
                 **(environment or {}),
             },
+            program=program,
         )
 
     @property

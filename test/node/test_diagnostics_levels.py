@@ -9,7 +9,8 @@ from diagnostic_msgs.msg import DiagnosticStatus
 from node_harness import values_of
 from node_models import miscompiled_model
 
-from cfrnet_ros.node.diagnostics import View, build_statuses
+from cfrnet_ros.node.diagnostic_parts import View
+from cfrnet_ros.node.diagnostics import build_statuses
 from cfrnet_ros.node.engine import load_engine
 from cfrnet_ros.node.monitor import Monitor
 from cfrnet_ros.node.parameters import Settings
@@ -106,6 +107,28 @@ def test_each_fault_sets_level_and_message_of_its_status(view: View) -> None:
         assert part in status.message
         others = [at for at in range(3) if at != index]
         assert [levels(troubled)[at] for at in others] == [OK, OK], part
+
+
+def test_restoration_warns_of_eyes_that_changed(view: View) -> None:
+    monitor = Monitor()
+    monitor.activated()
+    for flagged in (0, 1, 0):
+        monitor.queued()
+        monitor.taken()
+        monitor.processed(replace(RECORD, eyes_flagged=flagged))
+    report = replace(monitor.report(10.0), active_s=60.0)
+    status = build_statuses(replace(view, report=report))[0]
+    assert status.level == WARN
+    assert status.message == (
+        'the eyes of 1 of 3 faces in the last 10 s came out of restoration changed by more than'
+        ' max_eye_change = 0.1'
+    )
+    assert values_of(status)['faces/eyes_flagged'] == '1'
+    # The total is kept over an activation, the warning is not.
+    monitor.activated()
+    status = build_statuses(replace(view, report=monitor.report(10.0)))[0]
+    assert 'eyes' not in status.message
+    assert values_of(status)['faces/eyes_flagged'] == '1'
 
 
 def test_restoration_warns_while_all_faces_are_refused(view: View) -> None:

@@ -34,7 +34,8 @@ exec(compile(source.replace(before, before + "    POLISH = 'polish'\\n"), found.
 
 from rclpy.serialization import serialize_message
 from std_msgs.msg import Header
-from cfrnet_ros.node.diagnostics import View, build_statuses
+from cfrnet_ros.node.diagnostic_parts import View
+from cfrnet_ros.node.diagnostics import build_statuses
 from cfrnet_ros.node.frame_report import to_frame_msg
 from cfrnet_ros.node.monitor import Monitor
 from cfrnet_ros.node.parameters import Settings

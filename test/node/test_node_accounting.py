@@ -20,17 +20,17 @@ def test_mailbox_returns_the_item_that_a_newer_one_replaces() -> None:
     assert mailbox.put(1) is None
     assert mailbox.put(2) == 1
     assert mailbox.take() == 2
-    assert mailbox.clear() is None
+    assert mailbox.take() is None
 
 
-def test_closed_mailbox_refuses_items_and_wakes_up_take() -> None:
+def test_closed_mailbox_refuses_items_and_wakes_up_wait() -> None:
     mailbox: Mailbox[int] = Mailbox()
-    taken: list[int | None] = []
-    taker = threading.Thread(target=lambda: taken.append(mailbox.take()))
+    found: list[bool] = []
+    taker = threading.Thread(target=lambda: found.append(mailbox.wait()))
     taker.start()
     assert mailbox.close() is None
     taker.join(30)
-    assert taken == [None]
+    assert found == [False]
     assert mailbox.put(5) == 5
 
 

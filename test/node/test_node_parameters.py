@@ -173,7 +173,11 @@ def test_pipeline_settings_are_built_once_for_each_change(node: Node) -> None:
         ('qos_overrides./image.subscription.reliability', 'utmost', "'best_effort'"),
         ('qos_overrides./image.subscription.depth', 'ten', 'integer above 0'),
         ('qos_overrides./image.subscription.colour', 'red', 'only history'),
-        ('nonsense_altogether', 2, 'the parameters are autostart, camera_rotation, convergence'),
+        (
+            'nonsense_altogether',
+            2,
+            'the parameters are autostart, bond, camera_rotation, convergence',
+        ),
     ],
 )
 def test_invalid_overrides_are_explained(name: str, value: Any, part: str) -> None:

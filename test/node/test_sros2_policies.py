@@ -17,8 +17,9 @@ SUBSCRIBE, PUBLISH, REPLY, REQUEST = (
     ('services', 'reply'),
     ('services', 'request'),
 )
-#: What the node has where a package is installed that the Python package index does not have.
-OPTIONAL = {'/cfrnet/detections'}
+#: What the node has where a package is installed that the Python package index does not have; the
+#: bond also needs `bond: on` or `autostart: false`.
+OPTIONAL = {'/bond', '/cfrnet/detections'}
 
 
 def allowed(policy: Path) -> dict[tuple[str, str], set[str]]:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-FOLDERS = ('benchmarks', 'cfrnet_ros', 'demo', 'examples', 'launch', 'test', 'training')
+FOLDERS = (*('benchmarks', 'cfrnet_ros', 'demo', 'docs', 'examples', 'launch', 'test', 'training'),)
 
 pytestmark = pytest.mark.skipif(
     importlib.util.find_spec('ament_flake8') is None,

@@ -65,7 +65,10 @@ def test_every_topic_of_the_node_is_described() -> None:
 
 
 def test_every_key_of_the_diagnostics_is_described() -> None:
-    source = (ROOT / 'cfrnet_ros/node/diagnostics.py').read_text(encoding='utf-8')
+    source = ''.join(
+        (ROOT / f'cfrnet_ros/node/{name}.py').read_text(encoding='utf-8')
+        for name in ('diagnostics', 'engine_status')
+    )
     keys = set(re.findall(r"'([a-z_]+/[a-z0-9_]+)':", source))
     assert {'rate/input_hz', 'faces/restored', 'provider/used', 'self_test/verdict'} <= keys
     described = (ROOT / 'docs/diagnostics.md').read_text(encoding='utf-8')

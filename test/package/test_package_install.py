@@ -16,6 +16,8 @@ INGREDIENTS = (
     'cfrnet_ros', 'config', 'docs', 'launch', 'resource',
 )  # fmt: skip
 
+COMMANDS = ('camera', 'cameras', 'fleet', 'param', 'replay', 'restore', 'view')
+
 
 @pytest.fixture(scope='module')
 def prefix(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -39,7 +41,7 @@ def site_packages(prefix: Path) -> Path:
 
 
 def test_ros2_run_finds_the_executables(prefix: Path) -> None:
-    names = {'restorer', *(f'cfrnet-{name}' for name in ('camera', 'param', 'replay', 'restore'))}
+    names = {'restorer', *(f'cfrnet-{name}' for name in COMMANDS)}
     for name in (*names, 'cfrnet_replay'):
         assert os.access(prefix / 'lib' / 'cfrnet_ros' / name, os.X_OK)
 
@@ -66,8 +68,10 @@ def test_weights_and_templates_are_installed(prefix: Path) -> None:
     for pattern in (
         'models/*.onnx',
         'models/*.json',
+        'models/eyes/*',
         'replay/templates/*.j2',
         'node/fastdds/*.xml',
+        'apps/view/page/*',
     ):
         ours = {path.name for path in (ROOT / 'cfrnet_ros').glob(pattern)}
         assert {path.name for path in installed.glob(pattern)} == ours != set()

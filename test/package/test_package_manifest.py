@@ -14,6 +14,7 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.version import Version
 
+from cfrnet_ros.fleet import command as fleet
 from cfrnet_ros.replay.command import PACKAGES
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -48,7 +49,9 @@ def imported(folder: str) -> Iterator[tuple[str, str]]:
 
 #: Modules that only the commands of cfrnet_ros/apps import, and their pip names. Debian's PyAV is
 #: too old, so that pip installs them in a ROS 2 workspace as well.
-APPS = {'PIL': 'pillow', 'av': 'av', 'tqdm': 'tqdm', 'yaml': 'pyyaml'}
+APPS = {'PIL': 'pillow', 'aiohttp': 'aiohttp', 'av': 'av', 'tqdm': 'tqdm', 'yaml': 'pyyaml'}
+#: Modules that only `cfrnet-fleet` imports, and that pip installs in a ROS 2 workspace as well.
+FLEET = {'dask', 'distributed', 'tqdm'}
 #: Condition of the dependencies that package.xml installs for the replay only.
 WITH_REPLAY = '$CFRNET_REPLAY == 1'
 
@@ -106,6 +109,7 @@ def test_every_import_is_a_declared_dependency(folder: str) -> None:
             path.startswith('cfrnet_ros/replay/') and ROSDEP.get(name) in declared(WITH_REPLAY)
         )
         and not (path.startswith('cfrnet_ros/apps/') and name in APPS)
+        and not (path.startswith('cfrnet_ros/fleet/') and name in FLEET)
     }
     assert not missing
 
@@ -124,6 +128,12 @@ def test_replay_dependencies_agree_in_package_xml_setup_py_and_command(
 def test_the_extra_apps_is_what_the_commands_import(tmp_path: Path) -> None:
     imports = {name for name, _ in imported('cfrnet_ros/apps')}
     assert set(required(tmp_path)['apps']) == {APPS[name] for name in imports & APPS.keys()}
+
+
+def test_the_extra_fleet_is_what_the_command_asks_for(tmp_path: Path) -> None:
+    assert set(required(tmp_path)['fleet']) == set(fleet.PACKAGES.values())
+    # Dask comes with its scheduler.
+    assert {*fleet.PACKAGES, 'dask'} >= FLEET
 
 
 def test_setup_py_and_changelog_have_the_version_of_package_xml() -> None:

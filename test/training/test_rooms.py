@@ -14,7 +14,8 @@ ROOT = Path(__file__).resolve().parents[2]
 TRAINING = ROOT / 'training'
 
 LIBRARIES = (
-    'critics', 'data', 'degradation', 'evaluation', 'export', 'losses', 'metrics', 'networks',
+    'critics', 'data', 'degradation', 'evaluation', 'export', 'eyes', 'losses', 'metrics',
+    'networks',
 )  # fmt: skip
 #: Modules of `run` that a library may import: what configs and checkpoints hold.
 FILES_OF_RUNS = {'training.run.checkpoint', 'training.run.config'}

@@ -88,7 +88,7 @@ def parse(args: Sequence[str] | None) -> Arguments:
     settings: dict[str, Any] = {'max_faces': 64}
     try:
         for entry in given.set:
-            settings |= dict([_setting(entry)])
+            settings |= dict([parse_setting(entry)])
         settings |= {
             name: value
             for name in ('cycles', 'strength')
@@ -173,8 +173,13 @@ def _detection_px(text: str) -> int:
     return side
 
 
-def _setting(entry: str) -> tuple[str, Any]:
-    """Return name and value of NAME=VALUE."""
+def parse_setting(entry: str) -> tuple[str, Any]:
+    """Return name and value of NAME=VALUE for a setting of the pipeline.
+
+    Raises:
+        ValueError: The form is another one, the name is unknown, or the value is out of range.
+
+    """
     name, equals, text = entry.partition('=')
     if not equals or name not in _SETTINGS:
         known = ', '.join(_SETTINGS)

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from cfrnet_ros.vision.camera_rotation import rotate, rotate_back
 from cfrnet_ros.vision.detection.detector import YuNetDetector
 from cfrnet_ros.vision.engine.providers import choose_providers
-from cfrnet_ros.vision.pipeline import FacePipeline, PipelineSettings
+from cfrnet_ros.vision.engine.session_pool import SessionPool
+from cfrnet_ros.vision.pipeline import FacePipeline, PipelineResult, PipelineSettings
 from cfrnet_ros.vision.restoration.trusted import load_trusted
 from cfrnet_ros.vision.tracking.tracker import FaceTracker
 from cfrnet_ros.vision.types import RestoredFace
@@ -67,7 +68,13 @@ class Restored:
 class FaceRestorer:
     """Pipeline with its settings, for still pictures and for videos; not thread-safe."""
 
-    def __init__(self, engine: Engine, settings: PipelineSettings, rotation: int = 0) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        settings: PipelineSettings,
+        rotation: int = 0,
+        pool: SessionPool | None = None,
+    ) -> None:
         """Load the models.
 
         Args:
@@ -75,12 +82,13 @@ class FaceRestorer:
             settings: Settings of the pipeline.
             rotation: Angle by which pictures must be turned clockwise to be upright: 0, 90, 180 or
                 270 degrees. Results are turned back.
+            pool: Sessions that several restorers share; None for sessions of its own.
 
         Raises:
             VisionError: A model or provider is not available; the text names cause and remedy.
 
         """
-        choice = choose_providers(engine.provider)
+        choice = choose_providers(engine.provider, pool=pool)
         self._engine, self._settings, self._rotation = engine, settings, rotation
         self._choice = choice
         self._restorer = load_trusted(
@@ -119,6 +127,22 @@ class FaceRestorer:
 
         """
         return self._restore(self._pipeline(VIDEO_DETECTION_PX), bgr, self._settings, time_s)
+
+    def process(self, upright: NDArray[np.uint8], time_s: float) -> PipelineResult:
+        """Restore the faces of the next frame of a video, without blending them back.
+
+        Args:
+            upright: (H, W, 3) uint8 BGR frame, upright.
+            time_s: Time of the frame in seconds.
+
+        Returns:
+            Faces in pixels of the upright frame, and the account of the frame.
+
+        Raises:
+            ModelError: A model failed.
+
+        """
+        return self._pipeline(VIDEO_DETECTION_PX).process(upright, self._settings, time_s)
 
     def _restore(
         self,

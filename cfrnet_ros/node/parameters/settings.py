@@ -36,6 +36,13 @@ class Settings(PipelineSettings):
         'Whether the node configures and activates itself at start; a failure then ends the'
         ' process with exit code 1. If false, the node waits for a lifecycle manager.',
     )
+    bond: str = parameter(
+        'auto',
+        'Whether the node forms a bond with a lifecycle manager such as that of Nav2, which learns'
+        " from it that the node has died: 'auto' if `autostart` is false and the ROS package bond"
+        " is installed, 'on' in any case, or 'off'.",
+        choices=('auto', 'on', 'off'),
+    )
     image_transport: str = parameter(
         'raw',
         "Transport of the images: 'raw' subscribes to sensor_msgs/Image on `image`, 'compressed'"
@@ -95,8 +102,9 @@ class Settings(PipelineSettings):
     )
     threads: int = parameter(
         0,
-        'Number of CPU threads of the inference engine; 0 lets the engine decide. On a busy'
-        ' machine fewer threads can be faster.',
+        'Number of CPU threads of the networks; 0 measures a cycle with 1, 2, 4 and so on up to all'
+        ' cores when the node is configured, and takes the smallest number that is not slower by a'
+        ' tenth than a larger one.',
         low=0,
         high=256,
     )
@@ -113,8 +121,8 @@ class Settings(PipelineSettings):
     rep155: bool = parameter(
         False,
         'Whether the faces are also published under the names of REP-155:'
-        ' `/humans/faces/<id>/cropped` and `aligned`, and `/humans/faces/tracked` if hri_msgs is'
-        ' installed.',
+        ' `/humans/faces/<id>/cropped` and `aligned`, and, if hri_msgs is installed, `roi` and'
+        ' `landmarks` beside them and `/humans/faces/tracked`.',
     )
     whole_frames: bool = parameter(
         True,
@@ -128,6 +136,12 @@ class Settings(PipelineSettings):
         low=4096,
         high=2147483647,
         unit='px',
+    )
+    trace_file: str = parameter(
+        '',
+        'File into which the times of all stages of each frame are written, as a trace that'
+        ' https://ui.perfetto.dev opens; an existing file is replaced. If empty, nothing is'
+        ' written.',
     )
     hardware_id: str = parameter(
         '',

@@ -7,7 +7,6 @@ from collections import OrderedDict
 from dataclasses import replace
 from pathlib import Path
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -18,6 +17,7 @@ from cfrnet_ros.vision.engine.providers import ProviderChoice
 from cfrnet_ros.vision.engine.sessions import EngineSession, create_session
 from cfrnet_ros.vision.errors import ModelError
 from cfrnet_ros.vision.preprocessing.exposure import normalise_exposure
+from cfrnet_ros.vision.preprocessing.shrink import shrink
 from cfrnet_ros.vision.types import Face
 
 #: Most sessions kept, one for each padded input size. A camera needs one; a node that is
@@ -212,12 +212,7 @@ class YuNetDetector:
         else:
             scale = min(1.0, self._input_size / max(height, width))
         small_w, small_h = max(1, round(width * scale)), max(1, round(height * scale))
-        small = bgr
-        if (small_w, small_h) != (width, height):
-            small = cv2.resize(bgr, (small_w, small_h), interpolation=cv2.INTER_AREA).astype(
-                np.uint8, copy=False
-            )
-        small = normalise_exposure(small)
+        small = normalise_exposure(shrink(bgr, small_w, small_h))
         size = self._fixed or (_padded(small_h), _padded(small_w))
         blob = self._blobs.get(size)
         if blob is None:

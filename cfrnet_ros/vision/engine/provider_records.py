@@ -5,6 +5,7 @@ ONNX Runtime is imported where its functions are called: launch files read the r
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import platform
 from collections.abc import Callable, Mapping, Sequence
@@ -38,6 +39,9 @@ class Provider:
             own, 0 for the provider's choice. Called when a model is loaded.
         suits_auto: Function that says whether `auto` may take the provider on this machine, if
             the installed ONNX Runtime has it. A provider that is named is used in any case.
+        plugin: Python package that holds the provider's library, for a provider that is installed
+            beside ONNX Runtime, see `plugins`; '' if there is none.
+        keeps_compiled: Whether the provider writes what it has compiled, see `compiled`.
 
     """
 
@@ -48,6 +52,8 @@ class Provider:
     precision: str
     default_options: Callable[[int], dict[str, str]] = _no_options
     suits_auto: Callable[[], bool] = _always
+    plugin: str = ''
+    keeps_compiled: bool = False
 
     def options(self, overrides: Options | None = None, threads: int = 0) -> dict[str, str]:
         """Return the options to load a model with.
@@ -65,7 +71,7 @@ class Provider:
 
 def _tensorrt_options(threads: int) -> dict[str, str]:
     # Building an engine takes minutes; the cache makes the next start quick.
-    return {'trt_engine_cache_enable': '1', 'trt_engine_cache_path': _cache('tensorrt')}
+    return {'trt_engine_cache_enable': '1', 'trt_engine_cache_path': str(cache_folder('tensorrt'))}
 
 
 def _cann_options(threads: int) -> dict[str, str]:
@@ -81,7 +87,12 @@ def _qnn_options(threads: int) -> dict[str, str]:
 
 
 def _openvino_options(threads: int) -> dict[str, str]:
-    options = {'device_type': _openvino_device(), 'num_streams': '1'}
+    # Compiling for an NPU takes long, and for a CPU or GPU some seconds.
+    options = {
+        'device_type': _openvino_device(),
+        'num_streams': '1',
+        'cache_dir': str(cache_folder('openvino')),
+    }
     if threads:
         options['num_of_threads'] = str(threads)
     return options
@@ -110,13 +121,18 @@ def _qnn_backend() -> str:
     import onnxruntime as ort
 
     name = 'QnnHtp.dll' if platform.system() == 'Windows' else 'libQnnHtp.so'
-    packaged = Path(ort.__file__).parent / 'capi' / name
-    return str(packaged) if packaged.is_file() else name
+    folders = [Path(ort.__file__).parent / 'capi']
+    plugin = importlib.util.find_spec('onnxruntime_qnn')
+    if plugin is not None and plugin.origin:
+        folders.insert(0, Path(plugin.origin).parent)
+    packaged = [folder / name for folder in folders if (folder / name).is_file()]
+    return str(packaged[0]) if packaged else name
 
 
-def _cache(name: str) -> str:
+def cache_folder(name: str) -> Path:
+    """Return the folder in which a provider keeps what it has compiled; it may not exist yet."""
     root = Path(os.environ.get('XDG_CACHE_HOME') or Path.home() / '.cache')
-    return str(root / 'cfrnet_ros' / name)
+    return root / 'cfrnet_ros' / name
 
 
 def _not_a_pc() -> bool:
@@ -163,6 +179,8 @@ PROVIDERS: tuple[Provider, ...] = (
         'int8',
         _qnn_options,
         _not_a_pc,
+        plugin='onnxruntime_qnn',
+        keeps_compiled=True,
     ),
     Provider(
         'vitisai',
@@ -189,9 +207,10 @@ PROVIDERS: tuple[Provider, ...] = (
         'openvino',
         'OpenVINOExecutionProvider',
         'Intel NPU, else CPU',
-        '`onnxruntime-openvino`',
+        '`onnxruntime-openvino`, or `onnxruntime-ep-openvino`',
         'int8',
         _openvino_options,
+        plugin='onnxruntime_ep_openvino',
     ),
     Provider(
         'coreml',

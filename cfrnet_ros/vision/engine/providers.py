@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import onnxruntime as ort
 
+from cfrnet_ros.vision.engine.plugins import register_plugins
 from cfrnet_ros.vision.engine.provider_records import (
     CPU,
     PROVIDERS,
@@ -14,6 +15,7 @@ from cfrnet_ros.vision.engine.provider_records import (
     Provider,
     names_of,
 )
+from cfrnet_ros.vision.engine.session_pool import SessionPool
 from cfrnet_ros.vision.errors import ProviderError
 
 #: Request for the best provider available.
@@ -32,6 +34,8 @@ class ProviderChoice:
         options: Provider options by short name, which override the defaults.
         rejected: Reasons by short name for not using a candidate, as an earlier trial found
             them.
+        broken: Reasons by short name for providers whose library is installed and cannot be used.
+        pool: Sessions that several users share; None if each loads its own.
 
     """
 
@@ -40,11 +44,20 @@ class ProviderChoice:
     strict: bool = False
     options: Options = field(default_factory=dict)
     rejected: Mapping[str, str] = field(default_factory=dict)
+    broken: Mapping[str, str] = field(default_factory=dict)
+    pool: SessionPool | None = None
 
     @property
     def remaining(self) -> tuple[Provider, ...]:
         """Candidates that have not been rejected, best first."""
         return tuple(found for found in self.candidates if found.name not in self.rejected)
+
+    @property
+    def key(self) -> Hashable:
+        """Everything of the choice that decides on which provider a model runs, and how."""
+        options = tuple((name, tuple(sorted(o.items()))) for name, o in self.options.items())
+        names = tuple(candidate.name for candidate in self.candidates)
+        return self.requested, names, self.strict, options, tuple(self.rejected)
 
     def without(self, provider: str, reason: str) -> ProviderChoice:
         """Return the same choice with one provider rejected.
@@ -63,6 +76,7 @@ def choose_providers(
     available: Sequence[str] | None = None,
     options: Options | None = None,
     known: Sequence[Provider] = PROVIDERS,
+    pool: SessionPool | None = None,
 ) -> ProviderChoice:
     """Turn a request into an ordered list of providers to try.
 
@@ -75,6 +89,7 @@ def choose_providers(
         options: Provider options by short name, which override the defaults, for instance
             ``{'openvino': {'device_type': 'NPU'}}``.
         known: Providers that may be used, in the order in which 'auto' prefers them.
+        pool: Sessions that several users share; None if each loads its own.
 
     Returns:
         Choice with at least one candidate.
@@ -84,6 +99,7 @@ def choose_providers(
             providers is available.
 
     """
+    broken = register_plugins(known) if available is None else {}
     installed = ort.get_available_providers() if available is None else available
     present = [provider for provider in known if provider.onnx_name in installed]
     by_name = {provider.name: provider for provider in known}
@@ -100,7 +116,7 @@ def choose_providers(
         candidates = taken or [CPU]
         if strict:
             candidates = candidates[:1]
-        return ProviderChoice(names, tuple(candidates), strict, overrides)
+        return ProviderChoice(names, tuple(candidates), strict, overrides, broken=broken, pool=pool)
 
     for name in names:
         if name not in by_name:
@@ -113,12 +129,12 @@ def choose_providers(
     if strict and not candidates:
         raise ProviderError(
             f"none of the execution providers '{', '.join(names)}' is in this build of ONNX "
-            f'Runtime, which has: {names_of(present) or "none"}; install the build for '
-            'your device, or set strict_provider to false to fall back to the CPU'
+            f'Runtime, which has: {names_of(present) or "none"}{_told(broken)}; install the build '
+            'for your device, or set strict_provider to false to fall back to the CPU'
         )
     if not strict and CPU not in candidates:
         candidates.append(CPU)
-    return ProviderChoice(names, tuple(candidates), strict, overrides)
+    return ProviderChoice(names, tuple(candidates), strict, overrides, broken=broken, pool=pool)
 
 
 def parse_options(
@@ -152,3 +168,7 @@ def parse_options(
             )
         options.setdefault(provider, {})[key.strip()] = value.strip()
     return options
+
+
+def _told(broken: Mapping[str, str]) -> str:
+    return ''.join(f'; {name} {reason}' for name, reason in broken.items())

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import onnxruntime as ort
 
+from cfrnet_ros.vision.engine.compiled import compiled_path, finish_compiled, keep_compiled
 from cfrnet_ros.vision.engine.external_data import check_external_data
+from cfrnet_ros.vision.engine.plugins import plugin_devices
 from cfrnet_ros.vision.engine.provider_records import CPU, Provider
 from cfrnet_ros.vision.engine.providers import AUTO, ProviderChoice
+from cfrnet_ros.vision.engine.session_pool import model_key
 from cfrnet_ros.vision.errors import ModelError, ProviderError, reason_of
 
 
@@ -42,7 +46,7 @@ def create_session(
 
     ONNX Runtime itself falls back to the CPU without a message. This function therefore
     tries each provider alone, with the CPU for the operators that it lacks, and then asks
-    the session which provider it uses.
+    the session which provider it uses. If the choice has a pool, a session that is there is used.
 
     Args:
         model: Path of an ONNX file, or its bytes.
@@ -60,6 +64,14 @@ def create_session(
     """
     if threads < 0:
         raise ValueError(f'threads must be 0 or above, got {threads}')
+    if choice.pool is not None:
+        key = (model_key(model), choice.key, threads)
+        return choice.pool.get(key, lambda: _create(model, choice, threads))
+    return _create(model, choice, threads)
+
+
+def _create(model: str | Path | bytes, choice: ProviderChoice, threads: int) -> EngineSession:
+    """Load a model, as `create_session` describes it, without looking into a pool."""
     label = _check_readable(model)
     failures: list[str] = []
     # A requested provider that is not in this build is not among the candidates, and that
@@ -67,7 +79,8 @@ def create_session(
     available = [candidate.name for candidate in choice.candidates]
     for name in choice.requested:
         if name != AUTO and name not in available:
-            failures.append(f'{name} is not in this build of ONNX Runtime')
+            reason = choice.broken.get(name, 'is not in this build of ONNX Runtime')
+            failures.append(f'{name} {reason}')
 
     for candidate in choice.candidates:
         short = candidate.name
@@ -123,6 +136,9 @@ def run_options() -> ort.RunOptions:
     return options
 
 
+#: Options that choose a device; a plugin is given the device itself.
+_OF_DEVICES = ('device_type',)
+
 _BROKEN_MODEL = ('InvalidProtobuf', 'NoSuchFile', 'NoModel', 'InvalidGraph')
 
 
@@ -140,6 +156,25 @@ def _check_readable(model: str | Path | bytes) -> str:
 def _open(
     model: str | Path | bytes, candidate: Provider, choice: ProviderChoice, threads: int
 ) -> ort.InferenceSession:
+    """Start a session, from what the provider compiled before if it keeps that."""
+    options = candidate.options(choice.options, threads)
+    kept = compiled_path(model, candidate, options)
+    if kept is None:
+        return _start(model, _settings(threads), candidate, choice, options)
+    if kept.is_file():
+        with suppress(Exception):
+            return _start(kept, _settings(threads), candidate, choice, options)
+        # Of another version of the driver, or damaged.
+        kept.unlink(missing_ok=True)
+    # Settings belong to one attempt: a provider cannot be added to them twice.
+    settings = _settings(threads)
+    part = keep_compiled(settings, kept)
+    session = _start(model, settings, candidate, choice, options)
+    finish_compiled(part, kept)
+    return session
+
+
+def _settings(threads: int) -> ort.SessionOptions:
     settings = ort.SessionOptions()
     settings.log_severity_level = 3
     settings.intra_op_num_threads = threads
@@ -149,13 +184,31 @@ def _open(
     settings.add_session_config_entry('session.inter_op.allow_spinning', '0')
     # Newer versions of ONNX Runtime record the assignment; older ones ignore the entry.
     settings.add_session_config_entry('session.record_ep_graph_assignment_info', '1')
-    chain: list[Any] = [(candidate.onnx_name, candidate.options(choice.options, threads))]
+    return settings
+
+
+def _start(
+    model: str | Path | bytes,
+    settings: ort.SessionOptions,
+    candidate: Provider,
+    choice: ProviderChoice,
+    options: dict[str, str],
+) -> ort.InferenceSession:
+    source = model if isinstance(model, bytes) else str(model)
+    kind = choice.options.get(candidate.name, {}).get('device_type', '')
+    devices = plugin_devices(candidate, kind)
+    if devices:
+        if choice.strict and 'cpu' not in choice.requested:
+            settings.add_session_config_entry('session.disable_cpu_ep_fallback', '1')
+        given = {name: value for name, value in options.items() if name not in _OF_DEVICES}
+        settings.add_provider_for_devices(devices[:1], given)
+        return ort.InferenceSession(source, settings, enable_fallback=0)
+    chain: list[Any] = [(candidate.onnx_name, options)]
     if candidate != CPU:
         if choice.strict and 'cpu' not in choice.requested:
             settings.add_session_config_entry('session.disable_cpu_ep_fallback', '1')
         else:
             chain.append(CPU.onnx_name)
-    source = model if isinstance(model, bytes) else str(model)
     return ort.InferenceSession(source, settings, providers=chain, enable_fallback=0)
 
 

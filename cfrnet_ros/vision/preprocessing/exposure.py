@@ -100,7 +100,7 @@ def face_exposure_gain(crop: NDArray[np.uint8]) -> float:
     # Averaging keeps noise out of the highlights.
     small = cv2.resize(crop, (32, 32), interpolation=cv2.INTER_AREA)
     gray = cv2.cvtColor(small, cv2.COLOR_BGR2GRAY)[4:28, 6:26]
-    highlight = max(1.0, float(np.percentile(np.asarray(gray, np.uint8), 98)))
+    highlight = max(1.0, _percentile(np.asarray(gray, np.uint8), 98))
     gain = min(MAX_FACE_GAIN, FACE_HIGHLIGHT / highlight)
     share = (WELL_EXPOSED - highlight) / (WELL_EXPOSED - UNDEREXPOSED)
     return 1.0 + (gain - 1.0) * min(1.0, max(0.0, share)) if gain > 1.0 else 1.0
@@ -121,3 +121,12 @@ def expose_face(crop: NDArray[np.uint8]) -> NDArray[np.uint8]:
         return crop
     # One vectorised call takes 20 us; the same table through cv2.LUT takes 57 us.
     return np.asarray(cv2.convertScaleAbs(crop, alpha=gain)).astype(np.uint8, copy=False)
+
+
+def _percentile(gray: NDArray[np.uint8], percent: float) -> float:
+    """Return a percentile, interpolated linearly, in a fraction of `numpy.percentile`'s time."""
+    values = np.sort(gray, axis=None)
+    place = (values.size - 1) * percent / 100.0
+    below = int(place)
+    low, high = float(values[below]), float(values[min(below + 1, values.size - 1)])
+    return low + (high - low) * (place - below)

@@ -21,6 +21,7 @@ TURNED = 'turned'
 LOW_SCORE = 'low_score'
 COVERED = 'covered'
 IDENTITY = 'identity_drift'
+EYES = 'eyes_changed'
 #: Names of the parameters whose limits give these reasons.
 LIMITS: Mapping[str, str] = {
     TOO_SMALL: 'min_face_px',
@@ -31,6 +32,7 @@ LIMITS: Mapping[str, str] = {
     LOW_SCORE: 'min_score_restore',
     COVERED: 'min_symmetry',
     IDENTITY: 'max_identity_drift',
+    EYES: 'max_eye_change',
 }
 REASONS: tuple[str, ...] = tuple(LIMITS)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
+from statistics import median
 
 import numpy as np
 
@@ -35,7 +36,7 @@ class RunningEstimate:
     def add(self, ms: float) -> None:
         """Add a measurement in milliseconds."""
         self._recent.append(ms)
-        middle = float(np.median(self._recent))
+        middle = median(self._recent)
         if self._value is None:
             self._value = middle
         else:
@@ -119,7 +120,7 @@ class CycleBudget:
 
         """
         if cycle_ms:
-            self._cycle.add(float(np.median(cycle_ms)))
+            self._cycle.add(median(cycle_ms))
         if detect_ms is not None:
             self._detect.add(detect_ms)
         self._rest.add(rest_ms)

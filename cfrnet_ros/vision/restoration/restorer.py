@@ -13,8 +13,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from cfrnet_ros.vision.engine.cpu_graph import for_cpu
 from cfrnet_ros.vision.engine.model_card import ModelCard, load_card
 from cfrnet_ros.vision.engine.model_resize import resized_model
+from cfrnet_ros.vision.engine.provider_records import CPU
 from cfrnet_ros.vision.engine.providers import ProviderChoice
 from cfrnet_ros.vision.engine.sessions import EngineSession, create_session, run_options
 from cfrnet_ros.vision.errors import ModelError, reason_of
@@ -29,6 +31,7 @@ class Cycle:
 
     Attributes:
         number: Number of the cycle in its sequence, from 1.
+        start_s: Start of the application in seconds, by `time.perf_counter`.
         milliseconds: Duration of the application.
         residual: Mean absolute change of the image as a fraction of the value range, 0..1.
         crop: Function that returns a copy of the cycle's output, (N, N, 3) uint8 BGR. It may be
@@ -37,6 +40,7 @@ class Cycle:
     """
 
     number: int
+    start_s: float
     milliseconds: float
     residual: float
     crop: Callable[[], NDArray[np.uint8]]
@@ -77,11 +81,13 @@ class Restorer:
 
         """
         self.card = load_card(model)
-        source: str | Path | bytes = model
+        source: Path | bytes = Path(model)
         self.resized = size not in (0, self.card.size)
         if self.resized:
             source = resized_model(model, size, self.card.layout)
             self.card = replace(self.card, size=size)
+        if choice.remaining and choice.remaining[0] == CPU:
+            source = for_cpu(source) or source
         self.engine = create_session(source, choice, threads)
         size = self.card.size
         self._shape = (1, 3, size, size) if self.card.channels_first else (1, size, size, 3)
@@ -137,15 +143,17 @@ class Restorer:
         if not 1 <= cycles <= MAX_CYCLES:
             raise ValueError(f'cycles must be from 1 to {MAX_CYCLES}, got {cycles}')
         used = cycles if self.card.iterative else 1
+        starts: list[float] = []
         times: list[float] = []
         residuals: list[float] = []
         for cycle in self.cycles(crop):
+            starts.append(cycle.start_s)
             times.append(cycle.milliseconds)
             residuals.append(cycle.residual)
             # After a residual below the tolerance, further cycles would change even less.
             if cycle.number == used or cycle.residual < tolerance:
                 break
-        return Restoration(cycle.crop(), len(times), tuple(times), tuple(residuals))
+        return Restoration(cycle.crop(), len(times), tuple(times), tuple(residuals), tuple(starts))
 
     def cycles(self, crop: NDArray[np.uint8]) -> Iterator[Cycle]:
         """Apply the network to one aligned crop repeatedly, without end.
@@ -188,7 +196,7 @@ class Restorer:
                     f"'{self.card.file}' returned NaN or infinite values in cycle {number} on "
                     f'{self.engine.used}; use another provider or precision, or fewer cycles'
                 )
-            yield Cycle(number, milliseconds, residual, partial(self._read_output, target))
+            yield Cycle(number, start, milliseconds, residual, partial(self._read_output, target))
             source, target = target, source
 
     def _find_output(self) -> str:

@@ -13,6 +13,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from cfrnet_ros.vision.restoration.crop_planes import to_bytes
+
+Floats = NDArray[np.float32]
+
 #: Side of the windows in which changes are measured, as a share of the crop: an eyelid fills one.
 WINDOW = 0.06
 
@@ -41,8 +45,8 @@ _MEAN = np.full((1, 3), 1 / 3, np.float32)
 class _Memory:
     key: Hashable
     time_s: float
-    seen: NDArray[np.float32]
-    shown: NDArray[np.float32]
+    seen: NDArray[np.uint8]
+    shown: Floats
 
 
 class TemporalSmoother:
@@ -96,23 +100,24 @@ class TemporalSmoother:
         if smoothing <= 0 or track_id < 0:
             self._memory.pop(track_id, None)
             return restored
-        now_seen, now = seen.astype(np.float32), restored.astype(np.float32)
+        now = np.asarray(restored, np.float32)
         past = self._memory.get(track_id)
         if past is not None and past.key == key and 0 < time_s - past.time_s <= MAX_GAP_S:
-            change = now - past.shown
-            share = _share(now_seen - past.seen, change, 1.0 - smoothing)
+            change = np.asarray(cv2.subtract(now, past.shown), np.float32)
+            share = _share(_difference(seen, past.seen), change, 1.0 - smoothing)
             if gain is not None:
-                found = np.clip((gain - GAIN_FROM) / (GAIN_FULL - GAIN_FROM), 0.0, 1.0)
-                free = cv2.resize(found.astype(np.float32), share.shape[1::-1])
-                share = np.asarray(share + (1.0 - share) * free, np.float32)
-            now = past.shown + cv2.merge([share] * 3) * change
-        self._memory[track_id] = _Memory(key, time_s, now_seen, now)
-        return np.rint(now).astype(np.uint8)
+                _free_where(share, _ramp(gain, GAIN_FROM, GAIN_FULL))
+            cv2.multiply(change, cv2.merge([share] * 3), change)
+            now = np.asarray(cv2.add(past.shown, change), np.float32)
+        self._memory[track_id] = _Memory(key, time_s, seen, now)
+        return to_bytes(now)
 
 
-def _share(
-    seen: NDArray[np.float32], restored: NDArray[np.float32], limit: float
-) -> NDArray[np.float32]:
+def _difference(new: NDArray[np.uint8], old: NDArray[np.uint8]) -> Floats:
+    return np.asarray(cv2.subtract(new, old, dtype=cv2.CV_32F), np.float32)
+
+
+def _share(seen: Floats, restored: Floats, limit: float) -> Floats:
     """Return which share of the restored crop's change is shown, (N, N) float32, 0..1.
 
     Args:
@@ -123,16 +128,42 @@ def _share(
     """
     side = 2 * round(WINDOW * seen.shape[0] / 2) + 1
 
-    def rms(change: NDArray[np.float32]) -> NDArray[np.float32]:
-        energy = change * change
+    def rms(change: Floats) -> Floats:
+        energy = cv2.multiply(change, change)
         if energy.ndim == 3:
-            energy = np.asarray(cv2.transform(energy, _MEAN), np.float32)
+            energy = cv2.transform(energy, _MEAN)
+        mean = cv2.blur(energy, (side, side))
         # Rounding in the running sums of a box filter can give values slightly below zero.
-        return np.sqrt(np.maximum(cv2.blur(energy, (side, side)), 0.0))
+        return np.sqrt(np.maximum(np.asarray(mean, np.float32), np.float32(0.0)))
 
-    share = limit * (rms(seen) + _LEAST) / (rms(restored) + 1e-3)
+    shown, allowed = rms(restored), rms(seen)
+    shown += 1e-3
+    allowed += _LEAST
+    share = np.asarray(cv2.divide(allowed, shown, allowed, limit), np.float32)
+    np.clip(share, FLOOR, 1.0, out=share)
     # A change that remains after a blur is motion; noise averages out.
     moved = rms(np.asarray(cv2.blur(cv2.transform(seen, _MEAN), (5, 5)), np.float32))
-    free = np.clip((moved - MOTION_FROM) / (MOTION_FULL - MOTION_FROM), 0.0, 1.0)
-    share = np.clip(share, FLOOR, 1.0)
-    return np.asarray(share + (1.0 - share) * free, np.float32)
+    _free_where(share, _ramp(moved, MOTION_FROM, MOTION_FULL))
+    return share
+
+
+def _ramp(values: Floats, start: float, full: float) -> Floats:
+    """Return 0 up to a start and 1 from a full value on, linear in between, as a new array."""
+    ramp = np.subtract(values, np.float32(start))
+    ramp *= np.float32(1.0 / (full - start))
+    return np.clip(ramp, 0.0, 1.0, out=ramp)
+
+
+def _free_where(share: Floats, free: Floats) -> None:
+    """Raise a share towards 1, in place: share + (1 - share) free.
+
+    Args:
+        share: (N, N) float32 share, 0..1.
+        free: (n, n) float32 weight, 0..1; it is enlarged to the size of `share`.
+
+    """
+    if free.shape != share.shape:
+        free = np.asarray(cv2.resize(free, share.shape[1::-1]), np.float32)
+    rest = np.subtract(np.float32(1.0), share)
+    rest *= free
+    share += rest

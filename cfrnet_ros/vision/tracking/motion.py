@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cfrnet_ros.vision.preprocessing.align import warp_crop
+from cfrnet_ros.vision.preprocessing.shrink import shrink
 from cfrnet_ros.vision.types import Face
 
 #: Points per side of the grid that is followed inside a face's box.
@@ -57,10 +58,7 @@ def carry_face(before: NDArray[np.uint8], after: NDArray[np.uint8], face: Face) 
     first, second = before[y0:y1, x0:x1], after[y0:y1, x0:x1]
     if scale < 1.0:
         size = (max(8, round((x1 - x0) * scale)), max(8, round((y1 - y0) * scale)))
-        first, second = (
-            np.asarray(cv2.resize(part, size, interpolation=cv2.INTER_AREA)).astype(np.uint8)
-            for part in (first, second)
-        )
+        first, second = (shrink(part, *size) for part in (first, second))
     matrix = _fit_flow(first, second, _grid(face, width, height, (x0, y0), scale), span * scale)
     if matrix is None:
         return None

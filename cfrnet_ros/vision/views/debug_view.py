@@ -56,6 +56,8 @@ def draw_debug(
             )
         label = f'#{item.face.track_id} {item.face.score:.2f} '
         label += item.reason or f'k={item.restoration.cycles}' + ' reused' * item.reused
+        if item.restored and item.eyes is not None and item.eyes.exceeded:
+            label += ' eyes changed'
         _text(canvas, label, (x0, max(12, y0 - 4)), text_scale, thickness)
     _draw_insets(canvas, faces, text_scale, thickness)
     line = round(34 * text_scale) + 4

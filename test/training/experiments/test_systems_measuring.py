@@ -21,13 +21,13 @@ from training.experiments.systems.critics import SharedCritics  # noqa: E402
 from training.experiments.systems.measuring import classical, cost, graphs, sheet  # noqa: E402
 from training.experiments.systems.measuring import measure as measuring  # noqa: E402
 from training.experiments.systems.measuring.measure import Request, measure  # noqa: E402
-from training.experiments.systems.measuring.npu import cpu_operators  # noqa: E402
 from training.experiments.systems.measuring.quality import means  # noqa: E402
 from training.experiments.systems.measuring.report import (  # noqa: E402
     Report,
     RowFigures,
     read_report,
 )
+from training.experiments.systems.measuring.vela import cpu_operators  # noqa: E402
 from training.experiments.systems.measuring.wheels import WHEELS, WheelRestorer  # noqa: E402
 from training.experiments.systems.pages.write import write_pages  # noqa: E402
 from training.experiments.systems.rows import read_rows  # noqa: E402
@@ -133,12 +133,20 @@ def test_means_leave_out_what_is_not_finite_and_count_failures() -> None:
 
 def test_operators_that_vela_leaves_to_the_cpu_are_counted() -> None:
     told = (
-        'CPU operation: GATHER                          "x"\n'
-        'CPU operation: ARG_MAX                         "y"\n'
-        'CPU operation: GATHER                          "z"\n'
+        'CPU operators = 3 (4.6%)\n'
+        '   CPU: Passthrough = net/head;_dequant (outputs [1, 256, 256, 3])\n'
+        '   CPU: Passthrough = net/lookup (outputs [1, 64])\n'
+        '   CPU: Softmax = net/other (outputs [1, 64])\n'
+        'NPU operators = 62 (95.4%)\n'
     )
-    assert cpu_operators(told) == {'GATHER': 2, 'ARG_MAX': 1}
-    assert cpu_operators('Network summary\n') == {}
+    kinds = {'net/head;_dequant': 'DEQUANTIZE', 'net/lookup': 'GATHER'}
+    assert cpu_operators(told, kinds) == {'DEQUANTIZE': 1, 'GATHER': 1, 'Softmax': 1}
+    assert cpu_operators('CPU operators = 0 (0.0%)\nNPU operators = 9 (100.0%)\n') == {}
+    # What is printed in another form must not be taken for none.
+    with pytest.raises(ValueError, match='counts 2 CPU operators and names 0'):
+        cpu_operators('CPU operators = 2 (1.0%)\nCPU operation: GATHER "x"\n')
+    with pytest.raises(ValueError, match='counts no CPU operators'):
+        cpu_operators('Network summary\n')
 
 
 @pytest.mark.slow

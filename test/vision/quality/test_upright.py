@@ -82,6 +82,16 @@ def test_a_track_is_looked_at_again_after_some_frames(
     assert len(calls) == 20
 
 
+def test_a_face_at_the_limit_counts_as_upright(
+    calls: list[int], meter_of: Callable[[float], UprightMeter]
+) -> None:
+    meter, crop = meter_of(LEAST), np.zeros((256, 256, 3), np.uint8)
+    for _ in range(FRAMES_NOT_UPRIGHT + 1):
+        meter.measure(1, crop, LEAST)
+    assert FRAMES_NOT_UPRIGHT < FRAMES_UPRIGHT
+    assert len(calls) == 4
+
+
 def test_an_upside_down_face_is_not_restored_and_an_upright_one_is(
     pipeline: FacePipeline, portrait: Frame
 ) -> None:

@@ -55,6 +55,17 @@ def noisy(crop: Frame, count: int, sigma: float) -> list[Frame]:
     return [to_bytes(crop + rng.normal(0, sigma, crop.shape)) for _ in range(count)]
 
 
+@pytest.mark.parametrize('after_s', [0.0, -0.1, MAX_GAP_S + 0.01])
+def test_a_frame_that_does_not_follow_in_time_is_shown_as_it_is(
+    crop: Frame, after_s: float
+) -> None:
+    smoother = TemporalSmoother()
+    first, second = noisy(crop, 2, 8.0)
+    smoother.apply(7, first, sharpened(first), 0.9, 'key', 1.0)
+    shown = smoother.apply(7, second, sharpened(second), 0.9, 'key', 1.0 + after_s)
+    assert np.array_equal(shown, sharpened(second))
+
+
 @pytest.mark.parametrize('sigma', [2.0, 8.0])
 def test_a_still_face_flickers_less_than_the_camera_and_is_no_further_from_the_truth(
     crop: Frame, sigma: float

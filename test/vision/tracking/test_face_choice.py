@@ -38,6 +38,13 @@ def test_only_faces_with_their_centre_in_the_region() -> None:
     assert ids(region=(0.9, 0.9, 1.0, 1.0)) == []
 
 
+@pytest.mark.parametrize(('x', 'y'), [(160, 240), (480, 240), (320, 120), (320, 360)])
+def test_a_face_on_the_edge_of_the_region_counts_as_inside(x: float, y: float) -> None:
+    on_edge = face(x, y, 60, 5)
+    region = (0.25, 0.25, 0.75, 0.75)
+    assert choose_faces([on_edge], 640, 480, 1, region=region) == [on_edge]
+
+
 def test_the_driver_is_nearest_to_the_regions_centre_however_small() -> None:
     left = (0.0, 0.2, 0.5, 0.8)
     assert ids(choice='driver', region=left, most=1) == [0]

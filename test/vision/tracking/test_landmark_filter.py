@@ -10,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 from cfrnet_ros.vision.settings import PipelineSettings
-from cfrnet_ros.vision.tracking.landmark_filter import LandmarkFilter
+from cfrnet_ros.vision.tracking.landmark_filter import MAX_GAP_S, LandmarkFilter
 from cfrnet_ros.vision.types import Face
 
 MARKS = np.array([[30, 40], [70, 40], [50, 60], [35, 80], [65, 80]], np.float32)
@@ -45,6 +45,15 @@ def follow(
 def noisy(count: int, sigma: float, seed: int = 0) -> NDArray[np.float64]:
     rng = np.random.default_rng(seed)
     return MARKS.astype(np.float64) + rng.normal(0, sigma, (count, 5, 2))
+
+
+@pytest.mark.parametrize(
+    ('after_s', 'anew'), [(MAX_GAP_S, False), (MAX_GAP_S + 1e-6, True), (0.0, True)]
+)
+def test_the_filter_starts_anew_after_a_gap_that_is_too_long(after_s: float, anew: bool) -> None:
+    smoother, moved = LandmarkFilter(), face_at(MARKS + 5)
+    smoother.apply(face_at(MARKS), 0.0, 1.0, 0.1)
+    assert np.array_equal(smoother.apply(moved, after_s, 1.0, 0.1), moved.landmarks) is anew
 
 
 @pytest.mark.parametrize('hz', [10.0, 15.0, 30.0])

@@ -53,6 +53,11 @@ def test_landmarks_found_in_a_crop_are_those_of_the_frame(
     assert abs(yaw_of(back.astype(np.float32)) - yaw_of(inside.landmarks)) < 1e-3
 
 
+def test_corners_are_the_centres_of_the_corner_pixels_clockwise_from_the_first() -> None:
+    half = np.array([[2.0, 0.0, -20.0], [0.0, 2.0, -40.0]])
+    assert corners_in_frame(half, 5, 3).tolist() == [[10, 20], [12, 20], [12, 21], [10, 21]]
+
+
 @pytest.mark.parametrize('size', [256, 512])
 def test_corners_in_single_precision_recover_the_matrix(size: int) -> None:
     corners = corners_in_frame(AFFINE, size, size).astype(np.float32)

@@ -6,10 +6,8 @@ their own, since they declare other versions than this project pins.
 
 from __future__ import annotations
 
-import csv
 import importlib.metadata
 import json
-import re
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,20 +15,15 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
+from torch import nn
 from tqdm import tqdm
 
 from training.data.crops import SIZE
 from training.experiments.systems.measuring.graphs import trained_network
+from training.experiments.systems.measuring.vela import TARGETS, compile_for
 from training.experiments.systems.rows import read_rows
 from training.export.camera_format import FloatPlanes
-from training.networks.parts import Restorer
-
-#: Accelerators by the names of the table.
-TARGETS = {
-    'U55-256': 'ethos-u55-256',
-    'U65-512': 'ethos-u65-512',
-    'U85-512': 'ethos-u85-512',
-}
 
 #: Rows whose networks differ: the variants of CFRNet but one are CFRNet's graph.
 ROWS = (
@@ -101,12 +94,14 @@ def measure_npu(runs: Sequence[Path], work: Path, vela: str | None, out: Path) -
         out.write_text(json.dumps(content, indent=1) + '\n', encoding='utf-8')
 
 
-def to_tflite(network: Restorer, path: Path) -> Path:
+def to_tflite(network: nn.Module, path: Path, faces: Sequence[NDArray[np.float32]] = ()) -> Path:
     """Write a network as an INT8 TFLite file and return its path.
 
     Args:
         network: Network in evaluation mode.
         path: Path of the float file; the INT8 file lies beside it.
+        faces: (1, N, N, 3) float32 RGB crops in 0..1 for the calibration; random numbers if none
+            are given, with which operators and time are the same.
 
     """
     import litert_torch
@@ -115,63 +110,14 @@ def to_tflite(network: Restorer, path: Path) -> Path:
     quantised = path.with_name(f'{path.stem}_int8.tflite')
     if quantised.is_file():
         return quantised
-    module = litert_torch.to_channel_last_io(FloatPlanes(network, clip=True), [0], [0])
+    # Eight bits saturate by themselves; a limit would stay behind in float, on the CPU.
+    module = litert_torch.to_channel_last_io(FloatPlanes(network, clip=False), [0], [0])
     example = torch.rand(1, SIZE, SIZE, 3)
     litert_torch.convert(module.eval(), (example,)).export(str(path))
     work = quantizer.Quantizer(str(path))
     work.load_quantization_recipe(recipe.static_wi8_ai8())
     rng = np.random.default_rng(0)
-    faces = [{'args_0': rng.random((1, SIZE, SIZE, 3), dtype=np.float32)} for _ in range(2)]
-    result = work.calibrate({'serving_default': faces})
+    given = faces or [rng.random((1, SIZE, SIZE, 3), dtype=np.float32) for _ in range(2)]
+    result = work.calibrate({'serving_default': [{'args_0': face} for face in given]})
     work.quantize(result).export_model(str(quantised), overwrite=True)
     return quantised
-
-
-def compile_for(config: str, file: Path, command: str) -> dict[str, Any]:
-    """Compile a file for one accelerator.
-
-    Args:
-        config: Name of the accelerator, as Vela takes it.
-        file: INT8 TFLite file.
-        command: Vela's command.
-
-    Returns:
-        `ms` a pass on the NPU, `sram_kib` and `cpu_operators` (how often each), or a `reason`.
-
-    """
-    out = file.parent / f'{file.stem}_{config}'
-    run = subprocess.run(
-        [
-            command,
-            str(file),
-            *('--accelerator-config', config),
-            *('--output-dir', str(out)),
-            '--show-cpu-operations',
-        ],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=900,
-    )
-    summaries = sorted(out.glob('*_summary_*.csv'))
-    if run.returncode or not summaries:
-        lines = (run.stderr.strip() or run.stdout.strip() or 'nothing was said').splitlines()
-        return {'reason': lines[-1][:160]}
-    with summaries[0].open(newline='', encoding='utf-8') as stream:
-        row = next(csv.DictReader(stream))
-    return {
-        'ms': round(float(row['inference_time']) * 1e3, 2),
-        'sram_kib': round(float(row['sram_memory_used']), 1),
-        'cpu_operators': cpu_operators(run.stdout),
-    }
-
-
-def cpu_operators(text: str) -> dict[str, int]:
-    """Return how often each operator stays on the CPU, from what Vela prints."""
-    counts: dict[str, int] = {}
-    for kind in re.findall(r'^CPU operation: (\w+)', text, re.MULTILINE):
-        counts[kind] = counts.get(kind, 0) + 1
-    # Beside them Vela lists what it refuses before it looks at operations.
-    for kind in re.findall(r'^Warning: (\w+) .* is a CPU only op', text, re.MULTILINE):
-        counts[kind] = counts.get(kind, 0) + 1
-    return counts

@@ -232,4 +232,6 @@ def _ablation(report: Report, rows: Sequence[RowFigures]) -> list[str]:
     if compared:
         lines += ['', "The variant's figure minus CFRNet's, as above:", '']
         lines += contrasts.table(compared)
+        lines += ['', 'What is read from it, and what became of it in the shipped recipe:']
+        lines += ['[training-log.md](training-log.md#what-the-ablation-teaches).']
     return lines

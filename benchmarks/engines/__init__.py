@@ -1,0 +1,1 @@
+"""CFRNet in other engines: accuracy and time beside ONNX Runtime."""

@@ -1,0 +1,1 @@
+"""What compilers and simulators of NPUs make of the shipped models: ``make test-npu``."""

@@ -1,0 +1,1 @@
+"""Speed of the real node: `python -m benchmarks.performance`, or `make bench`."""

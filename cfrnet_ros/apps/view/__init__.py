@@ -1,0 +1,1 @@
+"""The command `cfrnet-view`: a page in the browser beside running nodes."""

@@ -1,0 +1,1 @@
+"""The command `cfrnet-fleet`: restores thousands of recordings on all cores of many machines."""

@@ -1,0 +1,51 @@
+"""Tells whether a face is still the same person after restoration."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from cfrnet_ros.vision.quality.face_embedder import FaceEmbedder, angle_deg
+
+
+class IdentityGuard:
+    """Compares the embeddings of a face before and after restoration.
+
+    Not thread-safe.
+    """
+
+    def __init__(self, load: Callable[[], FaceEmbedder]) -> None:
+        """Keep the loader.
+
+        Args:
+            load: Function that loads the network; it is called once, by the first `drift_deg`.
+
+        """
+        self._load = load
+        self._embedder: FaceEmbedder | None = None
+
+    def drift_deg(
+        self,
+        before: NDArray[np.uint8],
+        after: NDArray[np.uint8],
+        template: ArrayLike,
+        margin: float,
+    ) -> float:
+        """Return the angle between the embeddings of two crops in degrees, 0..180.
+
+        Args:
+            before: (N, N, 3) uint8 BGR crop before restoration.
+            after: (N, N, 3) uint8 BGR restored crop.
+            template: (5, 2) landmarks to which the crops were aligned, as fractions of their side.
+            margin: Margin with which they were aligned.
+
+        Raises:
+            ModelError: The network cannot be loaded, or failed.
+
+        """
+        if self._embedder is None:
+            self._embedder = self._load()
+        embed = self._embedder.embed
+        return angle_deg(embed(before, template, margin), embed(after, template, margin))

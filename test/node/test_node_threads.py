@@ -1,0 +1,39 @@
+"""The number of threads that a node measures when it is configured."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from node_harness import NodeProcess, Peer, values_of
+from ros_domains import next_domain
+
+
+@pytest.mark.parametrize('asked', [0, 1])
+def test_threads_are_measured_unless_the_parameter_names_them(
+    tmp_path: Path, halving_model: Path, asked: int
+) -> None:
+    domain = next_domain()
+    arguments = ['-p', f'model:={halving_model}', '-p', f'threads:={asked}']
+    process = NodeProcess(tmp_path, domain, arguments)
+    peer = Peer(domain)
+    try:
+        found = peer.wait_for_diagnostics(
+            lambda d: 'engine' in d and 'threads/used' in values_of(d['engine']), 'threads'
+        )
+        values = values_of(found['engine'])
+        assert values['threads'] == str(asked)
+        cores = len(os.sched_getaffinity(0))
+        if asked:
+            assert values['threads/used'] == str(asked)
+            assert values['threads/reason'] == 'set by the parameter'
+        else:
+            assert 1 <= int(values['threads/used']) <= cores
+            expected = 'measured at configure: a cycle takes' if cores > 1 else 'may use one core'
+            assert expected in values['threads/reason']
+        process.wait_for_log(f'threads: {values["threads/used"]} ({values["threads/reason"]})')
+        assert process.end() == 0
+    finally:
+        peer.close()
+        process.kill()

@@ -1,0 +1,98 @@
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+import pytest
+
+from cfrnet_ros.vision.engine.thread_choice import (
+    BUDGET_S,
+    LEAST_ROUNDS,
+    MOST_ROUNDS,
+    Run,
+    choose_threads,
+    thread_counts,
+)
+
+
+class Machine:
+    """A clock that only the runs advance."""
+
+    def __init__(self) -> None:
+        self.now_s = 0.0
+        self.runs = 0
+
+    def taking(self, seconds: Iterable[float]) -> Run:
+        durations = iter(seconds)
+
+        def run() -> None:
+            self.now_s += next(durations)
+            self.runs += 1
+
+        return run
+
+    def clock(self) -> float:
+        return self.now_s
+
+
+def always(seconds: float) -> Iterable[float]:
+    while True:
+        yield seconds
+
+
+@pytest.mark.parametrize(
+    ('ms', 'expected'),
+    [
+        ({1: 20.0, 2: 11.0}, 2),
+        ({1: 20.0, 2: 19.0}, 1),
+        ({1: 20.0, 2: 24.0}, 1),
+        ({1: 40.0, 2: 21.0, 4: 12.0, 8: 11.5}, 4),
+        ({1: 40.0, 2: 38.0, 4: 12.0}, 4),
+    ],
+    ids=['two are faster', 'two save too little', 'two wait for each other', 'eight', 'only four'],
+)
+def test_smallest_number_of_threads_that_is_about_as_fast_as_any(
+    ms: dict[int, float], expected: int
+) -> None:
+    machine = Machine()
+    runs = [(n, machine.taking(always(value / 1e3))) for n, value in ms.items()]
+    chosen = choose_threads(runs, machine.clock)
+    assert chosen.threads == expected
+    for threads, value in ms.items():
+        assert f'{value:.0f} ms with {threads}' in chosen.reason
+
+
+def test_a_single_hiccup_does_not_decide() -> None:
+    machine = Machine()
+    slow_once = [0.02] * 2 + [0.5] + [0.02] * MOST_ROUNDS
+    runs = [(1, machine.taking(slow_once)), (2, machine.taking(always(0.021)))]
+    assert choose_threads(runs, machine.clock).threads == 1
+
+
+@pytest.mark.parametrize('seconds', [0.001, 0.05, 2.0])
+def test_measurement_is_bounded(seconds: float) -> None:
+    machine = Machine()
+    choose_threads([(n, machine.taking(always(seconds))) for n in (1, 2)], machine.clock)
+    assert 2 * LEAST_ROUNDS <= machine.runs <= 2 * MOST_ROUNDS
+    assert machine.now_s <= max(2 * LEAST_ROUNDS * seconds, BUDGET_S + 2 * seconds) + 1e-9
+
+
+def test_one_core_needs_no_measurement() -> None:
+    machine = Machine()
+    chosen = choose_threads([(1, machine.taking(()))], machine.clock)
+    assert (chosen.threads, machine.runs) == (1, 0)
+
+
+@pytest.mark.parametrize(
+    ('cores', 'expected'),
+    [(1, (1,)), (2, (1, 2)), (4, (1, 2, 4)), (6, (1, 2, 4, 6)), (64, (1, 2, 4, 8, 16))],
+)
+def test_counts_that_are_tried(cores: int, expected: tuple[int, ...]) -> None:
+    assert thread_counts(cores) == expected
+
+
+def test_counts_of_this_machine_begin_with_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    affinity: Callable[[int], set[int]] = lambda _: {3, 5, 7}  # noqa: E731
+    monkeypatch.setattr('os.sched_getaffinity', affinity)
+    assert thread_counts() == (1, 2, 3)

@@ -1,0 +1,1 @@
+"""Figures of an evaluation by groups of people: skin, glasses, age, source."""

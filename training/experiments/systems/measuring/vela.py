@@ -1,0 +1,105 @@
+"""Arm's Vela, the compiler for the Ethos-U: what it makes of an INT8 TFLite file."""
+
+from __future__ import annotations
+
+import csv
+import re
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+#: Accelerators by the names of the table.
+TARGETS = {
+    'U55-256': 'ethos-u55-256',
+    'U65-512': 'ethos-u65-512',
+    'U85-512': 'ethos-u85-512',
+}
+
+
+def compile_for(config: str, file: Path, command: str) -> dict[str, Any]:
+    """Compile a file for one accelerator.
+
+    Args:
+        config: Name of the accelerator, as Vela takes it.
+        file: INT8 TFLite file.
+        command: Vela's command.
+
+    Returns:
+        `ms` a pass on the NPU, `sram_kib` and `cpu_operators` (how often each), or a `reason`.
+
+    """
+    out = file.parent / f'{file.stem}_{config}'
+    run = subprocess.run(
+        [
+            command,
+            str(file),
+            *('--accelerator-config', config),
+            *('--output-dir', str(out)),
+            '--show-cpu-operations',
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=900,
+    )
+    summaries = sorted(out.glob('*_summary_*.csv'))
+    if run.returncode or not summaries:
+        lines = (run.stderr.strip() or run.stdout.strip() or 'nothing was said').splitlines()
+        return {'reason': lines[-1][:160]}
+    with summaries[0].open(newline='', encoding='utf-8') as stream:
+        row = next(csv.DictReader(stream))
+    return {
+        'ms': round(float(row['inference_time']) * 1e3, 2),
+        'sram_kib': round(float(row['sram_memory_used']), 1),
+        'cpu_operators': cpu_operators(run.stdout, operator_kinds(file)),
+    }
+
+
+def cpu_operators(text: str, kinds: Mapping[str, str] | None = None) -> dict[str, int]:
+    """Return how often each operator stays on the CPU, from what Vela prints.
+
+    Args:
+        text: What Vela printed with ``--show-cpu-operations``: a line such as
+            ``   CPU: Passthrough = NAME (outputs [1, 256, 256, 3])`` for each, where the name is
+            that of the operator's output, and the kind is Vela's own.
+        kinds: Kind of the operator by the name of its output, as `operator_kinds` returns it.
+
+    Raises:
+        ValueError: Vela counts more or fewer operators than it names, so its output is of another
+            version than the one that is read here.
+
+    """
+    counts: dict[str, int] = {}
+    for kind, name in re.findall(r'^\s+CPU: (\w+) = (.*) \(outputs ', text, re.MULTILINE):
+        known = (kinds or {}).get(name, kind)
+        counts[known] = counts.get(known, 0) + 1
+    told = re.search(r'^CPU operators = (\d+)', text, re.MULTILINE)
+    if told is None or int(told[1]) != sum(counts.values()):
+        raise ValueError(
+            f'Vela counts {told[1] if told else "no"} CPU operators and names '
+            f'{sum(counts.values())}: read its output anew'
+        )
+    return counts
+
+
+def operator_kinds(file: Path) -> dict[str, str]:
+    """Return the kind of each operator of a TFLite file by the name of its output.
+
+    Args:
+        file: TFLite file.
+
+    """
+    # Vela calls what it leaves alone 'Passthrough'; the file knows what it is.
+    from ai_edge_litert import schema_py_generated as schema
+
+    names = {v: k for k, v in vars(schema.BuiltinOperator).items() if isinstance(v, int)}
+    model = schema.ModelT.InitFromObj(schema.Model.GetRootAs(file.read_bytes()))
+    # Kinds above 126 do not fit into the older of the two fields.
+    codes = [max(c.builtinCode, c.deprecatedBuiltinCode) for c in model.operatorCodes]
+    return {
+        graph.tensors[output].name.decode(): names[codes[operator.opcodeIndex]]
+        for graph in model.subgraphs
+        for operator in graph.operators
+        for output in operator.outputs
+    }
