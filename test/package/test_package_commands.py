@@ -53,9 +53,9 @@ WITH_PARAMS = (
 )
 PARAM = 'cfrnet-param set /cfrnet cycles 3'
 RESTORE = 'cfrnet-restore photo.jpg holiday/ clip.mp4'
-TARGETS = ('make demo', 'make benchmark', 'make lint', 'make test', 'make test-all')
-#: Named without arguments; it is what test/replay/ runs.
-REPLAY = 'cfrnet-replay'
+TARGETS = ('make demo', 'make view', 'make bench', 'make lint', 'make test', 'make test-all')
+#: Named without arguments: what test/replay/ and test/apps/ run.
+REPLAY, VIEW = 'cfrnet-replay', 'cfrnet-view'
 
 FIRST_WORDS = ('make ', 'pip ', 'ros2 ', 'restorer ', 'cfrnet-', 'colcon ', 'rosdep ', 'CFRNET_')
 
@@ -96,7 +96,7 @@ def answer(command: str, folder: Path, domain: int) -> str:
 
 def test_every_command_is_run_by_a_test_or_needs_what_a_test_lacks() -> None:
     known = {*NEEDS_ROS, *NEEDS_INDEX, *NEEDS_WEBCAM, *TARGETS}
-    known |= {RESTORER, WITH_PARAMS, PARAM, RESTORE, REPLAY}
+    known |= {RESTORER, WITH_PARAMS, PARAM, RESTORE, REPLAY, VIEW}
     found = set(commands())
     assert found == known, f'not in this file: {found - known}; not in README.md: {known - found}'
 

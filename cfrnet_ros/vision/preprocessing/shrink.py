@@ -1,4 +1,4 @@
-"""Scales whole frames down, in a fraction of the time of OpenCV's area interpolation."""
+"""Scales whole frames down; large ones in a fraction of the time of OpenCV's area interpolation."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ def shrink(image: NDArray[np.uint8], width: int, height: int) -> NDArray[np.uint
     """Scale an image down.
 
     The image is halved by the means of 2 x 2 pixels as often as it is at least twice as large, and
-    the rest is interpolated linearly. For 640 x 480 to 480 x 360 pixels that takes a fifth of the
-    time of cv2.INTER_AREA, for 1920 x 1080 to 480 x 270 a third.
+    the rest is averaged by area. For 1920 x 1080 to 480 x 270 pixels that takes a third of the time
+    of one cv2.INTER_AREA. Linear interpolation of the rest would save 1.2 ms more at 640 x 480, but
+    with it an upside-down face in motion blur was found and taken for an upright one.
 
     Args:
         image: (H, W) or (H, W, C) uint8 image.
@@ -29,4 +30,4 @@ def shrink(image: NDArray[np.uint8], width: int, height: int) -> NDArray[np.uint
     if image.shape[:2] == (height, width):
         return image
     size = (width, height)
-    return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_LINEAR), np.uint8)
+    return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
