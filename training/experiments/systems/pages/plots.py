@@ -52,6 +52,8 @@ def quality_against_latency(report: Report, path: Path) -> None:
                     [v[metric] for v in table.values()],
                 )
             axes.set_xscale('log')
+            axes.set_xticks((25, 50, 100, 200), labels=('25', '50', '100', '200'))
+            axes.minorticks_off()
             axes.grid(alpha=0.3)
             axes.set_title(name)
             axes.set_xlabel('ms, one thread, k passes')
