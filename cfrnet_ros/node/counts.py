@@ -32,6 +32,7 @@ class Counts:
         reused: Number of faces that showed the restoration of an earlier frame.
         refused: Number of faces passed on unrestored, by reason.
         eyes_flagged: Number of restored faces whose eyes changed by more than `max_eye_change`.
+        fine: Number of faces that had the fine stage.
 
     """
 
@@ -49,6 +50,7 @@ class Counts:
     reused: int = 0
     refused: dict[str, int] = field(default_factory=lambda: dict.fromkeys(REASONS, 0))
     eyes_flagged: int = 0
+    fine: int = 0
 
     @property
     def in_flight(self) -> int:
@@ -66,5 +68,6 @@ class Counts:
         self.restored += record.restored
         self.reused += record.reused
         self.eyes_flagged += record.eyes_flagged
+        self.fine += record.fine or 0
         for reason, number in record.refused.items():
             self.refused[reason] += number

@@ -116,6 +116,7 @@ def _restoration(view: View) -> DiagnosticStatus:
         'faces/unrestored': sum(counts.refused.values()),
         **{f'faces/unrestored/{reason}': n for reason, n in counts.refused.items()},
         'faces/eyes_flagged': counts.eyes_flagged,
+        **({'faces/fine': counts.fine} if settings.fine_stage else {}),
         'since_face_s': report.since_face_s,
         'frames_without_usable_stamp': counts.age_unusable,
         'window_s': settings.diagnostics_window_s,

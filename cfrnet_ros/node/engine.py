@@ -20,8 +20,10 @@ from cfrnet_ros.vision.engine.thread_choice import (
     choose_threads,
     thread_counts,
 )
+from cfrnet_ros.vision.errors import ModelError
 from cfrnet_ros.vision.pipeline import FacePipeline
 from cfrnet_ros.vision.quality.face_embedder import FaceEmbedder
+from cfrnet_ros.vision.restoration.fine_stage import FINE_SIZE, TwoStageRestorer
 from cfrnet_ros.vision.restoration.restorer import Restorer
 from cfrnet_ros.vision.restoration.self_test import SelfTest, run_self_test
 from cfrnet_ros.vision.restoration.trusted import TrustedRestorer, load_trusted
@@ -40,13 +42,14 @@ class Engine:
     Attributes:
         pipeline: Pipeline that processes the frames.
         card: Card of the restorer's model.
-        restorer: Inference session of the restorer.
+        restorer: Inference session of the restorer; with a fine stage, of its coarse stage.
         detector: Inference session of the detector.
         self_test: Result of the restorer's self-test.
         rejected: Sentences about engines that were tried before and failed their self-test, as in
             `TrustedRestorer`.
         precision_reason: Sentence that says why INT8 or FP32 was taken, as in `TrustedRestorer`.
         threads: Number of CPU threads of the networks, and why.
+        fine: Inference session of the fine stage, None if `fine_stage` is off.
 
     """
 
@@ -58,6 +61,7 @@ class Engine:
     rejected: tuple[str, ...]
     precision_reason: str
     threads: ThreadChoice
+    fine: EngineSession | None = None
 
 
 def load_engine(settings: Settings, pool: SessionPool | None = None) -> Engine:
@@ -80,8 +84,14 @@ def load_engine(settings: Settings, pool: SessionPool | None = None) -> Engine:
         options=parse_options(settings.provider_options),
         pool=pool,
     )
+    if settings.fine_stage and settings.crop_size not in (0, FINE_SIZE):
+        raise ModelError(
+            f'fine_stage makes crops of {FINE_SIZE} px, but crop_size is {settings.crop_size}; set'
+            f' crop_size to 0 or {FINE_SIZE}, or fine_stage to false'
+        )
     trusted, threads = _load_restorer(settings, choice)
     restorer = trusted.restorer
+    staged = _add_fine_stage(restorer, choice, threads.threads) if settings.fine_stage else None
     detector_model = Path(settings.detector_model).expanduser() if settings.detector_model else None
     detector = YuNetDetector(detector_model, choice, settings.detector_input_size, threads.threads)
     detector.warm_up(*WARM_UP_SIZE)
@@ -90,15 +100,29 @@ def load_engine(settings: Settings, pool: SessionPool | None = None) -> Engine:
         return FaceEmbedder(choice=choose_providers('cpu', pool=pool), threads=threads.threads)
 
     return Engine(
-        pipeline=FacePipeline(detector, restorer, FaceTracker(), load_embedder),
-        card=restorer.card,
+        pipeline=FacePipeline(detector, staged or restorer, FaceTracker(), load_embedder),
+        card=(staged or restorer).card,
         restorer=restorer.engine,
         detector=detector.engine,
         self_test=trusted.test,
         rejected=trusted.rejected,
         precision_reason=trusted.precision_reason,
         threads=threads,
+        fine=staged.fine_engine if staged else None,
     )
+
+
+def _add_fine_stage(restorer: Restorer, choice: ProviderChoice, threads: int) -> TwoStageRestorer:
+    """Load the same model at the size of the fine stage, and warm both up."""
+    names = [provider.name for provider in choice.remaining]
+    if restorer.engine.used in names:
+        # A provider that failed the self-test is not asked again.
+        for name in names[: names.index(restorer.engine.used)]:
+            choice = choice.without(name, 'does not run the coarse stage')
+    fine = Restorer(restorer.card.file, choice, threads, FINE_SIZE)
+    staged = TwoStageRestorer(restorer, fine)
+    staged.warm_up()
+    return staged
 
 
 def _load_restorer(
@@ -106,7 +130,8 @@ def _load_restorer(
 ) -> tuple[TrustedRestorer, ThreadChoice]:
     """Load a restorer that is trusted, with a number of threads that was asked for or measured."""
     asked = settings.threads or 1
-    trusted = load_trusted(settings.model, choice, asked, settings.crop_size, settings.self_test)
+    size = 0 if settings.fine_stage else settings.crop_size
+    trusted = load_trusted(settings.model, choice, asked, size, settings.self_test)
     if settings.threads:
         return trusted, ThreadChoice(settings.threads, 'set by the parameter')
     restorer = trusted.restorer
@@ -115,7 +140,7 @@ def _load_restorer(
         return trusted, ThreadChoice(0, f'{restorer.engine.used} decides')
     restorers = {1: restorer}
     for threads in thread_counts()[1:]:
-        restorers[threads] = Restorer(restorer.card.file, choice, threads, settings.crop_size)
+        restorers[threads] = Restorer(restorer.card.file, choice, threads, size)
         restorers[threads].warm_up()
     side = restorer.card.size
     crop = np.full((side, side, 3), 127, np.uint8)

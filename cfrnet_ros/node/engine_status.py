@@ -35,8 +35,12 @@ def engine_status(view: View) -> DiagnosticStatus:
     }
     fine = ''
     if engine is not None:
-        for part, session in (('restorer', engine.restorer), ('detector', engine.detector)):
-            if session.fell_back:
+        for part, session in (
+            ('restorer', engine.restorer),
+            ('detector', engine.detector),
+            ('fine stage', engine.fine),
+        ):
+            if session is not None and session.fell_back:
                 verdict.warn(
                     f'{part} runs on {session.used} instead of {session.requested}:'
                     f' {session.reason}'
@@ -53,6 +57,7 @@ def engine_status(view: View) -> DiagnosticStatus:
             'provider/detector_used': engine.detector.used,
             'provider/detector_fell_back': engine.detector.fell_back,
             'provider/detector_reason': engine.detector.reason,
+            **({} if engine.fine is None else {'provider/fine_used': engine.fine.used}),
             'model/name': engine.card.name,
             'model/file': engine.card.file,
             'model/precision': engine.card.precision,

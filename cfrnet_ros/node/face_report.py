@@ -28,8 +28,8 @@ def face_values(face: FaceRecord) -> dict[str, FaceValue]:
         `identity_drift_deg`, `eye_openness_before` and `eye_openness_after` (height over width),
         `eye_change` (above 0 for an eye that came out more open), `eyes_flagged` (whether the face
         was restored although its eyes changed too much), `fused_frames` (effective number of
-        frames in the crop) and `fused_moving` (share of the crop, 0..1, in which the newest frame
-        was passed through).
+        frames in the crop), `fused_moving` (share of the crop, 0..1, in which the newest frame
+        was passed through) and `fine` (whether the fine stage followed the cycles).
         Values that were not measured are absent.
 
     """
@@ -67,6 +67,8 @@ def face_values(face: FaceRecord) -> dict[str, FaceValue]:
         }
     if face.fused_frames is not None and face.fused_moving is not None:
         values |= {'fused_frames': face.fused_frames, 'fused_moving': face.fused_moving}
+    if face.fine is not None:
+        values['fine'] = face.fine
     return values
 
 

@@ -17,6 +17,7 @@ _COUNTS = {
     'faces/crops': 'passed_on',
     'faces/restored': 'restored',
     'faces/reused': 'reused',
+    'faces/fine': 'fine',
     'cycles/asked': 'cycles_asked',
     'cycles/allowed': 'cycles_allowed',
     'cycles/used': 'cycles_used',
@@ -41,7 +42,9 @@ def to_frame_msg(
     """
     values: dict[str, object] = {}
     if not rejected:
-        values |= {key: getattr(record, name) for key, name in _COUNTS.items()}
+        counts = {key: getattr(record, name) for key, name in _COUNTS.items()}
+        # A count that is not known, as that of a fine stage which is off, is left out.
+        values |= {key: count for key, count in counts.items() if count is not None}
     values |= {f'latency/{stage.value}_ms': record.stages_ms[stage] for stage in _told(record)}
     status = DiagnosticStatus(
         level=DiagnosticStatus.WARN if rejected else DiagnosticStatus.OK,

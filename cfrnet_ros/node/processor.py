@@ -220,6 +220,8 @@ def _info_lines(record: FrameRecord) -> list[str]:
     cycle_ms = [times[stage] for stage in RESTORE_CYCLES if stage in times]
     if cycle_ms:
         lines.append('restore ' + ' + '.join(f'{ms:.0f}' for ms in cycle_ms) + ' ms')
+    if Stage.FINE in times:
+        lines.append(f'fine {times[Stage.FINE]:.0f} ms')
     if Stage.AGE in times:
         lines.append(f'age {times[Stage.AGE]:.0f} ms')
     return lines

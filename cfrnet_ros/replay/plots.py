@@ -25,7 +25,7 @@ from matplotlib.figure import Figure
 #: Colours of the stages in their order, without the cycles, which have shades of one colour.
 _STAGES = (
     *('#e6e6e6', '#b8c4ce', '#5b8db8', '#88b7c9', '#7a9e7e', '#6f8f6f'),
-    *('#4f6f4f', '#9fb59f', '#e0b04c', '#c9c0a8', '#d98c5f'),
+    *('#4f6f4f', '#b565a7', '#9fb59f', '#e0b04c', '#c9c0a8', '#d98c5f'),
 )
 _CYCLES = ('#8e5ea2', '#a77bb8', '#c09ace', '#d6bbe0')
 _BEFORE, _FUSED, _AFTER = '#9a9a9a', '#5b8db8', '#8e5ea2'

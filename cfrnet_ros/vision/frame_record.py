@@ -32,6 +32,8 @@ class FaceRecord:
         fused_moving: Share of the crop, 0..1, in which the newest frame was passed through; None
             if fusion is off.
         eyes: Eyes before and after restoration; None if they were not measured.
+        fine: Whether the fine stage followed the cycles; None if there is no such stage or the face
+            was not restored.
 
     """
 
@@ -47,6 +49,7 @@ class FaceRecord:
     fused_frames: float | None = None
     fused_moving: float | None = None
     eyes: EyeChange | None = None
+    fine: bool | None = None
 
     @property
     def restored(self) -> bool:
@@ -74,6 +77,7 @@ class FaceRecord:
             fused_frames=None if face.fusion is None else face.fusion.frames,
             fused_moving=None if face.fusion is None else face.fusion.moving,
             eyes=face.eyes,
+            fine=face.restoration.fine,
         )
 
 
@@ -96,6 +100,8 @@ class FrameRecord:
         budget_ms: Latency budget of the frame in milliseconds, 0 for none.
         residuals: Mean absolute change of each cycle, 0..1, averaged over the faces that had
             that cycle.
+        fine: Number of faces that had the fine stage; None if there is no such stage or no face
+            was restored.
         faces: Records of the faces passed on, in the order of `face_choice`; empty if only their
             numbers are known.
 
@@ -113,6 +119,7 @@ class FrameRecord:
     cycles_used: int = 0
     budget_ms: float = 0.0
     residuals: tuple[float, ...] = ()
+    fine: int | None = None
     faces: tuple[FaceRecord, ...] = ()
 
     @property
@@ -145,6 +152,7 @@ def record_frame(
         cycles_used=max((face.cycles for face in records), default=0),
         budget_ms=budget_ms,
         residuals=_mean_residuals(records),
+        fine=sum(staged) if (staged := [f.fine for f in records if f.fine is not None]) else None,
         faces=records,
     )
 

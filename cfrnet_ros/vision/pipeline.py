@@ -18,6 +18,7 @@ from cfrnet_ros.vision.quality.face_embedder import FaceEmbedder
 from cfrnet_ros.vision.quality.face_judge import FaceJudge
 from cfrnet_ros.vision.quality.identity_guard import IdentityGuard
 from cfrnet_ros.vision.restoration.budget import CycleBudget
+from cfrnet_ros.vision.restoration.fine_stage import TwoStageRestorer
 from cfrnet_ros.vision.restoration.restorer import Restorer
 from cfrnet_ros.vision.settings import PipelineSettings
 from cfrnet_ros.vision.stages import Stage, StageClock
@@ -54,10 +55,12 @@ class FacePipeline:
 
     """
 
+    restorer: Restorer | TwoStageRestorer
+
     def __init__(
         self,
         detector: YuNetDetector,
-        restorer: Restorer,
+        restorer: Restorer | TwoStageRestorer,
         tracker: FaceTracker,
         load_embedder: Callable[[], FaceEmbedder] = FaceEmbedder,
         load_eye_meter: Callable[[], EyeOpennessMeter] = EyeOpennessMeter,
@@ -66,7 +69,7 @@ class FacePipeline:
 
         Args:
             detector: Detector that finds the faces.
-            restorer: Restorer of their crops.
+            restorer: Restorer of their crops, with a fine stage or without.
             tracker: Tracker that keeps the faces' identity from frame to frame.
             load_embedder: Function that loads the network of the identity guard; it is called
                 once, when `max_identity_drift` is first above 0.
@@ -76,7 +79,9 @@ class FacePipeline:
         """
         self.restorer = restorer
         self._locator = FaceLocator(detector, tracker)
-        self._budget = CycleBudget()
+        self._staged = isinstance(restorer, TwoStageRestorer)
+        ratio = restorer.fine_ratio if isinstance(restorer, TwoStageRestorer) else 0.0
+        self._budget = CycleBudget(ratio)
         self._filter = LandmarkFilter()
         self._judge = FaceJudge(detector.score if detector.small_pictures_are_fast else None)
         self._tracks = TrackRestorer(
@@ -135,14 +140,14 @@ class FacePipeline:
         candidates = [
             item for face in chosen if (item := self._prepare(bgr, face, settings, clock))
         ]
-        allowed = self._budget.allow(
-            settings.cycles if self.restorer.card.iterative else 1,
-            sum(not item.reason for item in candidates),
-            settings.latency_budget_ms,
-            clock.elapsed_ms,
+        asked = settings.cycles if self.restorer.card.iterative else 1
+        wanted, budget_ms = sum(not item.reason for item in candidates), settings.latency_budget_ms
+        allowed = self._budget.allow(asked, wanted, budget_ms, clock.elapsed_ms)
+        fine = self._staged and self._budget.allow_fine(
+            allowed, asked, wanted, budget_ms, clock.elapsed_ms
         )
         faces = [
-            self._tracks.restore(item, settings, allowed, clock, self._time_s)
+            self._tracks.restore(item, settings, allowed, clock, self._time_s, fine=fine)
             for item in candidates
         ]
         self._forget_absent(tracked, faces)
@@ -154,14 +159,18 @@ class FacePipeline:
             cycles_allowed=allowed,
             budget_ms=settings.latency_budget_ms,
         )
-        self._observe(clock, [ms for face in faces for ms in face.restoration.cycle_ms])
+        self._observe(
+            clock,
+            [ms for face in faces for ms in face.restoration.cycle_ms],
+            [ms for face in faces for ms in face.restoration.fine_ms],
+        )
         return PipelineResult(faces, record)
 
-    def _observe(self, clock: StageClock, cycle_ms: list[float]) -> None:
+    def _observe(self, clock: StageClock, cycle_ms: list[float], fine_ms: list[float]) -> None:
         """Add the durations of the frame so far to the budget."""
         detect_ms = clock.stages_ms.get(Stage.DETECT)
-        rest_ms = clock.elapsed_ms - sum(cycle_ms) - (detect_ms or 0.0)
-        self._budget.observe(cycle_ms, detect_ms, max(0.0, rest_ms))
+        rest_ms = clock.elapsed_ms - sum(cycle_ms) - sum(fine_ms) - (detect_ms or 0.0)
+        self._budget.observe(cycle_ms, detect_ms, max(0.0, rest_ms), fine_ms)
         self._clock_before, self._parts_before_ms = clock, clock.parts_ms
 
     def _observe_frame_before(self) -> None:

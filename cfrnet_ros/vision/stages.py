@@ -36,6 +36,8 @@ class Stage(Enum):
     RESTORE_CYCLE_6 = 'restore_cycle_6'
     RESTORE_CYCLE_7 = 'restore_cycle_7'
     RESTORE_CYCLE_8 = 'restore_cycle_8'
+    #: Refining the crops at their full size, if `fine_stage` is on.
+    FINE = 'fine'
     IDENTITY = 'identity'
     #: Measuring the eyes before and after restoration, if `eye_guard` is not off.
     EYES = 'eyes'

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from cfrnet_ros.vision.quality.eye_guard import OFF, REFUSE, EyeGuard
 from cfrnet_ros.vision.quality.face_quality import EYES, IDENTITY, sharpness_of
 from cfrnet_ros.vision.quality.identity_guard import IdentityGuard
+from cfrnet_ros.vision.restoration.fine_stage import TwoStageRestorer
 from cfrnet_ros.vision.restoration.fusion import FrameFusion
 from cfrnet_ros.vision.restoration.grey import is_grey
 from cfrnet_ros.vision.restoration.restorer import Restorer
@@ -66,11 +67,13 @@ class TrackRestorer:
     Not thread-safe.
     """
 
-    def __init__(self, restorer: Restorer, identity: IdentityGuard, eyes: EyeGuard) -> None:
+    def __init__(
+        self, restorer: Restorer | TwoStageRestorer, identity: IdentityGuard, eyes: EyeGuard
+    ) -> None:
         """Start without any tracks.
 
         Args:
-            restorer: Restorer of the crops.
+            restorer: Restorer of the crops, with a fine stage or without.
             identity: Guard that is asked if `max_identity_drift` is above 0.
             eyes: Guard that is asked if `eye_guard` is not off.
 
@@ -107,6 +110,8 @@ class TrackRestorer:
         allowed: int,
         clock: StageClock,
         time_s: float,
+        *,
+        fine: bool = False,
     ) -> RestoredFace:
         """Restore a face, or pass it on unchanged.
 
@@ -116,6 +121,8 @@ class TrackRestorer:
             allowed: Number of cycles that the latency budget allows.
             clock: Clock of the frame.
             time_s: Time at which the frame was taken, in seconds.
+            fine: Whether the latency budget allows the fine stage; without effect on a restorer
+                that has none.
 
         Raises:
             ModelError: A model failed, or its output is not usable.
@@ -128,19 +135,21 @@ class TrackRestorer:
             )
         fused = self._fuse(item, settings, clock, time_s)
         # The key contains all settings, so that no old result is shown after a change of any.
-        key = (settings, allowed)
+        key = (settings, allowed, fine)
         track_id = item.face.track_id
         outcome = self._cache.find(track_id, fused.crop, key, settings.reuse_tolerance)
         reused = outcome is not None
         if outcome is None:
-            outcome = self._apply_cycles(fused.crop, settings, allowed, clock)
+            outcome = self._apply_cycles(fused.crop, settings, allowed, clock, fine=fine)
             if settings.reuse_tolerance > 0:
                 self._cache.store(track_id, fused.crop, key, outcome)
         else:
-            outcome = replace(outcome, restoration=replace(outcome.restoration, cycle_ms=()))
+            untimed = replace(outcome.restoration, cycle_ms=(), fine_ms=())
+            outcome = replace(outcome, restoration=untimed)
         if outcome.reason:
             # The crop of this frame is passed on, not that of the frame in which it was refused.
-            timed = replace(asis, cycle_ms=outcome.restoration.cycle_ms)
+            spent = outcome.restoration
+            timed = replace(asis, cycle_ms=spent.cycle_ms, fine_ms=spent.fine_ms)
             outcome, reused = replace(outcome, restoration=timed), False
         elif settings.temporal_smoothing > 0:
             outcome = self._smooth(track_id, fused, outcome, settings, clock, time_s)
@@ -209,10 +218,15 @@ class TrackRestorer:
         settings: PipelineSettings,
         allowed: int,
         clock: StageClock,
+        *,
+        fine: bool,
     ) -> _Outcome:
         """Restore a crop and ask the guards whether the result may be shown."""
         restoration = self._restorer.restore(crop, allowed, settings.convergence_tolerance)
         clock.add_cycles(restoration.cycle_ms, restoration.starts_s)
+        if fine and isinstance(self._restorer, TwoStageRestorer):
+            with clock(Stage.FINE):
+                restoration = self._restorer.refine(restoration)
         outcome = _Outcome(restoration)
         template, margin = self._restorer.card.template, settings.crop_margin
         if settings.max_identity_drift > 0:

@@ -110,6 +110,9 @@ class Restoration:
             (0..1) of the value range; y_0 is the input.
         starts_s: Start of each application in seconds, by `time.perf_counter`; empty if the times
             are not known.
+        fine: Whether the fine stage followed the cycles; None where there is no such stage.
+        fine_ms: Wall time of the fine stage in milliseconds; empty if it did not run, or if an
+            earlier restoration is used again.
 
     """
 
@@ -118,6 +121,8 @@ class Restoration:
     cycle_ms: tuple[float, ...]
     residuals: tuple[float, ...]
     starts_s: tuple[float, ...] = ()
+    fine: bool | None = None
+    fine_ms: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)

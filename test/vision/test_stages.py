@@ -13,7 +13,7 @@ def test_each_cycle_has_a_stage_between_fusion_and_identity() -> None:
     assert order[order.index(Stage.QUALITY) + 1] is Stage.FUSE
     first = order.index(Stage.FUSE) + 1
     assert order[first : first + MAX_CYCLES] == list(RESTORE_CYCLES)
-    assert order[first + MAX_CYCLES] is Stage.IDENTITY
+    assert order[first + MAX_CYCLES : first + MAX_CYCLES + 2] == [Stage.FINE, Stage.IDENTITY]
     assert [stage.value for stage in RESTORE_CYCLES[:2]] == ['restore_cycle_1', 'restore_cycle_2']
 
 

@@ -118,6 +118,14 @@ class Settings(PipelineSettings):
         step=256,
         unit='px',
     )
+    fine_stage: bool = parameter(
+        False,
+        "Whether crops are of 512 px, restored by the `cycles` at the model's own size of 256 px"
+        ' and then refined by one cycle at 512 px, if `latency_budget_ms` leaves time for it or is'
+        ' 0. Needs the Python package onnx, a fully convolutional model that may be applied'
+        ' repeatedly, and a `crop_size` of 0 or 512. The cycle at 512 px takes about as long as'
+        ' four at 256 px.',
+    )
     rep155: bool = parameter(
         False,
         'Whether the faces are also published under the names of REP-155:'

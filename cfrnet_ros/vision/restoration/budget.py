@@ -19,6 +19,10 @@ MEDIAN_OF = 3
 #: frames in a row; a cycle is removed as soon as the budget is too small for it.
 UP_MARGIN, UP_AFTER = 0.1, 5
 
+#: Number of measurements in the median of the fine stage's cost. The cost in cycles is a property
+#: of the machine, so nothing needs to be followed at once.
+FINE_MEDIAN_OF = 15
+
 
 class RunningEstimate:
     """Estimate of a duration in ms: the median of recent values, fast to rise, slow to fall."""
@@ -48,11 +52,22 @@ class CycleBudget:
 
     The predicted duration of a frame is the time before and after the restorer, plus detection
     (also in frames without detection, so that the number does not alternate with them), plus
-    faces x cycles x the time of one cycle. Not thread-safe.
+    faces x cycles x the time of one cycle. A fine stage gets what all cycles leave. Its time is
+    estimated as a multiple of a cycle's, because it is not measured while it does not run: after a
+    load spike the cycles become faster, and the estimate with them. Not thread-safe.
     """
 
-    def __init__(self) -> None:
-        """Start without any measurement: the first frame gets one cycle."""
+    def __init__(self, fine_ratio: float = 0.0) -> None:
+        """Start without any measurement: the first frame gets one cycle.
+
+        Args:
+            fine_ratio: Time of the fine stage of one face, as a multiple of that of a cycle; 0 if
+                there is no fine stage.
+
+        """
+        self._fine_ratios = deque([fine_ratio], maxlen=FINE_MEDIAN_OF)
+        self._fine = False
+        self._fine_fitting = 0
         self._cycle = RunningEstimate()
         self._detect = RunningEstimate()
         self._rest = RunningEstimate()
@@ -110,15 +125,60 @@ class CycleBudget:
         self._allowed = current
         return current
 
-    def observe(self, cycle_ms: Sequence[float], detect_ms: float | None, rest_ms: float) -> None:
+    def allow_fine(
+        self, cycles: int, asked: int, faces: int, budget_ms: float, spent_ms: float = 0.0
+    ) -> bool:
+        """Return whether the faces of this frame may have the fine stage.
+
+        The rules are those of a further cycle: it ends as soon as the budget is too small, and
+        returns when it would leave `UP_MARGIN` free in `UP_AFTER` frames in a row.
+
+        Args:
+            cycles: Number of cycles that `allow` returned for this frame.
+            asked: Number of cycles that is wanted; fewer leave no time for the fine stage.
+            faces: Number of faces to restore, 0 or above.
+            budget_ms: Time for the whole frame in milliseconds, 0 for no limit.
+            spent_ms: Time already spent on the frame, in milliseconds.
+
+        Returns:
+            Whether all faces may have it; without a limit always.
+
+        """
+        if budget_ms <= 0:
+            self._fine, self._fine_fitting = False, 0
+            return True
+        if faces < 1:
+            return self._fine
+        cycle = self._cycle.value
+        overhead = max(self.overhead_ms, spent_ms + (self._after.value or 0.0))
+        stages = cycles + median(self._fine_ratios)
+        left = -1.0 if cycle is None else budget_ms - overhead - faces * cycle * stages
+        if cycles < asked or left < 0:
+            self._fine, self._fine_fitting = False, 0
+        elif not self._fine:
+            roomy = left >= UP_MARGIN * budget_ms
+            self._fine_fitting = self._fine_fitting + 1 if roomy else 0
+            self._fine = self._fine_fitting >= UP_AFTER
+        return self._fine
+
+    def observe(
+        self,
+        cycle_ms: Sequence[float],
+        detect_ms: float | None,
+        rest_ms: float,
+        fine_ms: Sequence[float] = (),
+    ) -> None:
         """Add the durations of a frame, up to the end of the restorer.
 
         Args:
             cycle_ms: Duration of each cycle of each face; empty if no face was restored.
             detect_ms: Duration of the detector, None if it did not run.
             rest_ms: Duration of everything else.
+            fine_ms: Duration of the fine stage of each face; empty if it did not run.
 
         """
+        if fine_ms and cycle_ms:
+            self._fine_ratios.append(median(fine_ms) / max(median(cycle_ms), 1e-6))
         if cycle_ms:
             self._cycle.add(median(cycle_ms))
         if detect_ms is not None:

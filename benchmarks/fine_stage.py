@@ -1,0 +1,166 @@
+"""Measures what `fine_stage` costs and gives: ``python -m benchmarks.fine_stage --data FACES``.
+
+Cost: stages and cycles are run alternately in one process. Quality: validation faces of 256 px are
+enlarged to 512, restored, and compared at 256 px, as in `benchmarks.crop_size`. Whether the detail
+that the coarse stage cannot see is worth adding needs truths with detail above the model's size,
+which the data set lacks. So it is measured at half of all sizes, 128 and 256 px, where the truths
+have that detail. The benchmark needs the training requirements.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from benchmarks.crop_size import NATIVE, SEED, at_size
+from benchmarks.machine import machine
+from cfrnet_ros.vision.engine.models import resolve_model
+from cfrnet_ros.vision.engine.providers import choose_providers
+from cfrnet_ros.vision.restoration.fine_stage import FINE_SIZE, TwoStageRestorer
+from cfrnet_ros.vision.restoration.restorer import Restorer
+from training.critics.perceptual import Lpips
+from training.data.crops import to_tensor
+from training.export.faces import DegradedFace, degraded_faces
+from training.metrics import psnr
+
+Picture = NDArray[np.uint8]
+CYCLES = (1, 2)
+
+
+def scaled(picture: Picture, side: int, how: int) -> Picture:
+    """Return a (side, side, 3) uint8 picture, scaled by one of OpenCV's methods."""
+    return np.asarray(cv2.resize(picture, (side, side), interpolation=how), np.uint8)
+
+
+def costs(restorers: dict[int, Restorer], two: TwoStageRestorer, rounds: int) -> dict[str, float]:
+    """Return the CPU time of each way in ms: one thread, fastest calls."""
+    side = two.card.size
+    crop = np.random.default_rng(0).integers(0, 256, (side, side, 3), dtype=np.uint8)
+    small = scaled(crop, NATIVE, cv2.INTER_AREA)
+    coarse = two.restore(crop, 2)
+    ways: dict[str, Callable[[], object]] = {
+        '2 cycles at 256': lambda: restorers[NATIVE].restore(small, 2),
+        '2 cycles at 512': lambda: restorers[FINE_SIZE].restore(crop, 2),
+        'coarse stage of 2 cycles': lambda: two.restore(crop, 2),
+        'fine stage': lambda: two.refine(coarse),
+    }
+    spent: dict[str, list[float]] = {name: [] for name in ways}
+    for _ in range(rounds):
+        for name, way in ways.items():
+            start = time.thread_time()
+            way()
+            spent[name].append((time.thread_time() - start) * 1e3)
+    return {name: round(min(times), 2) for name, times in spent.items()}
+
+
+class Quality:
+    """Mean PSNR and LPIPS (AlexNet) over faces."""
+
+    def __init__(self, faces: list[DegradedFace]) -> None:
+        self._faces, self._lpips = faces, Lpips('alex')
+
+    def of(self, restore: Callable[[Picture], Picture]) -> dict[str, float]:
+        """Return the figures of a function from a degraded face to a restored one."""
+        rows = []
+        for face in self._faces:
+            pair = to_tensor(restore(face.degraded)), to_tensor(face.truth)
+            with torch.no_grad():
+                rows.append((float(psnr(*pair)), float(self._lpips(*pair))))
+        means = np.mean(rows, axis=0)
+        return {'psnr': round(float(means[0]), 3), 'lpips': round(float(means[1]), 4)}
+
+
+def enlarged_faces(
+    quality: Quality, restorers: dict[int, Restorer], two: TwoStageRestorer
+) -> dict[str, Any]:
+    """Return the figures for faces without detail above 256 px, by number of cycles."""
+
+    def alone(face: Picture, size: int, k: int) -> Picture:
+        return at_size(restorers[size], size, face, k)
+
+    def staged(face: Picture, k: int, fine: bool) -> Picture:
+        done = two.restore(scaled(face, FINE_SIZE, cv2.INTER_LINEAR), k)
+        done = two.refine(done) if fine else done
+        return scaled(done.crop, NATIVE, cv2.INTER_AREA)
+
+    found: dict[str, Any] = {'input': quality.of(lambda face: face)}
+    for k in CYCLES:
+        found[str(k)] = {
+            '256': quality.of(partial(alone, size=NATIVE, k=k)),
+            '512': quality.of(partial(alone, size=FINE_SIZE, k=k)),
+            'coarse': quality.of(partial(staged, k=k, fine=False)),
+            'coarse then fine': quality.of(partial(staged, k=k, fine=True)),
+        }
+    # What the fine stage after the most cycles is to be compared with: one more cycle.
+    more = CYCLES[-1] + 1
+    found[str(more)] = {'256': quality.of(partial(alone, size=NATIVE, k=more))}
+    return found
+
+
+def half_size(quality: Quality, half: Restorer, full: Restorer, k: int) -> dict[str, Any]:
+    """Return the figures at half of all sizes, with and without the detail that is added."""
+    two = TwoStageRestorer(half, full)
+
+    def plain(face: Picture) -> Picture:
+        small = scaled(face, NATIVE // 2, cv2.INTER_AREA)
+        return scaled(half.restore(small, k).crop, NATIVE, cv2.INTER_CUBIC)
+
+    return {
+        'cycles': k,
+        '256': quality.of(lambda face: full.restore(face, k).crop),
+        'coarse without detail': quality.of(plain),
+        'coarse': quality.of(lambda face: two.restore(face, k).crop),
+        'fine without detail': quality.of(lambda face: full.restore(plain(face), 1).crop),
+        'coarse then fine': quality.of(lambda face: two.refine(two.restore(face, k)).crop),
+    }
+
+
+def main() -> None:
+    """Measure and write the figures."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('--data', type=Path, required=True, help='folder with MANIFEST.tsv')
+    parser.add_argument('--faces', type=int, default=20)
+    parser.add_argument('--rounds', type=int, default=15)
+    parser.add_argument('--out', type=Path, default=Path('benchmarks/fine_stage.json'))
+    args = parser.parse_args()
+    cv2.setNumThreads(1)
+    torch.set_num_threads(1)
+    choice, model = choose_providers('cpu'), resolve_model('auto')
+
+    def load(size: int) -> Restorer:
+        return Restorer(model, choice, 1, size)
+
+    restorers = {size: load(size) for size in (NATIVE, FINE_SIZE)}
+    two = TwoStageRestorer(load(NATIVE), load(FINE_SIZE))
+    two.warm_up()
+    times = costs(restorers, two, args.rounds)
+    both = times['coarse stage of 2 cycles'] + times['fine stage']
+    quality = Quality(degraded_faces(args.data, 'val', args.faces, SEED))
+    result = {
+        'command': f'python -m benchmarks.fine_stage --faces {args.faces} --rounds {args.rounds}',
+        'model': model.name,
+        'sha256': two.card.sha256,
+        'machine': machine(),
+        'faces': args.faces,
+        'milliseconds': times,
+        'coarse_to_256': round(times['coarse stage of 2 cycles'] / times['2 cycles at 256'], 2),
+        'both_to_512': round(both / times['2 cycles at 512'], 2),
+        'quality_at_256_px': enlarged_faces(quality, restorers, two),
+        'half_of_all_sizes': half_size(quality, load(NATIVE // 2), load(NATIVE), 2),
+    }
+    args.out.write_text(json.dumps(result, indent=1) + '\n', encoding='utf-8')
+    print(json.dumps(result, indent=1))
+
+
+if __name__ == '__main__':
+    main()
