@@ -188,6 +188,26 @@ def test_a_reused_restoration_says_whether_it_was_refined_and_costs_nothing(
     assert (limited.record.reused, limited.record.fine) == (0, 0)
 
 
+def test_the_guards_judge_the_refined_crop(
+    cpu: ProviderChoice, detector: YuNetDetector, portrait: Frame
+) -> None:
+    model = resolve_model('auto')
+    staged = TwoStageRestorer(Restorer(model, cpu, 1), Restorer(model, cpu, 1, 512))
+    pipeline = FacePipeline(detector, staged, FaceTracker())
+    settings = PipelineSettings(cycles=1, max_identity_drift=180.0, eye_guard='flag')
+    face = pipeline.process(portrait, settings).faces[0]
+    assert (face.crop.shape, face.restoration.fine) == ((512, 512, 3), True)
+    assert face.identity_drift_deg is not None
+    assert face.identity_drift_deg > 1
+    assert face.eyes is not None
+    # A refused face is passed on as the camera saw it, and the time of its fine stage counts.
+    strict = pipeline.process(portrait, replace(settings, max_identity_drift=0.01))
+    assert strict.faces[0].reason == 'identity_drift'
+    assert np.array_equal(strict.faces[0].crop, strict.faces[0].aligned)
+    assert strict.faces[0].restoration.fine_ms
+    assert strict.record.stages_ms[Stage.FINE] > 0
+
+
 def test_strength_mixes_the_refined_crop_with_the_cameras(
     pipeline: FacePipeline, portrait: Frame
 ) -> None:
