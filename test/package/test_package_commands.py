@@ -68,8 +68,8 @@ WITH_PARAMS = (
 PARAM = 'cfrnet-param set /cfrnet cycles 3'
 RESTORE = 'cfrnet-restore photo.jpg holiday/ clip.mp4'
 TARGETS = ('make demo', 'make view', 'make bench', 'make lint', 'make test', 'make test-all')
-#: Named without arguments: what test/replay/ and test/apps/ run.
-REPLAY, VIEW = 'cfrnet-replay', 'cfrnet-view'
+#: Named without arguments: what test/replay/, test/apps/ and test/fleet/ run.
+NAMED = {f'cfrnet-{name}' for name in ('camera', 'fleet', 'param', 'replay', 'restore', 'view')}
 
 FIRST_WORDS = ('make ', 'pip ', 'ros2 ', 'restorer ', 'cfrnet-', 'colcon ', 'rosdep ', 'CFRNET_')
 
@@ -110,7 +110,7 @@ def answer(command: str, folder: Path, domain: int) -> str:
 
 def test_every_command_is_run_by_a_test_or_needs_what_a_test_lacks() -> None:
     known = {*NEEDS_ROS, *NEEDS_INDEX, *NEEDS_WEBCAM, *TARGETS}
-    known |= {RESTORER, WITH_PARAMS, PARAM, RESTORE, REPLAY, VIEW}
+    known |= {RESTORER, WITH_PARAMS, PARAM, RESTORE, *NAMED}
     found = set(commands())
     assert found == known, f'not in this file: {found - known}; not in README.md: {known - found}'
 
