@@ -24,7 +24,7 @@ from __future__ import annotations
 import argparse
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +32,6 @@ import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from benchmarks.machine import machine
 from cfrnet_ros.vision.engine.models import resolve_model
@@ -40,7 +39,7 @@ from cfrnet_ros.vision.engine.providers import choose_providers
 from cfrnet_ros.vision.restoration.restorer import Restorer
 from training.critics.perceptual import Lpips
 from training.data.crops import to_tensor
-from training.export.faces import degraded_faces
+from training.export.faces import DegradedFace, degraded_faces
 from training.metrics import psnr
 
 SIZES, NATIVE, CYCLES, SEED = (256, 512), 256, 3, 7
@@ -86,22 +85,26 @@ def at_size(restorer: Restorer, size: int, face: NDArray[np.uint8], k: int) -> N
     )
 
 
+def likeness(
+    pictures: Iterable[NDArray[np.uint8]], faces: Iterable[DegradedFace], lpips: Lpips
+) -> dict[str, float]:
+    """Return the mean PSNR in dB and LPIPS of (N, N, 3) uint8 BGR pictures to the faces' truths."""
+    rows = []
+    for picture, face in zip(pictures, faces, strict=True):
+        pair = to_tensor(picture), to_tensor(face.truth)
+        with torch.no_grad():
+            rows.append((float(psnr(*pair)), float(lpips(*pair))))
+    means = np.mean(rows, axis=0)
+    return {'psnr': round(float(means[0]), 3), 'lpips': round(float(means[1]), 4)}
+
+
 def quality(restorers: Mapping[int, Restorer], data: Path, count: int) -> dict[str, Any]:
     """Return mean PSNR and LPIPS (AlexNet) by size and k; k = 0 is the degraded input."""
     faces = degraded_faces(data, 'val', count, SEED)
     lpips = Lpips('alex')
 
     def figures(pictures: list[NDArray[np.uint8]]) -> dict[str, float]:
-        rows = []
-        for picture, face in zip(pictures, faces, strict=True):
-            pair: tuple[Tensor, Tensor] = (
-                to_tensor(picture),
-                to_tensor(face.truth),
-            )
-            with torch.no_grad():
-                rows.append((float(psnr(*pair)), float(lpips(*pair))))
-        means = np.mean(rows, axis=0)
-        return {'psnr': round(float(means[0]), 3), 'lpips': round(float(means[1]), 4)}
+        return likeness(pictures, faces, lpips)
 
     found: dict[str, Any] = {'faces': len(faces)}
     for size, restorer in restorers.items():

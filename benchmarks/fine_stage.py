@@ -36,16 +36,14 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from benchmarks.crop_size import NATIVE, SEED, at_size
+from benchmarks.crop_size import NATIVE, SEED, at_size, likeness
 from benchmarks.machine import machine
 from cfrnet_ros.vision.engine.models import resolve_model
 from cfrnet_ros.vision.engine.providers import choose_providers
 from cfrnet_ros.vision.restoration.fine_stage import FINE_SIZE, TwoStageRestorer
 from cfrnet_ros.vision.restoration.restorer import Restorer
 from training.critics.perceptual import Lpips
-from training.data.crops import to_tensor
 from training.export.faces import DegradedFace, degraded_faces
-from training.metrics import psnr
 
 Picture = NDArray[np.uint8]
 CYCLES = (1, 2)
@@ -85,13 +83,7 @@ class Quality:
 
     def of(self, restore: Callable[[Picture], Picture]) -> dict[str, float]:
         """Return the figures of a function from a degraded face to a restored one."""
-        rows = []
-        for face in self._faces:
-            pair = to_tensor(restore(face.degraded)), to_tensor(face.truth)
-            with torch.no_grad():
-                rows.append((float(psnr(*pair)), float(self._lpips(*pair))))
-        means = np.mean(rows, axis=0)
-        return {'psnr': round(float(means[0]), 3), 'lpips': round(float(means[1]), 4)}
+        return likeness((restore(face.degraded) for face in self._faces), self._faces, self._lpips)
 
 
 def enlarged_faces(

@@ -38,7 +38,7 @@ import torch
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from benchmarks.fusion_clips import CAMERAS, Camera, film, overlap, read_clip
+from benchmarks.fusion_clips import CAMERAS, Camera, clips_in, film, overlap, read_clip
 from benchmarks.pages import replace_part
 from cfrnet_ros.vision.detection.detector import YuNetDetector
 from cfrnet_ros.vision.engine.model_card import load_card
@@ -67,8 +67,18 @@ VERSIONS = {
 }
 #: First frame that is measured, and distance of the measured frames.
 FIRST, EVERY = 10, 5
+#: Settings of the pipeline, which fuse by default.
+SETTINGS = PipelineSettings(cycles=1, temporal_smoothing=0.0)
 #: Least overlap with the person's face in the clip.
 _SAME = 0.35
+
+
+def make_pipeline() -> tuple[FacePipeline, Restorer]:
+    """Return a pipeline of the shipped model on one CPU thread, and its restorer."""
+    choice = choose_providers('cpu')
+    restorer = Restorer(resolve_model('auto'), choice, 1)
+    detector = YuNetDetector(None, choice, 640, 1)
+    return FacePipeline(detector, restorer, FaceTracker()), restorer
 
 
 def measure(camera: Camera, clip: Path) -> list[dict[str, dict[str, float]]]:
@@ -81,15 +91,11 @@ def measure(camera: Camera, clip: Path) -> list[dict[str, dict[str, float]]]:
     """
     cv2.setNumThreads(1)
     torch.set_num_threads(1)
-    choice = choose_providers('cpu')
-    restorer = Restorer(resolve_model('auto'), choice, 1)
-    detector = YuNetDetector(None, choice, 640, 1)
-    pipeline = FacePipeline(detector, restorer, FaceTracker())
-    settings = PipelineSettings(cycles=1, temporal_smoothing=0.0)
+    pipeline, restorer = make_pipeline()
     embedder, lpips = FaceEmbedder(), Lpips('alex')
     found: list[dict[str, dict[str, float]]] = []
     for index, shot in enumerate(film(camera, clip.stem, read_clip(clip))):
-        faces = pipeline.process(shot.seen, settings, shot.time_s).faces
+        faces = pipeline.process(shot.seen, SETTINGS, shot.time_s).faces
         if index < FIRST or (index - FIRST) % EVERY:
             continue
         face = the_face(faces, shot.box)
@@ -200,7 +206,7 @@ def main() -> None:
     parser.add_argument('--cameras', nargs='*', default=[c.name for c in CAMERAS])
     parser.add_argument('--out', type=Path, default=FIGURES)
     args = parser.parse_args()
-    clips = sorted(path for path in args.clips.iterdir() if path.suffix in ('.mkv', '.gif', '.mp4'))
+    clips = clips_in(args.clips)
     chosen = [camera for camera in CAMERAS if camera.name in args.cameras]
     found: dict[str, Any] = {}
     with ProcessPoolExecutor(args.jobs, mp_context=get_context('spawn')) as pool:

@@ -134,6 +134,11 @@ CAMERAS = (
 )
 
 
+def clips_in(folder: Path) -> list[Path]:
+    """Return the paths of the clips in a folder, in the order of their names."""
+    return sorted(path for path in folder.iterdir() if path.suffix in ('.mkv', '.gif', '.mp4'))
+
+
 def read_clip(path: Path) -> list[Picture]:
     """Read the first frames of a clip as (H, W, 3) uint8 BGR.
 

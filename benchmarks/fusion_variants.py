@@ -35,21 +35,16 @@ import torch
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from benchmarks.fusion import EVERY, FIRST, lpips_of, the_face
-from benchmarks.fusion_clips import CAMERAS, Camera, film, read_clip
+from benchmarks.fusion import EVERY, FIRST, SETTINGS, lpips_of, make_pipeline, the_face
+from benchmarks.fusion_clips import CAMERAS, Camera, clips_in, film, read_clip
 from benchmarks.pages import replace_part
-from cfrnet_ros.vision.detection.detector import YuNetDetector
 from cfrnet_ros.vision.engine.model_card import load_card
 from cfrnet_ros.vision.engine.models import resolve_model
-from cfrnet_ros.vision.engine.providers import choose_providers
-from cfrnet_ros.vision.pipeline import FacePipeline
 from cfrnet_ros.vision.preprocessing.align import warp_crop
 from cfrnet_ros.vision.quality.face_embedder import FaceEmbedder, angle_deg
 from cfrnet_ros.vision.restoration.crop_planes import CropPlanes
 from cfrnet_ros.vision.restoration.registration import Registration
 from cfrnet_ros.vision.restoration.restorer import Restorer
-from cfrnet_ros.vision.settings import PipelineSettings
-from cfrnet_ros.vision.tracking.tracker import FaceTracker
 from cfrnet_ros.vision.types import RestoredFace
 from training.critics.perceptual import Lpips
 
@@ -115,16 +110,13 @@ def measure(camera: Camera, clip: Path) -> list[dict[str, tuple[float, float, fl
         Degrees from the truth, PSNR in dB and LPIPS of each measured frame, by version.
 
     """
-    choice = choose_providers('cpu')
-    restorer = Restorer(resolve_model('auto'), choice, 1)
-    pipeline = FacePipeline(YuNetDetector(None, choice, 640, 1), restorer, FaceTracker())
-    settings = PipelineSettings(cycles=1, temporal_smoothing=0.0)
+    pipeline, restorer = make_pipeline()
     embedder, lpips = FaceEmbedder(), Lpips('alex')
     template, size = restorer.card.template, restorer.card.size
     carried: dict[int, dict[float, CarriedCycle]] = {}
     found = []
     for index, shot in enumerate(film(camera, clip.stem, read_clip(clip))):
-        face = the_face(pipeline.process(shot.seen, settings, shot.time_s).faces, shot.box)
+        face = the_face(pipeline.process(shot.seen, SETTINGS, shot.time_s).faces, shot.box)
         if face is None:
             continue
         states = carried.setdefault(
@@ -169,16 +161,16 @@ def main() -> None:
     args = parser.parse_args()
     cv2.setNumThreads(1)
     torch.set_num_threads(1)
-    clips = sorted(path for path in args.clips.iterdir() if path.suffix in ('.mkv', '.gif', '.mp4'))
+    clips = clips_in(args.clips)[: args.most]
     chosen = [camera for camera in CAMERAS if camera.name in args.cameras]
     found: dict[str, Any] = {}
     for camera in tqdm(chosen, unit='camera'):
-        records = [record for clip in clips[: args.most] for record in measure(camera, clip)]
+        records = [record for clip in clips for record in measure(camera, clip)]
         found[camera.name] = {'faces': len(records), 'versions': _means(records)}
     result = {
         'command': 'python -m benchmarks.fusion_variants --clips FOLDER',
         'sha256': load_card(resolve_model('auto')).sha256,
-        'clips': [clip.name for clip in clips[: args.most]],
+        'clips': [clip.name for clip in clips],
         'cameras': found,
     }
     args.out.write_text(json.dumps(result, indent=1) + '\n', encoding='utf-8')

@@ -87,8 +87,7 @@ def parse(args: Sequence[str] | None) -> Arguments:
     given = parser.parse_args(args)
     settings: dict[str, Any] = {}
     try:
-        for entry in given.set:
-            settings |= dict([parse_setting(entry)])
+        settings |= map(parse_setting, given.set)
         if given.cycles is not None:
             settings['cycles'] = given.cycles
         pipeline = PipelineSettings(**settings)

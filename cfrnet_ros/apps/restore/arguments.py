@@ -101,8 +101,7 @@ def parse(args: Sequence[str] | None) -> Arguments:
     # A picture is not shown at a rate, so there is no reason to leave out any of its faces.
     settings: dict[str, Any] = {'max_faces': 64}
     try:
-        for entry in given.set:
-            settings |= dict([parse_setting(entry)])
+        settings |= map(parse_setting, given.set)
         settings |= {
             name: value
             for name in ('cycles', 'strength')
