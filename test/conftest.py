@@ -25,6 +25,13 @@ ROOT = Path(__file__).resolve().parent.parent
 if str(ROOT) not in sys.path:
     sys.path.insert(0, str(ROOT))
 
+# These hooks skip what cannot run here.
+from optional_packages import (  # noqa: E402, F401
+    pytest_make_collect_report,
+    pytest_pycollect_makemodule,
+    pytest_runtest_makereport,
+)
+
 from cfrnet_ros.replay.dds_environment import prepare_environment  # noqa: E402
 
 # Before any ROS context is made, and whatever the terminal sets: as in a replay. Nodes inherit it.

@@ -16,19 +16,12 @@
 
 from __future__ import annotations
 
-import importlib.util
 from pathlib import Path
 
 import numpy as np
 import pytest
 from pictures import Frame, resized
 from skimage.data import astronaut
-
-# What the extra `apps` brings; the rest of the tests runs without it.
-if importlib.util.find_spec('av') is None or importlib.util.find_spec('PIL') is None:
-    collect_ignore_glob = ['test_*.py']
-elif importlib.util.find_spec('aiohttp') is None:
-    collect_ignore_glob = ['test_view_*.py']
 
 #: Frames of the video.
 FRAMES = 10

@@ -12,21 +12,17 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""Fuzz tests need hypothesis; `make fuzz` asks for a file with the numbers of inputs."""
+"""`make fuzz` asks for a file with the numbers of inputs."""
 
 from __future__ import annotations
 
 import datetime
-import importlib.util
 import json
 import os
 import platform
 from pathlib import Path
 
 import pytest
-
-# Without hypothesis this folder is left out, as on a build farm that lacks it.
-collect_ignore_glob = [] if importlib.util.find_spec('hypothesis') else ['test_*.py']
 
 
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:

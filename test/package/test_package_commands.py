@@ -172,6 +172,8 @@ def test_the_target_of_make_exists_and_names_programs_that_exist(command: str) -
     modules = set(re.findall(r'bin/python -m ([\w.]+)', shown.stdout))
     assert modules
     for module in modules - {'pip'}:
+        if not (ROOT / module.partition('.')[0]).exists():
+            pytest.importorskip(module, reason=f'{module} is not installed')
         subprocess.run([sys.executable, '-c', f'import {module}'], cwd=ROOT, check=True)
 
 

@@ -150,12 +150,6 @@ def test_the_extra_fleet_is_what_the_command_asks_for(tmp_path: Path) -> None:
     assert {*fleet.PACKAGES, 'dask'} >= FLEET
 
 
-def test_setup_py_and_changelog_have_the_version_of_package_xml() -> None:
-    version = ElementTree.parse(ROOT / 'package.xml').getroot().findtext('version')
-    assert setup_says('version')[-1] == version
-    assert re.search(rf'^{re.escape(version or "")} \(', (ROOT / 'CHANGELOG.rst').read_text(), re.M)
-
-
 def test_pins_are_within_the_ranges_of_setup_py(tmp_path: Path) -> None:
     ranges = [wanted for extra in required(tmp_path).values() for wanted in extra.values()]
     pins = [

@@ -16,6 +16,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import re
 import subprocess
@@ -37,6 +38,13 @@ def install(*arguments: object, **variables: str) -> subprocess.CompletedProcess
     )
 
 
+#: The script refuses a Python that ROS 2 has no wheels for, and Debian's needs python3-venv.
+needs_environments = pytest.mark.skipif(
+    sys.version_info >= (3, 14) or importlib.util.find_spec('ensurepip') is None,
+    reason='needs Python 3.10 to 3.13 that can make virtual environments',
+)
+
+
 @pytest.fixture
 def nothing(tmp_path: Path) -> Path:
     path = tmp_path / 'requirements.txt'
@@ -51,6 +59,7 @@ def test_a_missing_python_is_named_with_the_remedy(tmp_path: Path, nothing: Path
     assert 'apt-get install python3' in result.stderr
 
 
+@needs_environments
 def test_venv_is_created_once_and_recreated_when_broken(tmp_path: Path, nothing: Path) -> None:
     venv = tmp_path / 'venv'
     venv.mkdir()

@@ -16,16 +16,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from replays import Command, Played, made_once, play, run_command, shared_folder
 from ros_domains import next_domain
 
 from demo.bad_camera import daylight_noise
-from demo.bag_frames import CameraBag
-from demo.cases import make_case
 from demo.scene import Scene
+
+# Imported by the fixtures: it needs rosbags, which is missing on a build farm.
+if TYPE_CHECKING:
+    from replays import Command, Played
 
 FRAMES, FPS = 10, 5
 _START_NS = 1_700_000_000 * 10**9
@@ -40,6 +42,8 @@ def own_domain(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(scope='session')
 def camera_bag(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Make a bag with 2 s of a face at 5 Hz: raw, truth with the same stamps, and two labels."""
+    from demo.bag_frames import CameraBag
+
     path = tmp_path_factory.mktemp('bags') / 'camera'
     scene, rng = Scene(3), np.random.default_rng(3)
     with CameraBag(path) as bag:
@@ -55,6 +59,10 @@ def camera_bag(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope='session')
 def case_bag(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
     """Return a function that makes the bag of a case, once for all workers."""
+    from replays import made_once, shared_folder
+
+    from demo.cases import make_case
+
     folder = shared_folder(tmp_path_factory)
 
     def get(name: str) -> Path:
@@ -69,6 +77,8 @@ def played(
     case_bag: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory
 ) -> Callable[[str], Played]:
     """Return a function that replays a case deterministically, once for all workers."""
+    from replays import made_once, play, shared_folder
+
     folder = shared_folder(tmp_path_factory)
     done: dict[str, Played] = {}
 
@@ -84,6 +94,8 @@ def played(
 @pytest.fixture(scope='session')
 def commanded(case_bag: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory) -> Command:
     """Return the case `night`, replayed with the command line once for all workers."""
+    from replays import made_once, run_command, shared_folder
+
     out = shared_folder(tmp_path_factory) / 'commanded'
     done: Command = made_once(out, lambda out: run_command(case_bag('night'), out))
     return done

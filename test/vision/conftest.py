@@ -18,20 +18,21 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from onnx_models import scale_model
 from pictures import Frame, resized
 from skimage.data import astronaut
 
-from cfrnet_ros.vision.detection.detector import YuNetDetector
 from cfrnet_ros.vision.engine import models
 from cfrnet_ros.vision.engine.models import MODEL_DIR
-from cfrnet_ros.vision.engine.providers import ProviderChoice, choose_providers
-from cfrnet_ros.vision.pipeline import FacePipeline
-from cfrnet_ros.vision.restoration.restorer import Restorer
-from cfrnet_ros.vision.tracking.tracker import FaceTracker
+
+# Imported by the fixtures: these need onnx or ONNX Runtime, which are missing on a build farm.
+if TYPE_CHECKING:
+    from cfrnet_ros.vision.detection.detector import YuNetDetector
+    from cfrnet_ros.vision.engine.providers import ProviderChoice
+    from cfrnet_ros.vision.pipeline import FacePipeline
 
 
 @pytest.fixture(scope='session')
@@ -52,17 +53,27 @@ def two_faces(portrait: Frame) -> Frame:
 
 @pytest.fixture(scope='session')
 def cpu() -> ProviderChoice:
+    from cfrnet_ros.vision.engine.providers import choose_providers
+
     return choose_providers('cpu')
 
 
 @pytest.fixture(scope='session')
 def detector(cpu: ProviderChoice) -> YuNetDetector:
+    from cfrnet_ros.vision.detection.detector import YuNetDetector
+
     return YuNetDetector(None, cpu, input_size=384, threads=1)
 
 
 @pytest.fixture
 def pipeline(tmp_path: Path, detector: YuNetDetector, cpu: ProviderChoice) -> FacePipeline:
     """Pipeline with a restorer that halves the brightness of a 96 px crop in each cycle."""
+    from onnx_models import scale_model
+
+    from cfrnet_ros.vision.pipeline import FacePipeline
+    from cfrnet_ros.vision.restoration.restorer import Restorer
+    from cfrnet_ros.vision.tracking.tracker import FaceTracker
+
     restorer = Restorer(scale_model(tmp_path / 'm.onnx', 0.5, size=96), cpu, threads=1)
     return FacePipeline(detector, restorer, FaceTracker())
 
