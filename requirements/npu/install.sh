@@ -21,17 +21,17 @@ installed() { sha256sum "$here/$1.txt" | cut -d ' ' -f 1 > ".npu/$1/.installed";
 pip() { "$1" -m pip install --quiet --disable-pip-version-check --no-deps "${@:2}"; }
 
 for name in qnn openvino; do
-    changed $name || continue
+    changed "$name" || continue
     echo "installing $name into .npu/$name"
     rm -rf ".npu/$name"
     pip "$python" --target ".npu/$name" -r "$here/$name.txt"
-    installed $name
+    installed "$name"
 done
 
 tools=(vela litert)
 [ "${RKNN:-}" != 1 ] || tools+=(rknn)
 for name in "${tools[@]}"; do
-    changed $name || continue
+    changed "$name" || continue
     echo "installing $name into .npu/$name"
     rm -rf ".npu/$name"
     "$python" -m venv ".npu/$name"
@@ -41,5 +41,5 @@ for name in "${tools[@]}"; do
         echo "$PWD/$(echo "$training"/lib/python3*/site-packages)" > "$site/training.pth"
     fi
     pip ".npu/$name/bin/python" -r "$here/$name.txt"
-    installed $name
+    installed "$name"
 done
