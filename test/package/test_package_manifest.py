@@ -210,3 +210,17 @@ def test_every_pin_of_demo_and_tests_is_locked_with_hashes() -> None:
             if line and not line.startswith('#'):
                 pin = line.partition(';')[0].strip().lower()
                 assert pin in known, f'run `make lock`: {pin} is not in requirements/locked.txt'
+
+
+def test_every_python_file_has_the_copyright_header() -> None:
+    header = (ROOT / 'setup.py').read_text(encoding='utf-8').partition('\n"""')[0].strip()
+    assert header.startswith('# Copyright 2026 The cfrnet_ros authors')
+    folders = ['benchmarks', 'cfrnet_ros', 'demo', 'docs', 'examples', 'launch', 'test', 'training']
+    files = [path for folder in folders for path in (ROOT / folder).rglob('*.py')]
+    assert len(files) > 300
+    lacking = {
+        str(path.relative_to(ROOT))
+        for path in files
+        if header not in path.read_text(encoding='utf-8')
+    }
+    assert not lacking, 'run .ci/add_copyright.py'
