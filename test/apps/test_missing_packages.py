@@ -38,6 +38,8 @@ ROOT = Path(__file__).resolve().parents[2]
     ],
 )
 def test_a_missing_package_is_named_with_its_remedy(command: str, hidden: str, remedy: str) -> None:
+    if command in ('camera', 'view') and hidden != 'rclpy':
+        pytest.importorskip('rclpy', reason='without ROS 2, that is what is named first')
     code = (
         'import importlib.util as u, sys; found = u.find_spec\n'
         f'u.find_spec = lambda n, *a: None if n in {hidden.split(", ")} else found(n, *a)\n'

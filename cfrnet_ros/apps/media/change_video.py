@@ -17,6 +17,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -81,7 +82,7 @@ class _Copy:
         # Sound that comes before the first frame: a file is begun with all its streams, and the
         # size of the frames is known when the first one has been turned upright.
         self._waiting: list[Any] = []
-        self._time_base = video.stream.time_base or 1 / video.rate
+        self._time_base = Fraction(video.stream.time_base or 1 / video.rate)
         self._step = max(1, round(1 / (video.rate * self._time_base)))
         self._pts = -self._step
 

@@ -62,7 +62,8 @@ class Video:
                 raise MediaError('the file contains no video')
             self.stream = streams[0]
             self.stream.thread_type = 'AUTO'
-            self.rate = self.stream.average_rate or _USUAL_RATE
+            # PyAV 19 has a type of its own, of which a Fraction can be made.
+            self.rate = Fraction(self.stream.average_rate or _USUAL_RATE)
             seconds = (self._container.duration or 0) / 1e6
             self.length = int(self.stream.frames or seconds * float(self.rate))
         except BaseException:
