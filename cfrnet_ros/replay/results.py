@@ -171,7 +171,7 @@ def summarise(
         common: Indices of the frames whose crops are compared, of `common_frames`.
 
     Returns:
-        Counts, and means over the crops of the common frames. Latencies are in milliseconds:
+        Counts, and means over the crops of the common frames. Latencies are in milliseconds;
         `total` is the node's own figure, and `work` is that without waiting and without the debug
         view; `latency` and `age` were measured by the replay from sending to the arrival of the
         report and of the crop. A figure without values is None.
