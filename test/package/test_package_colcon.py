@@ -26,6 +26,9 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
+#: For a pytest inside a test. colcon names the tests to run, and a file for the result, in
+#: PYTEST_ADDOPTS.
+ENVIRONMENT = {k: v for k, v in os.environ.items() if not k.startswith('PYTEST_')}
 
 
 def test_colcon_test_runs_pytest(tmp_path: Path) -> None:
@@ -56,7 +59,7 @@ def test_without_pytorch_all_other_tests_run(torch: bool, tmp_path: Path) -> Non
     done = subprocess.run(
         [sys.executable, '-m', 'pytest', '-p', 'torch_or_not', '-p', 'no:cacheprovider', '-q'],
         cwd=tmp_path,
-        env={**os.environ, 'PYTHONPATH': os.pathsep.join(path)},
+        env={**ENVIRONMENT, 'PYTHONPATH': os.pathsep.join(path)},
         capture_output=True,
         text=True,
     )
@@ -74,7 +77,7 @@ def test_without_a_package_its_tests_are_skipped_and_name_it(package: str, tmp_p
         [sys.executable, '-m', 'pytest', '-p', 'hidden_package', '-p', 'no:cacheprovider', '-q']
         + [str(ROOT / 'test' / file) for file in files],
         cwd=ROOT,
-        env={**os.environ, 'PYTHONPATH': os.pathsep.join(path)},
+        env={**ENVIRONMENT, 'PYTHONPATH': os.pathsep.join(path)},
         capture_output=True,
         text=True,
     )
