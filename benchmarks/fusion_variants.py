@@ -12,13 +12,19 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""Measures a cycle that is carried over time: ``python -m benchmarks.fusion_variants``.
+"""Measures what might follow fusion and does not: ``python -m benchmarks.fusion_variants``.
 
 One cycle a frame could go on where the last frame's cycle ended: where a face is still, the network
 is given a blend of the fused crop with its own last output, moved to where the face is now. After
-some frames a still face has then seen as many cycles as frames. This is compared with one, two and
-three cycles of the fused crop. The benchmark needs the training requirements, and writes
-``benchmarks/fusion_variants.json`` and the table of ``docs/fusion.md``.
+some frames a still face has then seen as many cycles as frames.
+
+Faces that move by fractions of a pixel are sampled at other places in each frame, so that the mean
+of several frames contains more detail than each of them, beneath the blur of the camera's pixels.
+That blur could be taken back before the network.
+
+Both are compared with one, two and three cycles of the fused crop as it is. The benchmark needs the
+training requirements, and writes ``benchmarks/fusion_variants.json`` and the table of
+``docs/fusion.md``.
 """
 
 from __future__ import annotations
@@ -56,8 +62,12 @@ PAGE, FIGURES = ROOT / 'docs' / 'fusion.md', ROOT / 'benchmarks' / 'fusion_varia
 #: Shares of the last output in the network's input where the face is still.
 SHARES = (0.0, 0.5, 0.8)
 
+#: Shares of the difference from its blurred self that is added to the fused crop, and the blur
+#: (sigma) in pixels of the crop: about a pixel of a camera that sees the face 60 pixels wide.
+SHARPENED, SIGMA = (0.5, 1.0), 2.0
+
 #: Cameras, clips and cycles that are compared.
-NAMES = ('noise', 'night', 'infrared', 'noise, half size')
+NAMES = ('noise', 'night', 'infrared', 'noise, half size', 'JPEG 50, half size')
 CYCLES = (2, 3)
 
 #: Weight of the newest frame up to which a place is still, and from which nothing is carried.
@@ -103,6 +113,18 @@ class CarriedCycle:
         return restored
 
 
+def sharpened(crop: Picture, share: float) -> Picture:
+    """Take blur back from a crop, (N, N, 3) uint8, by an unsharp mask.
+
+    Args:
+        crop: Crop.
+        share: Share of the difference from the blurred crop that is added.
+
+    """
+    blurred = cv2.GaussianBlur(crop, (0, 0), SIGMA)
+    return np.asarray(cv2.addWeighted(crop, 1.0 + share, blurred, -share, 0.0), np.uint8)
+
+
 def measure(camera: Camera, clip: Path) -> list[dict[str, tuple[float, float, float]]]:
     """Film a clip and measure its faces.
 
@@ -125,6 +147,10 @@ def measure(camera: Camera, clip: Path) -> list[dict[str, tuple[float, float, fl
         crops = {f'carried {share}': state(face) for share, state in states.items()}
         if index < FIRST or (index - FIRST) % EVERY:
             continue
+        crops |= {
+            f'sharpened {share}': restorer.restore(sharpened(face.fused, share), 1).crop
+            for share in SHARPENED
+        }
         crops |= {f'k = {k}': restorer.restore(face.fused, k).crop for k in CYCLES}
         truth = warp_crop(shot.truth, face.affine, size)
         target = embedder.embed(truth, template, 1.0)

@@ -1,0 +1,114 @@
+# Copyright 2026 The cfrnet_ros authors
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""Mixtures of weights: what is mixed, and that the shares learn what the config asks for."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+torch = pytest.importorskip('torch', reason='training needs PyTorch: make test-training')
+
+from torch import nn  # noqa: E402
+
+from cfrnet_ros.vision.engine.models import MODEL_DIR  # noqa: E402
+from training.experiments import mix_weights  # noqa: E402
+from training.experiments.compare_weights import Likeness  # noqa: E402
+from training.export.shipped import read_model  # noqa: E402
+from training.run.checkpoint import CHECKPOINT, load_run, save_atomically  # noqa: E402
+from training.run.trainer import Trainer  # noqa: E402
+
+SHIPPED = MODEL_DIR / 'cfrnet_256_fp32.onnx'
+
+CONFIG = """
+seed: 3
+steps: 20
+pixels: 32768
+crop: 64
+shares: {general: 1.0}
+learning_rate: [[0, 0.03]]
+warmup_steps: 1
+ema: 0.5
+loss: {pixel: [20.0]}
+"""
+
+
+def command(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> None:
+    monkeypatch.setattr(sys, 'argv', ['mix_weights', *(str(a) for a in arguments)])
+    mix_weights.main()
+
+
+def test_a_mixture_has_the_given_share_of_every_difference() -> None:
+    torch.manual_seed(0)
+    network = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Conv2d(4, 2, 1))
+    base = {name: value.clone() for name, value in network.state_dict().items()}
+    one = {name: value + 1.0 for name, value in base.items()}
+    two = {name: value - 3.0 for name, value in base.items()}
+    shares = mix_weights.mix(network, base, [one, two], [0.5, 0.25])
+    mixed = mix_weights.mixed_weights(network, list(base))
+    for name, value in base.items():
+        torch.testing.assert_close(mixed[name], value + 0.5 - 0.75)
+    trained = [p for p in network.parameters() if p.requires_grad]
+    assert {id(p) for p in trained} == {id(p) for p in shares}
+    assert sum(p.numel() for p in shares) == 2 * 2 * (4 + 2)
+
+
+def test_shares_learn_to_leave_weights_that_are_worse(
+    tmp_path: Path, faces: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    network = read_model(SHIPPED)[0]
+    good = {name: value.clone() for name, value in network.state_dict().items()}
+    # The same network with a part of each weight taken away, beginning halfway to it.
+    bad = {name: 0.8 * value for name, value in good.items()}
+    config = tmp_path / 'mix.yaml'
+    config.write_text(CONFIG, encoding='utf-8')
+    trainer = Trainer(mix_weights.load_config(config), faces, tmp_path / 'other', 'cpu')
+    try:
+        save_atomically({**trainer.state(), 'average': bad}, tmp_path / 'other' / CHECKPOINT)
+    finally:
+        trainer.source.close()
+    command(
+        monkeypatch, SHIPPED, tmp_path / 'other', '--begin', 0.5, '--config', config,
+        '--data', faces, '--out', tmp_path / 'mixed',
+    )  # fmt: skip
+    likeness = Likeness(faces, 'general', cycles=1)
+    network.load_state_dict({name: 0.5 * (good[name] + bad[name]) for name in good})
+    halfway = likeness.cycles(network)['1'].psnr_db
+    mixed = likeness.cycles(load_run(tmp_path / 'mixed')[0])['1'].psnr_db
+    assert mixed > halfway + 0.3
+
+
+def test_what_cannot_be_mixed_is_named(
+    tmp_path: Path, faces: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = tmp_path / 'mix.yaml'
+    config.write_text(CONFIG, encoding='utf-8')
+
+    def refused(message: str, *arguments: object, out: Path = tmp_path / 'out') -> None:
+        with pytest.raises(SystemExit, match=message):
+            command(monkeypatch, *arguments, '--config', config, '--data', faces, '--out', out)
+
+    refused('two weights at least', SHIPPED)
+    refused('--begin needs 1 shares', SHIPPED, SHIPPED, '--begin', 0.5, 0.5)
+    (tmp_path / 'empty').mkdir()
+    refused("there is no '.*checkpoint", SHIPPED, tmp_path / 'empty')
+    refused("there is no '.*checkpoint", SHIPPED, SHIPPED, '--judge', tmp_path / 'empty')
+    refused('is missing; a model', SHIPPED, tmp_path / 'none.onnx')
+    plain = MODEL_DIR / 'cfrnet_plain_256_fp32.onnx'
+    refused('not of one layout', SHIPPED, plain)
+    (tmp_path / CHECKPOINT).write_bytes(b'hours of work')
+    refused('exists; give another folder', SHIPPED, SHIPPED, out=tmp_path)
