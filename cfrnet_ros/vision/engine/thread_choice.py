@@ -14,10 +14,10 @@
 
 """Chooses the number of CPU threads of a network by measurement.
 
-More threads are not always faster: two hardware threads of one core add little for dense arithmetic,
-and a small network leaves little work for each of many. Other processes that are busy at the same
-time, such as all the nodes of a robot that is starting, must not decide: the choice holds until the
-node is configured again.
+More threads are not always faster: two hardware threads of one core add little for dense
+arithmetic, and a small network leaves little work for each of many. Other processes that are busy at
+the same time, such as all the nodes of a robot that is starting, must not decide: the choice holds
+until the node is configured again.
 """
 
 from __future__ import annotations
@@ -36,17 +36,16 @@ WORTH = 0.1
 #: Time in seconds after which no further round is begun, and bounds of the number of rounds.
 BUDGET_S, LEAST_ROUNDS, MOST_ROUNDS = 0.4, 3, 9
 
-#: Share by which a run with one thread may be longer than its CPU time without counting as disturbed
-#: by other processes. On a machine with free cores it was 0.00 to 0.02, beside twice as many busy
-#: processes as cores 1.5 and more.
+#: Share by which a run with one thread may be longer than its CPU time without counting as
+#: disturbed by other processes. With four times as many busy processes as cores it was above 1.5.
 DISTURBED = 0.15
 
 #: Time in seconds for which rounds that are not disturbed are waited for.
 PATIENCE_S = 2.0
 
-#: Share of CPU time by which a larger number of threads may be above one thread, where CPU time must
-#: decide. With two threads on two cores it was 0.01 to 0.03 above; threads that share a core need
-#: more, since each is slower.
+#: Share of CPU time by which a larger number of threads may be above one thread, where CPU time
+#: must decide. With two threads on two cores it was 0.01 to 0.03 above; threads that share a core
+#: need more, since each is slower.
 EXTRA_CPU = 0.15
 
 
@@ -90,9 +89,9 @@ def choose_threads(
 ) -> ThreadChoice:
     """Measure a network with several numbers of threads in turns, and choose one.
 
-    The shortest time of each number counts, out of the rounds that other processes did not disturb. If
-    there are too few of those, because the machine stays busy, CPU time decides: threads that need no
-    more of it than one thread do their share of the work once there are cores for them.
+    The shortest time of each number counts, out of the rounds that other processes did not disturb.
+    If there are too few of those, because the machine stays busy, CPU time decides: threads that
+    need no more of it than one thread do their share of the work once there are cores for them.
 
     Args:
         runs: Numbers of threads, ascending, each with a function that runs the network once with
@@ -101,8 +100,8 @@ def choose_threads(
         cpu_clock: Clock of the CPU time of all threads of this process, in seconds.
 
     Returns:
-        Smallest number for which no larger one is faster by `WORTH` and more. On a machine that stays
-        busy, the largest number whose CPU time is at most `EXTRA_CPU` above that of one thread.
+        Smallest number for which no larger one is faster by `WORTH` and more. On a machine that
+        stays busy, the largest number whose CPU time is at most `EXTRA_CPU` above that of one.
 
     """
     if len(runs) == 1:
@@ -111,9 +110,7 @@ def choose_threads(
     start = clock()
     while len(rounds) < LEAST_ROUNDS or clock() - start <= PATIENCE_S:
         free = [each for each in rounds if not each.disturbed]
-        if len(free) >= LEAST_ROUNDS and (
-            len(rounds) >= MOST_ROUNDS or clock() - start > BUDGET_S
-        ):
+        if len(free) >= LEAST_ROUNDS and (len(rounds) >= MOST_ROUNDS or clock() - start > BUDGET_S):
             break
         rounds.append(_Round(runs, clock, cpu_clock))
     free = [each for each in rounds if not each.disturbed]
