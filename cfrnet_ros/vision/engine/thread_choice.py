@@ -15,9 +15,9 @@
 """Chooses the number of CPU threads of a network by measurement.
 
 More threads are not always faster: two hardware threads of one core add little for dense
-arithmetic, and a small network leaves little work for each of many. Other processes that are busy at
-the same time, such as all the nodes of a robot that is starting, must not decide: the choice holds
-until the node is configured again.
+arithmetic, and a small network leaves little work for each of many. Other processes that are busy
+at the same time, such as all the nodes of a robot that is starting, must not decide: the choice
+holds until the node is configured again.
 """
 
 from __future__ import annotations
