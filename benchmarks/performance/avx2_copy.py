@@ -120,15 +120,17 @@ def make_copy(folder: Path) -> Path:
     return target
 
 
+def changes(folder: Path) -> dict[str, str]:
+    """Return the environment variables that make a process use the copy in a folder, and AVX2."""
+    before = filter(None, [os.environ.get('PYTHONPATH')])
+    return {**LIMITS, 'PYTHONPATH': os.pathsep.join([str(folder.resolve()), *before])}
+
+
 def environment(folder: Path | None) -> dict[str, str]:
     """Return the environment of a process that uses the copy in a folder; None for the package."""
     variables = {name: value for name, value in os.environ.items() if name not in LIMITS}
     variables['ORT_DISABLE_TELEMETRY'] = '1'
-    if folder is not None:
-        before = filter(None, [variables.get('PYTHONPATH')])
-        variables['PYTHONPATH'] = os.pathsep.join([str(folder.resolve()), *before])
-        variables |= LIMITS
-    return variables
+    return variables if folder is None else {**variables, **changes(folder)}
 
 
 #: What `kernels` finds where AVX2 without VNNI is used.
