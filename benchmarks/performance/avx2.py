@@ -29,13 +29,14 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import cv2
+import numpy as np
 
 from benchmarks.engines.runners import onnxruntime_cycle, openvino_cycle
 from benchmarks.performance.avx2_copy import CopyError, changes, environment, kernels, make_copy
@@ -49,6 +50,8 @@ ROOT = Path(__file__).resolve().parents[2]
 RESULTS = ROOT / 'benchmarks' / 'results'
 #: Cycles whose crops are compared.
 GOLDEN_CYCLES = 3
+#: Frames of a round of the node.
+FRAMES = 24
 
 
 def part_engine(rounds: int) -> dict[str, Any]:
@@ -161,37 +164,81 @@ def _roof_of(one: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def measure_nodes(folder: Path, rounds: int) -> dict[str, Any]:
-    """Measure the node with both kernels: 640 x 480 pixels, one face, k = 1 to 3."""
-    from benchmarks.performance.cases import BASE
-    from benchmarks.performance.node_cases import Bench, Effort
+def measure_nodes(folder: Path, rounds: int, threads: Sequence[int]) -> dict[str, Any]:
+    """Measure the node with both kernels: 640 x 480 pixels, one face, k = 1 to 3.
+
+    Args:
+        folder: Folder with the copy.
+        rounds: Turns of each.
+        threads: Values of the parameter `threads`.
+
+    Returns:
+        By `<kernels>_threads<n>_k<k>`: milliseconds of CPU time of the whole node a frame, the
+        least of the rounds; median and shortest round trip with one image in flight in
+        milliseconds; and number of frames.
+
+    """
+    from benchmarks.performance.camera import Camera, Ros
+    from benchmarks.performance.node_cases import SCENE_FRAMES, SETTLING
+    from benchmarks.performance.node_under_test import NodeUnderTest
+    from benchmarks.performance.scenes import frames
+    from cfrnet_ros.replay.parameter_client import ParameterClient
     from cfrnet_ros.replay.ros_domain import claim_domain
 
-    cases = []
-    for threads in (1, 2):
-        for k in (1, 2, 3):
+    domain = claim_domain()
+    pictures = frames(640, 480, 1, SCENE_FRAMES)
+    trips: dict[str, list[float]] = {}
+    spent: dict[str, list[float]] = {}
+    with tempfile.TemporaryDirectory() as logs, ExitStack() as stack:
+        ros = stack.enter_context(Ros(domain))
+        nodes: dict[str, NodeUnderTest] = {}
+        for count in threads:
             for variant, copy in (('installed', None), ('avx2', folder)):
-                cases.append(
-                    replace(
-                        BASE,
-                        name=f'{variant}_threads{threads}_k{k}',
-                        cycles=k,
-                        static={'threads': threads},
-                        variant=variant,
-                        environment={} if copy is None else changes(copy),
-                    )
-                )
-    with tempfile.TemporaryDirectory() as logs:
-        return Bench(cases, claim_domain(), Path(logs)).run(Effort(rounds, 24, 1.5, 600.0))
+                name = f'{variant}_threads{count}'
+                variables = {} if copy is None else changes(copy)
+                node = NodeUnderTest(Path(logs), name, domain, {'threads': count}, variables)
+                stack.push(node)
+                node.wait_until_active(ros.node)
+                nodes[name] = node
+        for _ in range(rounds):
+            for k in (1, 2, 3):
+                for name, node in nodes.items():
+                    camera = Camera(ros, name, compressed=False, whole_frames=False)
+                    try:
+                        camera.wait()
+                        ParameterClient(ros.node, node.name).set({'cycles': k})
+                        messages = camera.messages(pictures)
+                        camera.one_by_one(messages, SETTLING)
+                        before_s = node.cpu_s()
+                        timed, lost = camera.one_by_one(messages, FRAMES)
+                        cpu_ms = 1e3 * (node.cpu_s() - before_s) / (len(timed) + lost)
+                    finally:
+                        camera.close()
+                    spent.setdefault(f'{name}_k{k}', []).append(cpu_ms)
+                    trips.setdefault(f'{name}_k{k}', []).extend(t.round_trip_ms for t in timed)
+    return {
+        name: {
+            'cpu_ms': round(min(spent[name]), 1),
+            'round_trip_ms': {
+                'p50': round(float(np.median(each)), 1),
+                'min': round(min(each), 1),
+            },
+            'frames': len(each),
+        }
+        for name, each in trips.items()
+    }
 
 
-def measure(folder: Path, engines: Path | None, rounds: int) -> dict[str, Any]:
+def measure(
+    folder: Path, engines: Path | None, rounds: int, threads: Sequence[int]
+) -> dict[str, Any]:
     """Measure everything, the kernels in turns.
 
     Args:
         folder: Folder with the copy.
         engines: Python of an environment with OpenVINO; None to leave it out.
         rounds: Turns of each.
+        threads: Values of the node's parameter `threads`.
 
     """
     load, start = os.getloadavg()[0], time.monotonic()
@@ -202,20 +249,15 @@ def measure(folder: Path, engines: Path | None, rounds: int) -> dict[str, Any]:
             if engines is not None:
                 part |= run_part(engines, 'openvino', environment(copy), 12)
             found[variant] = faster(found[variant], part) if variant in found else part
-    nodes = measure_nodes(folder, rounds)
+    nodes = measure_nodes(folder, rounds, threads)
     return {
         'command': 'python -m benchmarks.performance.avx2',
         'machine': describe_cpu(),
         'load_average_1min': round(load, 2),
         'seconds': round(time.monotonic() - start),
         'engine': found,
-        'nodes': {
-            name: {
-                key: case[key]
-                for key in ('frames', 'lost', 'round_trip_ms', 'saturated_fps', 'cores')
-            }
-            for name, case in nodes.items()
-        },
+        'threads': list(threads),
+        'nodes': nodes,
     }
 
 
@@ -226,6 +268,9 @@ def main() -> int:
     parser.add_argument('--engines', type=Path, help='Python of an environment with OpenVINO')
     parser.add_argument('--results', type=Path, default=RESULTS, help='folder of the results')
     parser.add_argument('--rounds', type=int, default=3, help='turns of each')
+    parser.add_argument(
+        '--threads', type=int, nargs='+', default=[1, 2], help="the node's parameter threads"
+    )
     parser.add_argument('--part', choices=list(PARTS), help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.part:
@@ -237,7 +282,7 @@ def main() -> int:
     except CopyError as error:
         print(error, file=sys.stderr)
         return 1
-    found = measure(given.folder, given.engines, given.rounds)
+    found = measure(given.folder, given.engines, given.rounds, given.threads)
     path = given.results / f'avx2_{found["machine"]["kind"]}.json'
     path.write_text(json.dumps(found, indent=1) + '\n', encoding='utf-8')
     print(f'{path}: {found["seconds"]} s; python -m benchmarks.performance.page writes the table')

@@ -36,8 +36,6 @@ class Case:
         compressed: Whether the images are JPEG.
         whole_frames: Whether the restored frame is received besides the crops.
         static: Parameters that the node reads at start.
-        variant: Name of the environment that the node runs in, '' for that of the benchmark.
-        environment: Environment variables of the node, set in addition or in place of others.
 
     """
 
@@ -51,8 +49,6 @@ class Case:
     compressed: bool = False
     whole_frames: bool = False
     static: Mapping[str, Any] = field(default_factory=dict)
-    variant: str = ''
-    environment: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def node_name(self) -> str:
@@ -60,7 +56,6 @@ class Case:
         parts = [f'{self.width}x{self.height}']
         parts += ['jpeg'] * self.compressed
         parts += [f'{name}_{value}' for name, value in self.static.items()]
-        parts += [self.variant] if self.variant else []
         return 'n' + '_'.join(parts)
 
     @property

@@ -103,9 +103,7 @@ class Bench:
             nodes = {case.node_name: case for case in self._cases}
             running: dict[str, NodeUnderTest] = {}
             for name, case in nodes.items():
-                node = NodeUnderTest(
-                    self._folder, name, self._domain, case.parameters, case.environment
-                )
+                node = NodeUnderTest(self._folder, name, self._domain, case.parameters)
                 stack.push(node)
                 # One after another: a node that is configured measures its threads.
                 node.wait_until_active(ros.node)
