@@ -49,6 +49,8 @@ from cfrnet_ros.replay.ros_session import RosSession
 
 TOPIC = '/hour/image'
 CAMERA_HZ = 10
+#: Parameters with which a frame takes little time: the memory is looked at, and not the pictures.
+PARAMETERS = {'cycles': 1, 'detector_input_size': 160, 'detection_interval': 10}
 #: Frames under way: one that is processed, and one in the mailbox.
 UNDER_WAY = 2
 #: Time in seconds after which a frame without an answer counts as lost.
@@ -68,7 +70,9 @@ class Reading:
         frames: Number of frames that were answered.
         seconds: Seconds since the first frame was sent.
         cpu_s: Processor time of the node since it was started, in seconds.
-        resident_mb: Resident memory in MB.
+        resident_mb: Resident memory in MB, that of mapped files included, of which Linux takes pages
+            away when other processes need memory.
+        anonymous_mb: Resident memory in MB that belongs to no file: what the process has allocated.
         threads: Number of threads.
         descriptors: Number of open file descriptors.
 
@@ -78,6 +82,7 @@ class Reading:
     seconds: float
     cpu_s: float
     resident_mb: float
+    anonymous_mb: float
     threads: int
     descriptors: int
 
@@ -167,8 +172,15 @@ class Loop:
         self.crops += 1
 
 
+def anonymous_mb(pid: int) -> float:
+    """Return the resident memory of a process that belongs to no file, in MB."""
+    lines = Path(f'/proc/{pid}/status').read_text().splitlines()
+    line = next(line for line in lines if line.startswith('RssAnon:'))
+    return int(line.split()[1]) / 1024
+
+
 def fit_mb_per_hour(readings: list[Reading]) -> tuple[float, float]:
-    """Fit a line to the resident memory over the frames, without the warm-up.
+    """Fit a line to the allocated memory over the frames, without the warm-up.
 
     Args:
         readings: Readings in their order, at least 4.
@@ -180,7 +192,7 @@ def fit_mb_per_hour(readings: list[Reading]) -> tuple[float, float]:
     """
     kept = readings[round(WARM_UP * len(readings)) :]
     hours = np.array([r.frames for r in kept]) / (3600 * CAMERA_HZ)
-    memory = np.array([r.resident_mb for r in kept])
+    memory = np.array([r.anonymous_mb for r in kept])
     slope, start = np.polyfit(hours, memory, 1)
     return float(slope), float(np.std(memory - (slope * hours + start)))
 
@@ -204,7 +216,7 @@ def measure(args: argparse.Namespace, folder: Path) -> dict[str, Any]:
     os.environ['ROS_DOMAIN_ID'] = str(claim_domain())
     readings: list[Reading] = []
     load = machine()
-    parameters = {'cycles': 1, 'threads': args.threads}
+    parameters = {**PARAMETERS, 'threads': args.threads}
     with (
         RosSession('hour_replay') as session,
         NodeProcess(folder / 'node.log', parameters, {'image': TOPIC}) as node,
@@ -223,6 +235,7 @@ def measure(args: argparse.Namespace, folder: Path) -> dict[str, Any]:
                     round(seconds, 1),
                     round(now['cpu_s'], 1),
                     round(now['resident_mb'], 2),
+                    round(anonymous_mb(node.pid), 2),
                     int(now['threads']),
                     int(now['descriptors']),
                 )
@@ -243,6 +256,7 @@ def write(
         'made': time.strftime('%Y-%m-%d'),
         'machine': described,
         'image': [args.width, args.height],
+        'parameters': PARAMETERS,
         'without_face_in_a_loop': args.without_face,
         'camera_hz': CAMERA_HZ,
         'frames': {'answered': loop.answered, 'lost': loop.lost, 'crops': loop.crops},

@@ -29,7 +29,7 @@ def readings(mb_per_hour: float, threads: int = 20) -> list[Reading]:
         filling = -50.0 if number < 10 else 0.0
         memory = 200.0 + filling + mb_per_hour * frames / 36000
         more = threads if number == 72 else 20
-        found.append(Reading(frames, frames / 30, frames / 50, memory, more, 15))
+        found.append(Reading(frames, frames / 30, frames / 50, 300.0, memory, more, 15))
     return found
 
 
