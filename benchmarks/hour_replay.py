@@ -70,8 +70,8 @@ class Reading:
         frames: Number of frames that were answered.
         seconds: Seconds since the first frame was sent.
         cpu_s: Processor time of the node since it was started, in seconds.
-        resident_mb: Resident memory in MB, that of mapped files included, of which Linux takes pages
-            away when other processes need memory.
+        resident_mb: Resident memory in MB. Linux takes pages of mapped files away from it when
+            other processes need memory.
         anonymous_mb: Resident memory in MB that belongs to no file: what the process has allocated.
         threads: Number of threads.
         descriptors: Number of open file descriptors.
