@@ -105,9 +105,9 @@ class Bench:
             for name, case in nodes.items():
                 node = NodeUnderTest(self._folder, name, self._domain, case.parameters)
                 stack.push(node)
-                running[name] = node
-            for node in running.values():
+                # One after another: a node that is configured measures its threads.
                 node.wait_until_active(ros.node)
+                running[name] = node
             start = time.monotonic()
             for number in range(effort.rounds):
                 if number and time.monotonic() - start > effort.budget_s:

@@ -40,6 +40,7 @@ class NodeUnderTest(NodeProcess):
         name: str,
         domain: int,
         parameters: Mapping[str, Any],
+        environment: Mapping[str, str] | None = None,
     ) -> None:
         """Start the process.
 
@@ -48,6 +49,7 @@ class NodeUnderTest(NodeProcess):
             name: Name of the node.
             domain: ROS domain.
             parameters: Parameters in place of the defaults.
+            environment: Further environment variables of the process.
 
         """
         super().__init__(
@@ -59,6 +61,7 @@ class NodeUnderTest(NodeProcess):
                 'ROS_DOMAIN_ID': str(domain),
                 'FASTDDS_DEFAULT_PROFILES_FILE': str(NODE_PROFILE),
                 'ROS_LOG_DIR': str(folder),
+                **(environment or {}),
             },
         )
 

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.pages import replace_part
-from benchmarks.performance import tables
+from benchmarks.performance import avx2_table, tables
 from benchmarks.performance.growth import draw
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -61,6 +61,7 @@ def write_page(folder: Path = RESULTS, page: Path = PAGE) -> None:
 
     """
     measured, engines = read_results(folder, 'performance'), read_results(folder, 'engines')
+    kernels = read_results(folder, 'avx2')
     parts: dict[str, tuple[dict[str, Any], Table]] = {
         'machines': (measured, tables.machine),
         'nodes': (measured, tables.nodes),
@@ -70,6 +71,7 @@ def write_page(folder: Path = RESULTS, page: Path = PAGE) -> None:
         'overlap': (measured, tables.overlap),
         'roof': (measured, tables.roof),
         'engines': (engines, tables.engines),
+        'avx2': (kernels, avx2_table.table),
     }
     for name, (results, table) in parts.items():
         texts = [f'**{KINDS.get(kind, kind)}**\n\n{table(each)}' for kind, each in results.items()]

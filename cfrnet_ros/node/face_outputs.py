@@ -48,10 +48,10 @@ DETECTIONS_TOPIC = '~/detections'
 class FaceOutputs:
     """Publishes the crops, their positions in the frame, and the measurements of the faces.
 
-    All messages carry the header of the source image. For each face, in the same order, these are
-    the crop, its outline, the crop before restoration if somebody subscribes to it and, if the
-    source's intrinsics are known, the crop's intrinsics. For each
-    frame these are the status of the faces and, if vision_msgs is installed, the detections.
+    All messages carry the header of the source image, and each is made only if somebody subscribes
+    to it. For each face, in the same order, these are the crop, its outline, the crop before
+    restoration and, if the source's intrinsics are known, the crop's intrinsics. For each frame
+    these are the status of the faces and, if vision_msgs is installed, the detections.
     """
 
     def __init__(self, node: LifecycleNode, camera: CameraInfoHolder) -> None:
@@ -104,7 +104,7 @@ class FaceOutputs:
             jpeg_quality: Quality of the compressed crops, 1..100.
 
         """
-        if self._detections is not None:
+        if self._detections is not None and self._detections.get_subscription_count():
             self._detections.publish(detections.to_detections_msg(faces, header))
         # The status is mostly text, so it is built only if there is a subscriber.
         if self._status.get_subscription_count():
@@ -113,9 +113,11 @@ class FaceOutputs:
         if faces and self._camera_info.get_subscription_count():
             info = self._camera.of_image(frame.shape[1], frame.shape[0])
         fused = bool(self._fused.get_subscription_count())
+        outlined = bool(self._outline.get_subscription_count())
         for face in faces:
             size = face.crop.shape[0]
-            self._outline.publish(outline_msg(face.affine, size, header))
+            if outlined:
+                self._outline.publish(outline_msg(face.affine, size, header))
             if info is not None:
                 self._camera_info.publish(crop_camera_info(info, face.affine, size, header))
             if fused:

@@ -12,17 +12,26 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""Sliding windows over time: durations with their percentiles, and counts of events."""
+"""Sliding windows over time: durations with their percentiles, and counts of events.
+
+Samples are kept in arrays of numbers, sorted by time, so that the cost of an account depends on the
+number of samples in its window and not on how long the node has run.
+"""
 
 from __future__ import annotations
 
-from collections import deque
+from array import array
+from bisect import bisect_left
 from dataclasses import dataclass
 
 import numpy as np
 
+#: Longest time in seconds for which samples are kept: the largest `diagnostics.window_s`.
+LONGEST_S = 300.0
 #: Largest number of samples that a window keeps: 300 s at 120 Hz, so that memory stays bounded.
 MAX_SAMPLES = 36000
+#: Number of samples that are added before old ones are removed again.
+_STEP = 256
 
 
 @dataclass(frozen=True)
@@ -50,54 +59,65 @@ class LatencyWindow:
 
     def __init__(self) -> None:
         """Start empty."""
-        self._samples: deque[tuple[float, float]] = deque(maxlen=MAX_SAMPLES)
+        self._times = array('d')
+        self._values = array('d')
+        self._limit = _STEP
 
     def add(self, now: float, milliseconds: float) -> None:
         """Record a duration that ended at the monotonic time `now` (seconds)."""
-        self._samples.append((now, milliseconds))
+        self._times.append(now)
+        self._values.append(milliseconds)
+        if len(self._times) >= self._limit:
+            old = _too_old(self._times, now)
+            del self._times[:old]
+            del self._values[:old]
+            self._limit = len(self._times) + _STEP
 
     def clear(self) -> None:
         """Forget all durations."""
-        self._samples.clear()
+        self._times, self._values, self._limit = array('d'), array('d'), _STEP
 
     def percentiles(self, now: float, window_s: float) -> Percentiles | None:
         """Summarise the durations of the last `window_s` seconds.
 
         Args:
             now: Current monotonic time in seconds.
-            window_s: Length of the window in seconds.
+            window_s: Length of the window in seconds, at most `LONGEST_S`.
 
         Returns:
             Percentiles, interpolated linearly between samples (NumPy's default); None if nothing
             was recorded in the window.
 
         """
-        values = [ms for time, ms in self._samples if time >= now - window_s]
+        values = self._recent(now, window_s)
         if not values:
             return None
-        p50, p95, p99 = (float(v) for v in np.percentile(values, (50, 95, 99)))
-        return Percentiles(p50, p95, p99, float(max(values)), len(values))
+        p50, p95, p99 = (float(v) for v in np.percentile(np.array(values), (50, 95, 99)))
+        return Percentiles(p50, p95, p99, max(values), len(values))
 
     def total(self, now: float, window_s: float) -> float:
         """Return the sum over the last `window_s` seconds.
 
         Args:
             now: Current monotonic time in seconds.
-            window_s: Length of the window in seconds.
+            window_s: Length of the window in seconds, at most `LONGEST_S`.
 
         """
-        return sum(value for time, value in self._samples if time >= now - window_s)
+        return sum(self._recent(now, window_s))
 
     def mean(self, now: float, window_s: float) -> float:
         """Return the mean over the last `window_s` seconds, 0 if nothing was recorded in them.
 
         Args:
             now: Current monotonic time in seconds.
-            window_s: Length of the window in seconds.
+            window_s: Length of the window in seconds, at most `LONGEST_S`.
 
         """
-        values = [value for time, value in self._samples if time >= now - window_s]
+        values = self._recent(now, window_s)
         return sum(values) / len(values) if values else 0.0
+
+    def _recent(self, now: float, window_s: float) -> array[float]:
+        return self._values[bisect_left(self._times, now - window_s) :]
 
 
 class EventWindow:
@@ -105,27 +125,31 @@ class EventWindow:
 
     def __init__(self) -> None:
         """Start empty."""
-        self._times: deque[float] = deque(maxlen=MAX_SAMPLES)
+        self._times = array('d')
+        self._limit = _STEP
 
     def add(self, now: float) -> None:
         """Record an event at the monotonic time `now` (seconds)."""
         self._times.append(now)
+        if len(self._times) >= self._limit:
+            del self._times[: _too_old(self._times, now)]
+            self._limit = len(self._times) + _STEP
 
     def clear(self) -> None:
         """Forget all events."""
-        self._times.clear()
+        self._times, self._limit = array('d'), _STEP
 
     def count(self, now: float, window_s: float) -> int:
         """Return the number of events in the last `window_s` seconds.
 
         Args:
             now: Current monotonic time in seconds.
-            window_s: Length of the window in seconds.
+            window_s: Length of the window in seconds, at most `LONGEST_S`.
 
         """
-        total = 0
-        for time in reversed(self._times):
-            if time < now - window_s:
-                break
-            total += 1
-        return total
+        return len(self._times) - bisect_left(self._times, now - window_s)
+
+
+def _too_old(times: array[float], now: float) -> int:
+    """Return the number of samples at the beginning that no window needs any more."""
+    return max(bisect_left(times, now - LONGEST_S), len(times) - MAX_SAMPLES)

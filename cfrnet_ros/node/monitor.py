@@ -17,6 +17,7 @@
 from __future__ import annotations
 
 import time
+from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from threading import Lock
@@ -101,7 +102,7 @@ class Monitor:
         self._faces: LatencyWindow = LatencyWindow()
         self._refused = {reason: LatencyWindow() for reason in REASONS}
         self._eyes_flagged: LatencyWindow = LatencyWindow()
-        self._stages: dict[Stage, LatencyWindow] = {}
+        self._stages: defaultdict[Stage, LatencyWindow] = defaultdict(LatencyWindow)
         self._last: FrameRecord | None = None
         self._last_image: float | None = None
         self._last_processed: float | None = None
@@ -219,7 +220,7 @@ class Monitor:
             if record.passed_on:
                 self._last_face = now
             for stage, milliseconds in record.stages_ms.items():
-                self._stages.setdefault(stage, LatencyWindow()).add(now, milliseconds)
+                self._stages[stage].add(now, milliseconds)
 
     def report(self, window_s: float) -> Report:
         """Return a copy of all figures at one moment.

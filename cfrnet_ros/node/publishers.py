@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from rclpy.event_handler import PublisherEventCallbacks
 from rclpy.lifecycle import LifecycleNode
 from rclpy.qos_overriding_options import QoSOverridingOptions
 
@@ -37,9 +38,13 @@ def create_output(node: LifecycleNode, msg_type: Any, topic: str, depth: int = 1
         Lifecycle publisher, which sends nothing before the node is active.
 
     """
+    # The default events only log that a subscriber asks for another quality of service, which that
+    # subscriber's node logs as well. The executor would look at all of them around each image.
+    no_events = PublisherEventCallbacks(use_default_callbacks=False)
     return node.create_lifecycle_publisher(
         msg_type,
         topic,
         output_qos(depth),
         qos_overriding_options=QoSOverridingOptions.with_default_policies(),
+        event_callbacks=no_events,
     )

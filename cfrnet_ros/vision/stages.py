@@ -66,11 +66,18 @@ class Stage(Enum):
     #: Time from the header's stamp until the crops are sent, by the node's clock.
     AGE = 'age'
 
+    # Members are unique, so that their identity is a hash; that of Enum is computed in Python, and
+    # each frame looks stages up some hundred times.
+    __hash__ = object.__hash__
+
     @property
     def in_total(self) -> bool:
         """Whether the time of this stage is part of TOTAL."""
-        return self not in (Stage.TOTAL, Stage.AGE)
+        return self not in _NOT_IN_TOTAL
 
+
+_STAGES = tuple(Stage)
+_NOT_IN_TOTAL = (Stage.TOTAL, Stage.AGE)
 
 #: Stages of the restorer's cycles, the first cycle first.
 RESTORE_CYCLES: tuple[Stage, ...] = tuple(
@@ -159,9 +166,9 @@ class StageClock:
     @property
     def parts_ms(self) -> float:
         """Sum of the stages so far that are a part of TOTAL, in milliseconds."""
-        return sum(ms for stage, ms in self._ms.items() if stage.in_total)
+        return sum(ms for stage, ms in self._ms.items() if stage not in _NOT_IN_TOTAL)
 
     @property
     def stages_ms(self) -> Mapping[Stage, float]:
         """Copy of the times so far in milliseconds, in order, for the stages that ran."""
-        return MappingProxyType({stage: self._ms[stage] for stage in Stage if stage in self._ms})
+        return MappingProxyType({stage: self._ms[stage] for stage in _STAGES if stage in self._ms})

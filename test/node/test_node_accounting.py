@@ -16,13 +16,16 @@ from __future__ import annotations
 
 import threading
 import time
+import tracemalloc
+from dataclasses import fields
 
 import numpy as np
 import pytest
 
-from cfrnet_ros.node.latency import EventWindow, LatencyWindow
+from cfrnet_ros.node.latency import LONGEST_S, EventWindow, LatencyWindow
 from cfrnet_ros.node.mailbox import Mailbox
 from cfrnet_ros.node.monitor import Monitor
+from cfrnet_ros.node.parameters import Settings
 from cfrnet_ros.node.rate_limit import RateLimit
 from cfrnet_ros.node.worker import Worker
 from cfrnet_ros.vision.frame_record import FrameRecord
@@ -89,6 +92,33 @@ def test_event_count_covers_only_the_window() -> None:
         events.add(when)
     assert events.count(now=10.0, window_s=8.5) == 3
     assert events.count(now=100.0, window_s=8.5) == 0
+
+
+def test_windows_of_a_long_run_keep_no_more_than_the_longest_window_needs() -> None:
+    latency, events = LatencyWindow(), EventWindow()
+    tracemalloc.start()
+    try:
+        for second in range(200_000):
+            if second == 20_000:
+                before, _ = tracemalloc.get_traced_memory()
+            latency.add(float(second), float(second % 7))
+            events.add(float(second))
+        after, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert after - before < 10_000
+    now = 199_999.0
+    assert events.count(now, LONGEST_S) == LONGEST_S + 1
+    whole = latency.percentiles(now, LONGEST_S)
+    assert whole is not None
+    assert (whole.count, whole.max) == (LONGEST_S + 1, 6.0)
+    assert latency.total(now, 13.0) == 2 * sum(range(7))
+    assert latency.mean(now, 13.0) == 3.0
+
+
+def test_the_longest_window_is_that_of_the_parameter() -> None:
+    declared = next(f for f in fields(Settings) if f.name == 'diagnostics_window_s')
+    assert declared.metadata['high'] == LONGEST_S
 
 
 def taken(arrivals_s: list[float], max_hz: float) -> list[int]:

@@ -14,17 +14,18 @@
 
 """Chooses the number of CPU threads of a network by measurement.
 
-More threads are not always faster: on a busy machine they wait for each other, and two hardware
-threads of one core add little for dense arithmetic.
+More threads are not always faster: two hardware threads of one core add little for dense
+arithmetic, and a small network leaves little work for each of many. Other processes that are busy
+at the same time, such as all the nodes of a robot that is starting, must not decide: the choice
+holds until the node is configured again.
 """
 
 from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from statistics import median
 
 #: Function that runs a network once, with some number of threads.
 Run = Callable[[], object]
@@ -34,6 +35,18 @@ WORTH = 0.1
 
 #: Time in seconds after which no further round is begun, and bounds of the number of rounds.
 BUDGET_S, LEAST_ROUNDS, MOST_ROUNDS = 0.4, 3, 9
+
+#: Share by which a run with one thread may be longer than its CPU time without counting as
+#: disturbed by other processes. With four times as many busy processes as cores it was above 1.5.
+DISTURBED = 0.15
+
+#: Time in seconds for which rounds that are not disturbed are waited for.
+PATIENCE_S = 2.0
+
+#: Share of CPU time by which a larger number of threads may be above one thread, where CPU time
+#: must decide. With two threads on two cores it was 0.01 to 0.03 above; threads that share a core
+#: need more, since each is slower.
+EXTRA_CPU = 0.15
 
 
 @dataclass(frozen=True)
@@ -70,35 +83,85 @@ def thread_counts(cores: int | None = None) -> tuple[int, ...]:
 
 
 def choose_threads(
-    runs: Sequence[tuple[int, Run]], clock: Callable[[], float] = time.perf_counter
+    runs: Sequence[tuple[int, Run]],
+    clock: Callable[[], float] = time.perf_counter,
+    cpu_clock: Callable[[], float] = time.process_time,
 ) -> ThreadChoice:
     """Measure a network with several numbers of threads in turns, and choose one.
+
+    The shortest time of each number counts, out of the rounds that other processes did not disturb.
+    If there are too few of those, because the machine stays busy, CPU time decides: threads that
+    need no more of it than one thread do their share of the work once there are cores for them.
 
     Args:
         runs: Numbers of threads, ascending, each with a function that runs the network once with
             so many; all of them are warm.
         clock: Clock in seconds.
+        cpu_clock: Clock of the CPU time of all threads of this process, in seconds.
 
     Returns:
-        Smallest number for which no larger one is faster by `WORTH` and more.
+        Smallest number for which no larger one is faster by `WORTH` and more. On a machine that
+        stays busy, the largest number whose CPU time is at most `EXTRA_CPU` above that of one.
 
     """
     if len(runs) == 1:
         return ThreadChoice(runs[0][0], 'the process may use one core')
-    times: dict[int, list[float]] = {threads: [] for threads, _ in runs}
+    rounds: list[_Round] = []
     start = clock()
-    for number in range(MOST_ROUNDS):
-        if number >= LEAST_ROUNDS and clock() - start > BUDGET_S:
+    while len(rounds) < LEAST_ROUNDS or clock() - start <= PATIENCE_S:
+        free = [each for each in rounds if not each.disturbed]
+        if len(free) >= LEAST_ROUNDS and (len(rounds) >= MOST_ROUNDS or clock() - start > BUDGET_S):
             break
+        rounds.append(_Round(runs, clock, cpu_clock))
+    free = [each for each in rounds if not each.disturbed]
+    if len(free) >= LEAST_ROUNDS:
+        shortest = {n: min(each.wall_s[n] for each in free) for n, _ in runs}
+        chosen = runs[0][0]
+        for threads, _ in runs[1:]:
+            if shortest[threads] < (1.0 - WORTH) * shortest[chosen]:
+                chosen = threads
+        return ThreadChoice(
+            chosen, f'measured at configure: a cycle takes {_figures(shortest, "ms")}'
+        )
+    least = {n: min(each.cpu_s[n] for each in rounds) for n, _ in runs}
+    limit = (1.0 + EXTRA_CPU) * least[runs[0][0]]
+    chosen = max(threads for threads, cpu_s in least.items() if cpu_s <= limit)
+    return ThreadChoice(
+        chosen,
+        'measured at configure while other processes kept the machine busy: a cycle takes'
+        f' {_figures(least, "ms of CPU time")}',
+    )
+
+
+class _Round:
+    """One run with each number of threads.
+
+    Attributes:
+        wall_s: Seconds of each run by number of threads.
+        cpu_s: Seconds of CPU time of each run by number of threads.
+
+    """
+
+    def __init__(
+        self,
+        runs: Sequence[tuple[int, Run]],
+        clock: Callable[[], float],
+        cpu_clock: Callable[[], float],
+    ) -> None:
+        self.wall_s: dict[int, float] = {}
+        self.cpu_s: dict[int, float] = {}
         for threads, run in runs:
-            began = clock()
+            began, cpu_began = clock(), cpu_clock()
             run()
-            times[threads].append(clock() - began)
-    # The median: what other processes take away belongs to the answer, a single hiccup does not.
-    typical = {threads: median(values) for threads, values in times.items()}
-    chosen = runs[0][0]
-    for threads, _ in runs[1:]:
-        if typical[threads] < (1.0 - WORTH) * typical[chosen]:
-            chosen = threads
-    figures = ', '.join(f'{1e3 * value:.0f} ms with {n}' for n, value in typical.items())
-    return ThreadChoice(chosen, f'measured at configure: a cycle takes {figures}')
+            self.wall_s[threads] = clock() - began
+            self.cpu_s[threads] = cpu_clock() - cpu_began
+
+    @property
+    def disturbed(self) -> bool:
+        """Whether the run with the fewest threads had to wait for its core."""
+        fewest = min(self.wall_s)
+        return self.wall_s[fewest] > (1.0 + DISTURBED) * self.cpu_s[fewest]
+
+
+def _figures(seconds: Mapping[int, float], unit: str) -> str:
+    return ', '.join(f'{1e3 * value:.0f} {unit} with {n}' for n, value in seconds.items())

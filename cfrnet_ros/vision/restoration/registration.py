@@ -108,11 +108,11 @@ class Registration:
 
         """
         side = plane.shape[0]
-        x, y = cv2.split(_at_side(flow, side) + self._grids[side])
-        moved = cv2.remap(
+        # OpenCV's type stubs do not know that one map of x and y needs no second one.
+        moved = cv2.remap(  # type: ignore[call-overload]
             plane,
-            x,
-            y,
+            _at_side(flow, side) + self._grids[side],
+            None,
             cv2.INTER_CUBIC if sharp else cv2.INTER_LINEAR,
             borderMode=cv2.BORDER_REPLICATE if beyond is None else cv2.BORDER_CONSTANT,
             borderValue=beyond or 0.0,

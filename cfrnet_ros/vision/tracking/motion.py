@@ -42,6 +42,11 @@ MIN_CORRELATION = 0.5
 
 _THUMB = 16
 
+#: The outer fifth of the box shows background and hair.
+_STEPS = np.linspace(0.2, 0.8, GRID)
+#: Points of the grid as (GRID * GRID, 2) fractions of the box's width and height.
+_UNIT_GRID = np.stack(np.meshgrid(_STEPS, _STEPS), axis=-1).reshape(-1, 2)
+
 
 def carry_face(before: NDArray[np.uint8], after: NDArray[np.uint8], face: Face) -> Face | None:
     """Find a face of one frame in the next.
@@ -100,11 +105,7 @@ def _grid(
     face: Face, width: int, height: int, origin: tuple[int, int], scale: float
 ) -> NDArray[np.float32]:
     """Return points of the box's inner part, in pixels of the scaled surroundings."""
-    # The outer fifth of the box shows background and hair.
-    steps = np.linspace(0.2, 0.8, GRID)
-    xs = face.box[0] + steps * face.width
-    ys = face.box[1] + steps * face.height
-    grid = np.stack(np.meshgrid(xs, ys), axis=-1).reshape(-1, 2)
+    grid = face.box[:2] + _UNIT_GRID * (face.width, face.height)
     points = np.vstack([grid, face.landmarks])
     inside = (points >= 0).all(axis=1) & (points[:, 0] < width) & (points[:, 1] < height)
     return np.asarray((points[inside] - np.array(origin)) * scale, dtype=np.float32)
@@ -116,7 +117,7 @@ def _fit_flow(
     """Follow points and fit a (2, 3) similarity transform; returns None if that fails."""
     if len(points) < 6:
         return None
-    window = int(np.clip(span / 5, 9, 21)) | 1
+    window = int(min(max(span / 5, 9), 21)) | 1
     settings = {
         'winSize': (window, window),
         'maxLevel': 3,
@@ -125,7 +126,7 @@ def _fit_flow(
     }
     there, found, _ = cv2.calcOpticalFlowPyrLK(first, second, points, None, **settings)  # type: ignore[call-overload]
     back, found_back, _ = cv2.calcOpticalFlowPyrLK(second, first, there, None, **settings)  # type: ignore[call-overload]
-    error = np.linalg.norm(back - points, axis=1)
+    error = _lengths(back - points)
     good = (found.ravel() == 1) & (found_back.ravel() == 1) & (error < max(0.5, ROUND_TRIP * span))
     if good.sum() < max(6, MIN_SHARE * len(points)):
         return None
@@ -146,8 +147,9 @@ def _robust_similarity(
     Unlike RANSAC the fit is deterministic, so that a still face stays still. The first fit is
     a translation by the median, which a third of outliers cannot move far.
     """
-    residual = np.linalg.norm(target - source - np.median(target - source, axis=0), axis=1)
-    kept = residual <= max(3 * tolerance, 2 * float(np.median(residual)))
+    moved = target - source
+    residual = _lengths(moved - [_median(moved[:, 0]), _median(moved[:, 1])])
+    kept = residual <= max(3 * tolerance, 2 * _median(residual))
     matrix = None
     for _ in range(3):
         if kept.sum() < 6:
@@ -162,9 +164,20 @@ def _robust_similarity(
         b = float((p[:, 0] * q[:, 1] - p[:, 1] * q[:, 0]).sum()) / variance
         linear = np.array([[a, -b], [b, a]])
         matrix = np.hstack([linear, (q_mean - linear @ p_mean)[:, None]])
-        residual = np.linalg.norm(source @ linear.T + matrix[:, 2] - target, axis=1)
-        kept = residual <= max(tolerance, 2 * float(np.median(residual)))
+        residual = _lengths(source @ linear.T + matrix[:, 2] - target)
+        kept = residual <= max(tolerance, 2 * _median(residual))
     return matrix
+
+
+def _lengths(vectors: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.sqrt((vectors * vectors).sum(axis=1))
+
+
+def _median(values: NDArray[np.float64]) -> float:
+    """Return the median of a few finite numbers, in a tenth of the time of np.median."""
+    ordered = np.sort(values)
+    count = len(ordered)
+    return float((ordered[(count - 1) // 2] + ordered[count // 2]) / 2)
 
 
 def _alike(
