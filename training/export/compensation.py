@@ -62,7 +62,7 @@ def round_weights(
 
     Args:
         model: QDQ graph with constant weights, quantised by output channel, and biases.
-        floats: Model that was quantised, with the same names.
+        floats: Model that was quantised, with the same names, as `prepare` returns it.
         inputs: Inputs of the model in use, (1, 3, N, N) uint8 each; without any, weights are
             rounded to the nearest level.
 
@@ -76,6 +76,9 @@ def round_weights(
             continue
         level_name, step_name = source[node.input[1]].input[:2]
         weight_name = level_name.removesuffix('_quantized')
+        if weight_name not in real:
+            # Weights that an operator computes are activations.
+            continue
         weights = real[weight_name]
         steps = weight_steps(weights)
         activation = numpy_helper.to_array(tensors[source[node.input[0]].input[1]])
