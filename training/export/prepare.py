@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import onnx
 from onnx import TensorProto, numpy_helper
 from onnxruntime.quantization.shape_inference import quant_pre_process
@@ -38,7 +39,7 @@ def prepare(float_model: Path, path: Path) -> onnx.ModelProto:
     quant_pre_process(str(float_model), str(path), skip_symbolic_shape=True)
     model = onnx.load(str(path))
     share_no_constants(model.graph)
-    add_instead_of_subtracting(model.graph)
+    add_and_multiply(model.graph)
     onnx.checker.check_model(model, full_check=True)
     onnx.save(model, str(path))
     return model
@@ -75,12 +76,13 @@ def share_no_constants(graph: onnx.GraphProto) -> None:
             seen.add(name)
 
 
-def add_instead_of_subtracting(graph: onnx.GraphProto) -> None:
-    """Replace each subtraction of a constant by the addition of its negative, in place.
+def add_and_multiply(graph: onnx.GraphProto) -> None:
+    """Replace subtractions of constants by additions and divisions by multiplications, in place.
 
-    The results are the same to the bit. ONNX Runtime quantises the constant of an addition and
-    leaves that of a subtraction in float (`QDQRegistry` of onnxruntime 1.31 has no Sub), and
-    Qualcomm's compiler then refuses the whole graph with an error about memory.
+    The results are the same but for the last bit of a quotient. ONNX Runtime quantises the constant
+    of an addition or multiplication, and leaves those of the others in float (`QDQRegistry` of
+    onnxruntime 1.31 has neither Sub nor Div); Qualcomm's compiler then refuses the whole graph with
+    an error about memory.
 
     Args:
         graph: Graph in which no operators share a constant.
@@ -88,10 +90,15 @@ def add_instead_of_subtracting(graph: onnx.GraphProto) -> None:
     """
     constants = {t.name: t for t in graph.initializer if t.data_type == TensorProto.FLOAT}
     for node in graph.node:
-        if node.op_type == 'Sub' and node.input[1] in constants:
-            tensor = constants[node.input[1]]
-            tensor.CopyFrom(numpy_helper.from_array(-numpy_helper.to_array(tensor), tensor.name))
-            node.op_type = 'Add'
+        if node.op_type not in ('Sub', 'Div') or node.input[1] not in constants:
+            continue
+        tensor = constants[node.input[1]]
+        value = numpy_helper.to_array(tensor)
+        if node.op_type == 'Sub':
+            node.op_type, value = 'Add', -value
+        elif (value != 0).all():
+            node.op_type, value = 'Mul', np.reciprocal(value)
+        tensor.CopyFrom(numpy_helper.from_array(value, tensor.name))
 
 
 def matrix_weights(graph: onnx.GraphProto) -> dict[str, int]:

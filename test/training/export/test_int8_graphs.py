@@ -184,17 +184,19 @@ def test_a_shared_bias_is_not_mistaken_for_another_tensor(tmp_path: Path) -> Non
     assert np.abs(run(model, inputs[0]) - wanted).max() < 0.03
 
 
+@pytest.mark.parametrize('system', [SmallGenerator, SmallTransformer])
 def test_prepared_graphs_compute_the_same(
-    pictures: list[NDArray[np.uint8]], tmp_path: Path
+    system: type[nn.Module], pictures: list[NDArray[np.uint8]], tmp_path: Path
 ) -> None:
     torch.manual_seed(3)
     floats, prepared = tmp_path / 'floats.onnx', tmp_path / 'prepared.onnx'
-    write_onnx(SmallGenerator().eval(), torch.zeros(1, 3, SIDE, SIDE), floats)
+    write_onnx(system().eval(), torch.zeros(1, 3, SIDE, SIDE), floats)
     graph = prepare(floats, prepared).graph
     assert run(prepared, pictures[0]) == pytest.approx(run(floats, pictures[0]), abs=1e-5)
     constants = {tensor.name for tensor in graph.initializer}
-    # Subtracted constants are added; that of another tensor stays what it is.
-    assert not [n for n in graph.node if n.op_type == 'Sub' and n.input[1] in constants]
+    # Subtracted constants are added, and divisors multiply.
+    replaced = [node for node in graph.node if node.op_type in ('Sub', 'Div')]
+    assert not [node for node in replaced if node.input[1] in constants]
     read = [name for node in graph.node for name in node.input if name in constants]
     floating = {t.name for t in graph.initializer if t.data_type == TensorProto.FLOAT}
     assert all(read.count(name) == 1 for name in floating & set(read))
