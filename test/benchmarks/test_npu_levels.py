@@ -44,13 +44,14 @@ def shipped(path: Path) -> Path:
     def stored(name: str, levels: NDArray[np.generic], steps: object, zero: object) -> str:
         constants.update({f'{name}_q': levels, f'{name}_s': np.asarray(steps, np.float32)})
         constants[f'{name}_z'] = np.asarray(zero, levels.dtype)
-        axis = 0 if np.ndim(steps) else None
         parts = [f'{name}_q', f'{name}_s', f'{name}_z']
-        nodes.append(helper.make_node('DequantizeLinear', parts, [name], axis=axis))
+        nodes.append(helper.make_node('DequantizeLinear', parts, [name], axis=0))
         return name
 
     def activation(name: str, step: float, zero: int, made: bool = True) -> None:
-        constants.update({f'{name}_s': np.float32(step), f'{name}_z': np.uint8(zero)})
+        constants.update(
+            {f'{name}_s': np.array(step, np.float32), f'{name}_z': np.array(zero, np.uint8)}
+        )
         ends = [f'{name}_s', f'{name}_z']
         if made:
             nodes.append(helper.make_node('QuantizeLinear', [f'{name}_r', *ends], [f'{name}_q']))
