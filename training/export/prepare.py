@@ -62,7 +62,9 @@ def share_no_constants(graph: onnx.GraphProto) -> None:
     taken.update(tensor.name for tensor in graph.initializer)
     seen: set[str] = set()
     for node in graph.node:
-        for place, name in enumerate(node.input):
+        # Its scales are not quantised.
+        inputs = [] if node.op_type == 'Resize' else list(node.input)
+        for place, name in enumerate(inputs):
             if name not in constants:
                 continue
             if name in seen:
