@@ -14,9 +14,9 @@
 
 """Writes what toolchains take: ``python -m benchmarks.npu.convert OUT``, with litert-torch.
 
-For each shipped network that is a float ONNX file (planes, RGB 0..1) and an INT8 TFLite file. The
-golden crops go through the latter as LiteRT computes it on a CPU, operator by operator as the
-Ethos-U would.
+For each shipped network that is a float ONNX file (planes, RGB 0..1) and an INT8 TFLite file with
+the levels of the shipped INT8 file (`benchmarks.npu.learned`). The golden crops go through the
+latter as LiteRT computes it on a CPU, operator by operator as the Ethos-U would.
 """
 
 from __future__ import annotations
@@ -33,12 +33,16 @@ from numpy.typing import NDArray
 
 from benchmarks.npu.float_onnx import write_float
 from benchmarks.npu.golden import run_golden
+from benchmarks.npu.learned import take_over
+from cfrnet_ros.vision.engine.model_card import load_card
 from cfrnet_ros.vision.engine.models import FAMILIES, shipped_models
 from training.experiments.systems.measuring.npu import to_tflite
 
 
 def convert(family: str, out: Path, crops: NDArray[np.uint8]) -> dict[str, Any]:
     """Write both files of a network, and return how near the TFLite file is to the reference.
+
+    `golden` is that of the file with the shipped levels, `calibrated` that of the converter's own.
 
     Args:
         family: Beginning of the name of the shipped files.
@@ -49,8 +53,13 @@ def convert(family: str, out: Path, crops: NDArray[np.uint8]) -> dict[str, Any]:
     network = write_float(family, out, crops)
     faces = [crop[None].astype(np.float32) / 255.0 for crop in crops]
     file = to_tflite(network, out / f'{family}.tflite', faces)
-    golden = run_golden(shipped_models()[f'{family}_int8'], _cycle(file))
-    return {'golden': golden, 'bytes': file.stat().st_size}
+    shipped = shipped_models()[f'{family}_int8']
+    calibrated = run_golden(shipped, _cycle(file))
+    take_over(file, shipped)
+    assert load_card(shipped).colour == 'BGR'
+    cycle = _cycle(file)
+    golden = run_golden(shipped, lambda state: cycle(state[..., ::-1])[..., ::-1])
+    return {'golden': golden, 'calibrated': calibrated, 'bytes': file.stat().st_size}
 
 
 def _cycle(file: Path) -> Any:

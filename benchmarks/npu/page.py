@@ -21,7 +21,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from benchmarks.npu.verdicts import EXECUTES, faults, shortfalls
+from benchmarks.npu.verdicts import EXECUTES, OWN_QUANTISATION, faults, shortfalls
 
 PAGE = Path('docs/npu.md')
 BASELINES = Path('docs/deployability.json')
@@ -40,10 +40,20 @@ shows the speed of one except by the estimate of its own compiler. [hardware.md]
 the steps for each family of chips.
 """
 
+_LEVELS = """
+Qualcomm's emulator and OpenVINO ran the shipped INT8 files. LiteRT ran a TFLite file with the
+levels of their weights and the steps of their tensors (`benchmarks/npu/learned.py`): what the
+Ethos-U computes, here on the CPU. It takes and gives the colour order of the shipped file, BGR, as
+levels of pixels minus 128. The tool's own: quantised from the float network, with channels of like
+range (`benchmarks/npu/float_onnx.py`), calibrated with 8 crops of one face
+(`benchmarks/npu/calibration.py`), without the learning that the shipped INT8 files have.
+"""
+
 _REMEDY = """
 A toolchain that quantises by itself rounds what the shipped INT8 files have learned to make good.
-Where it takes QDQ files, give it the shipped INT8 file; otherwise more and other faces for the
-calibration, 16-bit activations, or quantisation-aware training in the tool are what is left to try.
+Where it takes QDQ or TFLite files, give it the shipped INT8 file or the TFLite file that
+`make test-npu` leaves in `.npu/work`; otherwise more and other faces for the calibration, 16-bit
+activations, or quantisation-aware training in the tool are what is left to try.
 """
 
 
@@ -92,22 +102,18 @@ def _placement(found: Mapping[str, Any]) -> Iterator[str]:
 def _golden(found: Mapping[str, Any]) -> Iterator[str]:
     yield '## Golden crops\n'
     yield 'PSNR from the FP32 reference, as in the self-test.\n'
-    yield '| tool | model | k = 1 / 3, dB | at least |'
-    yield '| --- | --- | --- | --- |'
+    yield '| tool | model | levels | k = 1 / 3, dB | at least |'
+    yield '| --- | --- | --- | --- | --- |'
     for tool, name in EXECUTES.items():
         for model, answer in found.get(tool, {}).get('models', {}).items():
-            if 'golden' not in answer:
-                continue
-            golden = answer['golden']
-            figures = ' / '.join(str(value) for value in golden['db'].values())
-            yield f'| {name} | `{model}` | {figures} | {golden["limit_db"]} |'
-    yield (
-        "\nQualcomm's emulator and OpenVINO ran the shipped INT8 files. LiteRT and Rockchip's"
-        ' compiler quantised the float\nnetwork themselves, with channels of like range'
-        ' (`benchmarks/npu/float_onnx.py`), calibrated with 8 crops of one\nface'
-        ' (`benchmarks/npu/calibration.py`), and without the learning that the shipped INT8 files'
-        ' have. LiteRT computes on\nthe CPU what the Ethos-U computes from the same file.\n'
-    )
+            for kind in ('golden', 'calibrated'):
+                if kind not in answer:
+                    continue
+                golden = answer[kind]
+                figures = ' / '.join(str(value) for value in golden['db'].values())
+                levels = "the tool's own" if OWN_QUANTISATION.get(tool) == kind else 'as shipped'
+                yield f'| {name} | `{model}` | {levels} | {figures} | {golden["limit_db"]} |'
+    yield _LEVELS
 
 
 def _ethos(found: Mapping[str, Any]) -> Iterator[str]:

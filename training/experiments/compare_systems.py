@@ -20,8 +20,8 @@ The steps are: ``train`` (every row gets the same windows; resumes where it was 
 ``take-home`` (a run's folder of what a borrowed machine left, see ``python -m
 training.tools.pack --systems``), ``measure`` (docs/comparison.json: cost of every row, quality of
 the trained ones and of what needs no training), ``sheet`` (the same 12 faces through all rows, in
-the folder of work: it shows people), ``npu`` (docs/deployability.json: what an NPU
-compiler makes of every row) and ``page`` (pages and plots, from these files alone).
+the folder of work: it shows people), ``npu`` and ``htp`` (docs/deployability.json: what Arm's and
+Qualcomm's NPU compilers make of every row) and ``page`` (pages and plots, from these files alone).
 """
 
 from __future__ import annotations
@@ -31,6 +31,9 @@ from pathlib import Path
 
 #: Where figures and pages go, and the folder of what measuring leaves behind.
 DOCS, WORK = Path('docs'), Path('runs/systems')
+
+#: Where `requirements/npu/install.sh` puts Qualcomm's package.
+QNN = Path('.npu/qnn')
 
 
 def main() -> None:
@@ -82,6 +85,7 @@ def _measure(args: argparse.Namespace) -> None:
             names=tuple(args.rows),
             machine=args.machine,
             costs=not args.quality_only,
+            quality=not args.costs_only,
         )
     )
 
@@ -95,7 +99,14 @@ def _sheet(args: argparse.Namespace) -> None:
 def _npu(args: argparse.Namespace) -> None:
     from training.experiments.systems.measuring.npu import measure_npu
 
-    measure_npu(tuple(args.run), args.work, args.vela, args.docs / 'deployability.json')
+    out = args.docs / 'deployability.json'
+    measure_npu(tuple(args.run), args.work, args.vela, out, tuple(args.rows))
+
+
+def _htp(args: argparse.Namespace) -> None:
+    from training.experiments.systems.measuring.htp import int8_files, measure_htp
+
+    measure_htp(int8_files(args.work, args.rows), args.qnn, args.docs / 'deployability.json')
 
 
 def _page(args: argparse.Namespace) -> None:
@@ -133,14 +144,22 @@ def _arguments() -> argparse.Namespace:
     measure.add_argument('--faces', type=int, default=60, help='people of each set, 0 = all')
     measure.add_argument('--rounds', type=int, default=20, help='runs of each file for its time')
     measure.add_argument('--machine', default='', help="processor's name for the page")
-    measure.add_argument('--quality-only', action='store_true', help='leave the costs as they are')
+    only = measure.add_mutually_exclusive_group()
+    only.add_argument('--quality-only', action='store_true', help='leave the costs as they are')
+    only.add_argument('--costs-only', action='store_true', help='leave the quality as it is')
     sheet = steps.add_parser('sheet', help='draw the same 12 faces through all rows')
     sheet.set_defaults(step=_sheet)
     sheet.add_argument('--data', type=Path, required=True, help='folder with MANIFEST.tsv')
     sheet.add_argument('--work', type=Path, default=WORK, help='folder of models')
-    npu = steps.add_parser('npu', help='ask an NPU compiler')
+    npu = steps.add_parser('npu', help="ask Arm's NPU compiler")
     npu.set_defaults(step=_npu)
     npu.add_argument('--vela', help="path of Vela's command; default: as installed")
+    htp = steps.add_parser('htp', help="ask Qualcomm's compiler, and its emulator of the NPU")
+    htp.set_defaults(step=_htp)
+    htp.add_argument('--qnn', type=Path, default=QNN, help='folder with onnxruntime-qnn')
+    htp.add_argument('--work', type=Path, default=WORK, help='folder of models')
+    for step in (npu, htp):
+        step.add_argument('--rows', nargs='*', default=[], help='these rows only')
     for step in (measure, npu):
         step.add_argument(
             '--run', type=Path, nargs='*', default=[], help="folders of runs' trained rows"
@@ -148,7 +167,7 @@ def _arguments() -> argparse.Namespace:
         step.add_argument('--work', type=Path, default=WORK, help='folder of models and cache')
     page = steps.add_parser('page', help='write pages and plots')
     page.set_defaults(step=_page)
-    for step in (measure, npu, page):
+    for step in (measure, npu, htp, page):
         step.add_argument('--docs', type=Path, default=DOCS, help='where figures and pages go')
     args = parser.parse_args()
     if 'windows' in args and (args.windows > 0) == (args.seconds > 0):

@@ -32,6 +32,7 @@ import onnxruntime as ort
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 from onnx import helper, numpy_helper
+from onnxruntime.capi.onnxruntime_pybind11_state import Fail
 
 from training.export.fp32 import INPUT, unit_range
 from training.export.pair_sums import (
@@ -62,7 +63,7 @@ def round_weights(
 
     Args:
         model: QDQ graph with constant weights, quantised by output channel, and biases.
-        floats: Model that was quantised, with the same names.
+        floats: Model that was quantised, with the same names, as `prepare` returns it.
         inputs: Inputs of the model in use, (1, 3, N, N) uint8 each; without any, weights are
             rounded to the nearest level.
 
@@ -76,6 +77,9 @@ def round_weights(
             continue
         level_name, step_name = source[node.input[1]].input[:2]
         weight_name = level_name.removesuffix('_quantized')
+        if weight_name not in real:
+            # Weights that an operator computes are activations.
+            continue
         weights = real[weight_name]
         steps = weight_steps(weights)
         activation = numpy_helper.to_array(tensors[source[node.input[0]].input[1]])
@@ -159,7 +163,7 @@ def _moments(
             convolutions.append((node, sizes[node.input[1]], attributes))
     names = sorted({node.input[0] for node, _, _ in convolutions} - {INPUT})
     watched.graph.output.extend(onnx.ValueInfoProto(name=name) for name in names)
-    session = ort.InferenceSession(watched.SerializeToString(), providers=['CPUExecutionProvider'])
+    session = _session(watched.SerializeToString())
     rng = np.random.default_rng(SEED)
     sums: dict[str, NDArray[np.float64]] = {}
     seen = inputs[::EVERY]
@@ -172,6 +176,16 @@ def _moments(
             name = node.input[1]
             sums[name] = sums[name] + products if name in sums else products
     return sums
+
+
+def _session(model: bytes) -> ort.InferenceSession:
+    options = ort.SessionOptions()
+    try:
+        return ort.InferenceSession(model, options, providers=['CPUExecutionProvider'])
+    except Fail:
+        # ONNX Runtime 1.31 may add a fused constant twice to a graph that `prepare` fused already.
+        options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
+        return ort.InferenceSession(model, options, providers=['CPUExecutionProvider'])
 
 
 def _rows(

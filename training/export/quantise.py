@@ -42,12 +42,12 @@ from onnxruntime.quantization import (
     QuantType,
     quantize_static,
 )
-from onnxruntime.quantization.shape_inference import quant_pre_process
 from tqdm import tqdm
 
 from training.export.carried import PIXEL_STEP
 from training.export.compensation import round_weights
 from training.export.fp32 import INPUT, OUTPUT, unit_range
+from training.export.prepare import matrix_weights, prepare
 
 
 @dataclass(frozen=True)
@@ -168,17 +168,21 @@ def quantise(
     """
     # An image of 256 levels, as at both ends: the scale is known, not calibrated.
     image = [{'scale': np.array(PIXEL_STEP, np.float32), 'zero_point': np.array(0, np.uint8)}]
+    overrides: dict[str, Any] = dict.fromkeys((INPUT, OUTPUT, *carrying), image)
     options: dict[str, Any] = {
         # The histogram methods keep every activation of so many inputs in memory.
         'CalibStridedMinMax': CYCLES,
-        'TensorQuantOverrides': dict.fromkeys((INPUT, OUTPUT, *carrying), image),
+        'TensorQuantOverrides': overrides,
     }
     if calibration.percentile is not None:
         options['CalibPercentile'] = calibration.percentile
     with tempfile.TemporaryDirectory() as folder:
         prepared = Path(folder) / 'prepared.onnx'
         quantised = Path(folder) / 'quantised.onnx'
-        quant_pre_process(str(float_model), str(prepared), skip_symbolic_shape=True)
+        floats = prepare(float_model, prepared)
+        for name, axis in matrix_weights(floats.graph).items():
+            # Of 7 bits, which no pair of products overflows; those of convolutions come later.
+            overrides[name] = [{'axis': axis, 'reduce_range': True}]
         with _quiet():
             quantize_static(
                 str(prepared),
@@ -192,7 +196,7 @@ def quantise(
                 extra_options=options,
             )
         model = onnx.load(str(quantised))
-    round_weights(model, onnx.load(str(float_model)), inputs if in_turn else ())
+    round_weights(model, floats, inputs if in_turn else ())
     return model
 
 

@@ -75,6 +75,9 @@ def keep_compiled(settings: ort.SessionOptions, path: Path) -> Path:
 
     """
     part = path.with_name(f'{path.stem}.{os.getpid()}.part.onnx')
+    # ONNX Runtime refuses to write over what a process that was killed left. In a container the
+    # next process may have the same number.
+    part.unlink(missing_ok=True)
     settings.add_session_config_entry('ep.context_enable', '1')
     settings.add_session_config_entry('ep.context_embed_mode', '1')
     settings.add_session_config_entry('ep.context_file_path', str(part))

@@ -183,7 +183,12 @@ def _open(
     # Settings belong to one attempt: a provider cannot be added to them twice.
     settings = _settings(threads)
     part = keep_compiled(settings, kept)
-    session = _start(model, settings, candidate, choice, options)
+    try:
+        session = _start(model, settings, candidate, choice, options)
+    except Exception:
+        # Some providers write it before they fail.
+        part.unlink(missing_ok=True)
+        raise
     finish_compiled(part, kept)
     return session
 

@@ -41,7 +41,11 @@ from training.experiments.systems.measuring.report import (  # noqa: E402
     RowFigures,
     read_report,
 )
-from training.experiments.systems.measuring.vela import cpu_operators  # noqa: E402
+from training.experiments.systems.measuring.vela import (  # noqa: E402
+    choose_among_levels,
+    cpu_operators,
+    refusal,
+)
 from training.experiments.systems.measuring.wheels import WHEELS, WheelRestorer  # noqa: E402
 from training.experiments.systems.pages.write import write_pages  # noqa: E402
 from training.experiments.systems.rows import read_rows  # noqa: E402
@@ -163,6 +167,40 @@ def test_operators_that_vela_leaves_to_the_cpu_are_counted() -> None:
         cpu_operators('Network summary\n')
 
 
+def test_the_reason_of_a_refusal_is_not_its_last_line() -> None:
+    told = (
+        "RuntimeError: Compilation failed: Error: ARGMAX 'net;11' Does not have valid semantics.\n"
+        ' - IFM has to be 8bit\n'
+        '   IFM type=FLOAT32, \n'
+        'Failed to parse TFLite file'
+    )
+    assert refusal(told) == "ARGMAX 'net;11' Does not have valid semantics.; IFM has to be 8bit"
+    assert refusal('Warning: x\nRuntimeError: Invalid buffer') == 'Invalid buffer'
+    assert refusal('') == 'nothing was said'
+
+
+def test_the_largest_value_is_looked_for_among_levels(tmp_path: Path) -> None:
+    pytest.importorskip('ai_edge_litert')
+    from tflite_models import TFLiteModel, operators, run
+
+    model = TFLiteModel()
+    levels, values = model.tensor((1, 5), scale=0.1), model.tensor((1, 5), 'FLOAT32')
+    axis = model.tensor((1,), 'INT32', np.array([1], np.int32))
+    index = model.tensor((1,), 'INT32')
+    model.operator('DEQUANTIZE', [levels], values)
+    model.operator('ARG_MAX', [values, axis], index, outputType=2)
+    path = model.save(tmp_path / 'largest.tflite', levels, index)
+    given = np.array([[1, -3, 90, 7, 90]], np.int8)
+    assert run(path, given).tolist() == [2]
+    choose_among_levels(path)
+    assert operators(path) == ['ARG_MAX']
+    assert run(path, given).tolist() == [2]
+    # A file without any stays as it is.
+    before = path.read_bytes()
+    choose_among_levels(path)
+    assert path.read_bytes() == before
+
+
 @pytest.mark.slow
 def test_rows_are_measured_row_by_row_into_pages(
     faces: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -199,6 +237,12 @@ def test_rows_are_measured_row_by_row_into_pages(
     assert {'psnr', 'lpips', 'dists', 'niqe', 'deg', 'fed', 'lmd', 'identity_failures'} <= set(kept)
     with pytest.raises(ValueError, match='measure all rows alike'):
         measure(dataclasses.replace(request, faces=3))
+    # Costs alone: the quality is kept, not measured.
+    again = dataclasses.replace(request, names=('resnet',), quality=False)
+    monkeypatch.setattr(measuring.Quality, 'measure', None)
+    costs = measure(again).rows['resnet']
+    assert costs.quality == trained.quality
+    assert costs.costs['int8'].ms_1 > 0
     written = write_pages(tmp_path)
     assert len(written) == 4
     page = (tmp_path / 'comparison.md').read_text()

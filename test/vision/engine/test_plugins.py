@@ -23,7 +23,8 @@ import onnxruntime as ort
 import pytest
 from onnx_models import scale_model
 
-from cfrnet_ros.vision.engine.compiled import compiled_path, finish_compiled
+from cfrnet_ros.vision.engine import sessions
+from cfrnet_ros.vision.engine.compiled import compiled_path, finish_compiled, keep_compiled
 from cfrnet_ros.vision.engine.plugins import plugin_devices, register_plugins
 from cfrnet_ros.vision.engine.provider_records import CPU, PROVIDERS, Provider, cache_folder
 from cfrnet_ros.vision.engine.providers import choose_providers
@@ -96,3 +97,34 @@ def test_a_provider_that_wrote_nothing_leaves_no_file(tmp_path: Path) -> None:
     (tmp_path / 'part').write_bytes(b'blob')
     finish_compiled(tmp_path / 'part', tmp_path / 'whole')
     assert [path.name for path in tmp_path.iterdir()] == ['whole']
+
+
+def test_a_failed_compilation_does_not_stand_in_the_way_of_the_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """ONNX Runtime refuses to write over a file that is there."""
+    monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path / 'cache'))
+    keeps = Provider(
+        'tpu', CPU.onnx_name, 'TPU', '`x`', 'int8', plugin='ort_tpu', keeps_compiled=True
+    )
+    choice = choose_providers('tpu', strict=True, known=(keeps, CPU))
+    model = scale_model(tmp_path / 'm.onnx', 0.5)
+
+    def fail(source: object, settings: ort.SessionOptions, *others: object) -> None:
+        part = Path(settings.get_session_config_entry('ep.context_file_path'))
+        assert not part.exists()
+        part.write_bytes(b'half of a blob')
+        raise RuntimeError('the device has gone')
+
+    monkeypatch.setattr(sessions, '_start', fail)
+    for _ in range(2):
+        with pytest.raises(ProviderError, match='the device has gone'):
+            create_session(model, choice)
+    assert not list(cache_folder('tpu').iterdir())
+    # What a process that was killed left.
+    path = compiled_path(model, keeps, {})
+    assert path is not None
+    part = keep_compiled(ort.SessionOptions(), path)
+    part.write_bytes(b'half of a blob')
+    assert keep_compiled(ort.SessionOptions(), path) == part
+    assert not part.exists()

@@ -132,8 +132,9 @@ class Codebook(nn.Module):
         """Return the (B, N) indices of the entries that are nearest to (B, N, width) tokens."""
         with without_autocast(tokens.device):
             tokens, vectors = tokens.float(), self.vectors.float()
-            # The tokens' own lengths are the same for every entry.
-            return (vectors.square().sum(dim=1) - 2.0 * tokens @ vectors.T).argmin(dim=-1)
+            # The tokens' own lengths are the same for every entry. The largest is looked for, since
+            # compilers for NPUs place an ArgMax more often than an ArgMin.
+            return (2.0 * tokens @ vectors.T - vectors.square().sum(dim=1)).argmax(dim=-1)
 
     def look_up(self, indices: Tensor) -> Tensor:
         """Return the (B, N, width) vectors of (B, N) indices."""

@@ -84,6 +84,7 @@ class Request:
         names: Names of rows; none for all.
         machine: Name of the processor, '' to look it up.
         costs: Whether times and memory are measured too.
+        quality: Whether faces are restored and judged; otherwise those figures stay as they are.
 
     """
 
@@ -96,6 +97,7 @@ class Request:
     names: tuple[str, ...]
     machine: str
     costs: bool
+    quality: bool = True
 
 
 def measure(request: Request) -> Report:
@@ -197,6 +199,8 @@ class _Measuring:
             figures = self._system(row)
         if earlier is not None:
             figures.ms, figures.costs = earlier.ms, earlier.costs
+            if not self._request.quality:
+                figures.quality = earlier.quality
         return figures
 
     def _wheel(self, name: str) -> RowFigures:
@@ -263,7 +267,7 @@ class _Measuring:
         cycles: int,
         every: int,
     ) -> None:
-        for name in self._sets:
+        for name in self._sets if self._request.quality else ():
             if identity == 'as_it_is':
                 faces = self._input(name)
             else:

@@ -35,7 +35,7 @@ from tqdm import tqdm
 
 from training.data.crops import SIZE
 from training.experiments.systems.measuring.graphs import trained_network
-from training.experiments.systems.measuring.vela import TARGETS, compile_for
+from training.experiments.systems.measuring.vela import TARGETS, choose_among_levels, compile_for
 from training.experiments.systems.rows import read_rows
 from training.export.camera_format import FloatPlanes
 
@@ -52,7 +52,9 @@ ROWS = (
 )
 
 
-def measure_npu(runs: Sequence[Path], work: Path, vela: str | None, out: Path) -> None:
+def measure_npu(
+    runs: Sequence[Path], work: Path, vela: str | None, out: Path, names: Sequence[str] = ()
+) -> None:
     """Compile each row's network and write what the compiler says.
 
     Args:
@@ -60,10 +62,12 @@ def measure_npu(runs: Sequence[Path], work: Path, vela: str | None, out: Path) -
         work: Folder of the TFLite files.
         vela: Path of Vela's command; None for that on the path.
         out: Path of the JSON file.
+        names: Rows to ask about, none for all; the answers about others stay.
 
     Raises:
         ImportError: litert-torch or ai-edge-quantizer is missing.
         FileNotFoundError: Vela's command is missing.
+        ValueError: There is no row of a name.
 
     """
     try:
@@ -73,6 +77,9 @@ def measure_npu(runs: Sequence[Path], work: Path, vela: str | None, out: Path) -
         raise ImportError(
             f'{error}; in an environment of its own: pip install litert-torch ai-edge-quantizer'
         ) from error
+    unknown = sorted(set(names) - set(ROWS))
+    if unknown:
+        raise ValueError(f'unknown row(s) {", ".join(unknown)}; known are {", ".join(ROWS)}')
     command = vela or 'vela'
     try:
         version = subprocess.run(
@@ -86,8 +93,9 @@ def measure_npu(runs: Sequence[Path], work: Path, vela: str | None, out: Path) -
     folder = work / 'npu'
     folder.mkdir(parents=True, exist_ok=True)
     rows = read_rows().rows
-    answers: dict[str, Any] = {}
-    for name in tqdm(ROWS, unit='row'):
+    known: dict[str, Any] = json.loads(out.read_text(encoding='utf-8')) if out.is_file() else {}
+    answers: dict[str, Any] = dict(known.get('rows', {})) if names else {}
+    for name in tqdm(names or ROWS, unit='row'):
         network, _ = trained_network(rows[name], runs)
         try:
             file = to_tflite(network, folder / f'{name}.tflite')
@@ -99,11 +107,13 @@ def measure_npu(runs: Sequence[Path], work: Path, vela: str | None, out: Path) -
             found = {t: compile_for(config, file, command) for t, config in TARGETS.items()}
             answers[name] = {'targets': found}
         content = {
+            # Another compiler's answers.
+            **known,
             'vela': version,
             'litert_torch': importlib.metadata.version('litert-torch'),
             'quantizer': importlib.metadata.version('ai-edge-quantizer'),
             'targets': list(TARGETS),
-            'rows': answers,
+            'rows': {row: answers[row] for row in ROWS if row in answers},
         }
         out.write_text(json.dumps(content, indent=1) + '\n', encoding='utf-8')
 
@@ -134,4 +144,5 @@ def to_tflite(network: nn.Module, path: Path, faces: Sequence[NDArray[np.float32
     given = faces or [rng.random((1, SIZE, SIZE, 3), dtype=np.float32) for _ in range(2)]
     result = work.calibrate({'serving_default': [{'args_0': face} for face in given]})
     work.quantize(result).export_model(str(quantised), overwrite=True)
+    choose_among_levels(quantised)
     return quantised

@@ -59,8 +59,7 @@ def compile_for(config: str, file: Path, command: str) -> dict[str, Any]:
     )
     summaries = sorted(out.glob('*_summary_*.csv'))
     if run.returncode or not summaries:
-        lines = (run.stderr.strip() or run.stdout.strip() or 'nothing was said').splitlines()
-        return {'reason': lines[-1][:160]}
+        return {'reason': refusal(run.stderr.strip() or run.stdout.strip())}
     with summaries[0].open(newline='', encoding='utf-8') as stream:
         row = next(csv.DictReader(stream))
     return {
@@ -68,6 +67,56 @@ def compile_for(config: str, file: Path, command: str) -> dict[str, Any]:
         'sram_kib': round(float(row['sram_memory_used']), 1),
         'cpu_operators': cpu_operators(run.stdout, operator_kinds(file)),
     }
+
+
+def refusal(text: str) -> str:
+    """Return why Vela refused a file, from what it printed.
+
+    The last line says that the file cannot be parsed, whatever the reason; that stands before, in
+    a line with ``Error:`` and indented ones.
+    """
+    lines = text.splitlines() or ['nothing was said']
+    causes = [line.split('Error:')[-1].strip() for line in lines if 'Error:' in line]
+    details = [line.strip().removeprefix('- ') for line in lines if line.startswith(' - ')]
+    return '; '.join([*(cause[:100] for cause in causes[-1:]), *details])[:240] or lines[-1][:160]
+
+
+def choose_among_levels(file: Path) -> None:
+    """Let what looks for a largest or smallest value take 8-bit levels, in a TFLite file.
+
+    ai-edge-quantizer 0.10 leaves ARG_MAX and ARG_MIN in float behind a DEQUANTIZE, and Vela refuses
+    a file with such an ARG_MAX whole. The largest level is that of the largest value.
+
+    Args:
+        file: TFLite file, written anew if it has such an operator.
+
+    """
+    from ai_edge_litert import schema_py_generated as schema
+    from ai_edge_litert.tools import flatbuffer_utils
+
+    model = flatbuffer_utils.read_model(str(file))
+    kinds = [max(c.builtinCode, c.deprecatedBuiltinCode) for c in model.operatorCodes]
+    choosing = (schema.BuiltinOperator.ARG_MAX, schema.BuiltinOperator.ARG_MIN)
+    changed = False
+    for graph in model.subgraphs:
+        levels = {
+            int(operator.outputs[0]): int(operator.inputs[0])
+            for operator in graph.operators
+            if kinds[operator.opcodeIndex] == schema.BuiltinOperator.DEQUANTIZE
+        }
+        for operator in graph.operators:
+            if kinds[operator.opcodeIndex] in choosing and operator.inputs[0] in levels:
+                inputs = operator.inputs.copy()
+                inputs[0] = levels[int(inputs[0])]
+                operator.inputs, changed = inputs, True
+        read = {int(i) for o in graph.operators for i in o.inputs} | {*map(int, graph.outputs)}
+        graph.operators = [
+            operator
+            for operator in graph.operators
+            if int(operator.outputs[0]) not in levels or int(operator.outputs[0]) in read
+        ]
+    if changed:
+        flatbuffer_utils.write_model(model, str(file))
 
 
 def cpu_operators(text: str, kinds: Mapping[str, str] | None = None) -> dict[str, int]:

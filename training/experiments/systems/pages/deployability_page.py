@@ -71,6 +71,8 @@ def render(report: Report, npu: Mapping[str, Any] | None) -> str:
         lines.append(f'| {row.title} | {static} | {sum(row.operators.values())} | {told} |')
     lines += ['', '## INT8', '', *_int8(rows)]
     lines += ['', '## Arm Ethos-U', '', *_npu(npu, report)]
+    if npu is not None and 'htp' in npu:
+        lines += ['', "## Qualcomm's HTP", '', *_htp(npu['htp'], report)]
     return '\n'.join(lines) + '\n'
 
 
@@ -143,4 +145,27 @@ def _npu(npu: Mapping[str, Any] | None, report: Report) -> list[str]:
     }
     if waiting:
         lines += ['', f'Not asked yet about: {", ".join(waiting.values())}.']
+    return lines
+
+
+def _htp(htp: Mapping[str, Any], report: Report) -> list[str]:
+    lines = [
+        f"Qualcomm's compiler and its emulator of the NPU ({htp['package']}), given the INT8 ONNX",
+        'files by the code of the node. Whole: whether the node takes the file with',
+        '`strict_provider`, which refuses a single operator on the CPU. The operators are those of',
+        'the file, those that quantise among them. PSNR: between the outputs of the',
+        "emulator and of the CPU for one golden crop; the emulator's speed is not the chip's.",
+        '',
+        "| row | whole | on the NPU | on the CPU | to the CPU's output, dB |",
+        '| --- | --- | --- | --- | --- |',
+    ]
+    for name, entry in htp['rows'].items():
+        title = report.rows[name].title if name in report.rows else name
+        if 'reason' in entry:
+            lines.append(f'| {title} | no | none | all: {entry["reason"]} | |')
+            continue
+        left = ', '.join(f'{o} {n}' for o, n in entry['cpu'].items()) or 'none'
+        apart = 'the same' if entry['to_cpu_db'] is None else f'{entry["to_cpu_db"]:.1f}'
+        whole = 'yes' if entry['strict'] else 'no'
+        lines.append(f'| {title} | {whole} | {entry["npu"]} | {left} | {apart} |')
     return lines

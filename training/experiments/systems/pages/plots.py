@@ -66,7 +66,7 @@ def quality_against_latency(report: Report, path: Path) -> None:
                     [v[metric] for v in table.values()],
                 )
             axes.set_xscale('log')
-            axes.set_xticks((25, 50, 100, 200), labels=('25', '50', '100', '200'))
+            axes.set_xticks((1, 10, 100, 1000), labels=('1', '10', '100', '1000'))
             axes.minorticks_off()
             axes.grid(alpha=0.3)
             axes.set_title(name)
