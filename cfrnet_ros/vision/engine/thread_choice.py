@@ -23,6 +23,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from statistics import median
 
@@ -50,11 +51,12 @@ class ThreadChoice:
     reason: str
 
 
-def thread_counts(cores: int | None = None) -> tuple[int, ...]:
+def thread_counts(cores: int | None = None, lanes: int = 1) -> tuple[int, ...]:
     """Return the numbers of threads that are worth trying: 1, 2, 4 and so on, and all cores.
 
     Args:
         cores: Number of cores; None for those that this process may use.
+        lanes: Number of restorations that run at once and share the cores.
 
     """
     if cores is None:
@@ -62,15 +64,33 @@ def thread_counts(cores: int | None = None) -> tuple[int, ...]:
         allowed = getattr(os, 'sched_getaffinity', None)
         cores = len(allowed(0)) if allowed is not None else os.cpu_count() or 1
     # Beyond 16 threads a crop of 256 x 256 pixels leaves too little work for each.
-    most = min(cores, 16)
+    most = max(1, min(cores // lanes, 16))
     counts = [1]
     while 2 * counts[-1] < most:
         counts.append(2 * counts[-1])
     return tuple(counts) if most == 1 else (*counts, most)
 
 
+def at_once(runs: Sequence[Run]) -> Run:
+    """Return a run that starts all of the given ones at once and waits for the last.
+
+    What counts with several lanes is the time of a cycle while each of them has one.
+    """
+    if len(runs) == 1:
+        return runs[0]
+
+    def run() -> None:
+        with ThreadPoolExecutor(len(runs)) as pool:
+            for started in [pool.submit(each) for each in runs]:
+                started.result()
+
+    return run
+
+
 def choose_threads(
-    runs: Sequence[tuple[int, Run]], clock: Callable[[], float] = time.perf_counter
+    runs: Sequence[tuple[int, Run]],
+    clock: Callable[[], float] = time.perf_counter,
+    lanes: int = 1,
 ) -> ThreadChoice:
     """Measure a network with several numbers of threads in turns, and choose one.
 
@@ -78,13 +98,17 @@ def choose_threads(
         runs: Numbers of threads, ascending, each with a function that runs the network once with
             so many; all of them are warm.
         clock: Clock in seconds.
+        lanes: Number of restorations that each function runs at once, for the reason.
 
     Returns:
         Smallest number for which no larger one is faster by `WORTH` and more.
 
     """
     if len(runs) == 1:
-        return ThreadChoice(runs[0][0], 'the process may use one core')
+        reason = 'the process may use one core'
+        if lanes > 1:
+            reason = f'{lanes} frames are restored at once, and there is one core for each or less'
+        return ThreadChoice(runs[0][0], reason)
     times: dict[int, list[float]] = {threads: [] for threads, _ in runs}
     start = clock()
     for number in range(MOST_ROUNDS):
@@ -101,4 +125,5 @@ def choose_threads(
         if typical[threads] < (1.0 - WORTH) * typical[chosen]:
             chosen = threads
     figures = ', '.join(f'{1e3 * value:.0f} ms with {n}' for n, value in typical.items())
-    return ThreadChoice(chosen, f'measured at configure: a cycle takes {figures}')
+    beside = f' while {lanes} run at once' if lanes > 1 else ''
+    return ThreadChoice(chosen, f'measured at configure: a cycle takes {figures}{beside}')
