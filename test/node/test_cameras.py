@@ -78,10 +78,12 @@ def params(folder: Path, **models: Path) -> str:
     return str(path)
 
 
+@pytest.mark.parametrize('lanes', [1, 2])
 def test_two_cameras_in_one_process_restore_and_keep_parameters_and_state_of_their_own(
-    begin: Begin, halving_model: Path, portrait: NDArray[np.uint8]
+    begin: Begin, halving_model: Path, portrait: NDArray[np.uint8], lanes: int
 ) -> None:
-    process, front, rear = begin('-p', f'model:={halving_model}', '-p', 'detection_interval:=1')
+    arguments = ['-p', f'model:={halving_model}', '-p', 'detection_interval:=1']
+    process, front, rear = begin(*arguments, '-p', f'parallel_frames:={lanes}')
     for peer in (front, rear):
         wait_until(partial(is_active, peer), 'both to be active')
     assert front.set_parameter('cycles', 1).successful
