@@ -23,13 +23,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cfrnet_ros.vision.detection.detector import YuNetDetector
-from cfrnet_ros.vision.engine.model_card import ModelCard
 from cfrnet_ros.vision.face_locator import FaceLocator
 from cfrnet_ros.vision.frame_budget import FrameBudget
 from cfrnet_ros.vision.frame_work import Candidate, FaceWork, FrameWork, OutcomeSlot
 from cfrnet_ros.vision.preprocessing.align import align_face
 from cfrnet_ros.vision.quality.face_judge import FaceJudge
+from cfrnet_ros.vision.restoration.fine_stage import TwoStageRestorer
 from cfrnet_ros.vision.restoration.fusion import FrameFusion
+from cfrnet_ros.vision.restoration.restorer import Restorer
 from cfrnet_ros.vision.restoration.reuse import RestorationCache
 from cfrnet_ros.vision.settings import PipelineSettings
 from cfrnet_ros.vision.stages import Stage, StageClock
@@ -48,19 +49,23 @@ class FramePreparation:
     """
 
     def __init__(
-        self, detector: YuNetDetector, tracker: FaceTracker, card: ModelCard, budget: FrameBudget
+        self,
+        detector: YuNetDetector,
+        tracker: FaceTracker,
+        restorer: Restorer | TwoStageRestorer,
+        budget: FrameBudget,
     ) -> None:
         """Start without any faces.
 
         Args:
             detector: Detector that finds the faces.
             tracker: Tracker that keeps the faces' identity from frame to frame.
-            card: Card of the restorer, with the format of its crops.
+            restorer: Restorer, whose card has the format of the crops; it is not run here.
             budget: Budget that is asked for the number of cycles.
 
         """
         self._locator = FaceLocator(detector, tracker)
-        self._card = card
+        self._card = restorer.card
         self._budget = budget
         self._filter = LandmarkFilter()
         self._judge = FaceJudge(detector.score if detector.small_pictures_are_fast else None)

@@ -99,7 +99,7 @@ class FacePipeline:
         self.lanes = lanes
         ratio = restorer.fine_ratio if isinstance(restorer, TwoStageRestorer) else 0.0
         budget = FrameBudget(ratio)
-        self._preparation = FramePreparation(detector, tracker, restorer.card, budget)
+        self._preparation = FramePreparation(detector, tracker, restorer, budget)
         identity, eyes = IdentityGuard(load_embedder), EyeGuard(load_eye_meter)
         restorers = [restorer, *(restorer.clone() for _ in range(lanes - 1))]
         self._lanes = [RestorationLane(each, identity, eyes) for each in restorers]
