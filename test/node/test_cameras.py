@@ -28,6 +28,9 @@ from numpy.typing import NDArray
 from ros_domains import next_domain
 
 from cfrnet_ros.node.cameras import Camera, parse
+from cfrnet_ros.node.parameters import Settings
+from cfrnet_ros.node.shared import Shared
+from cfrnet_ros.node.turns import Turns
 
 Begin = Callable[..., tuple[NodeProcess, Peer, Peer]]
 
@@ -182,3 +185,24 @@ def test_a_wrong_command_line_is_refused_with_the_reason(
         parse(words)
     assert ended.value.code == 2
     assert reason in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ('cores', 'cameras', 'at_once', 'lanes', 'expected'),
+    [
+        (2, 2, 2, 1, 1),
+        (8, 2, 8, 1, 4),
+        (8, 2, 8, 2, 2),
+        (8, 1, 8, 4, 2),
+        (8, 2, 3, 4, 2),
+        (2, 2, 8, 8, 1),
+    ],
+)
+def test_frames_that_are_worked_on_at_once_share_the_cores(
+    cores: int, cameras: int, at_once: int, lanes: int, expected: int
+) -> None:
+    shared = Shared(Turns(at_once), cameras, cores)
+    settings = Settings(parallel_frames=lanes)
+    assert shared.applied_to(settings).threads == expected
+    named = Settings(parallel_frames=lanes, threads=5)
+    assert shared.applied_to(named) is named
