@@ -31,7 +31,7 @@ from types import MappingProxyType
 class Stage(Enum):
     """Stages in the order in which a frame passes them; the value is the published name."""
 
-    #: Time from the arrival of the message until the worker thread takes it.
+    #: Time from the arrival of the message until a thread of the worker takes it.
     WAIT = 'wait'
     DECODE = 'decode'
     DETECT = 'detect'
