@@ -60,7 +60,7 @@ def measure(short: bool) -> dict[str, Any]:
         'seconds': round(time.monotonic() - start),
         'roof': roof,
         'vision_stages_ms': stages,
-        'overlap_fps': overlap,
+        'overlap': overlap,
         'nodes': nodes,
     }
 

@@ -209,8 +209,15 @@ class Camera:
             timed.append(Timed((moment - answer.sent_s) * 1e3, answer.status))
         return timed, lost
 
-    def saturate(self, messages: Sequence[Any], seconds: float) -> tuple[int, float]:
-        """Keep the node busy: while it works on one image, the next one waits in its mailbox.
+    def saturate(
+        self, messages: Sequence[Any], seconds: float, in_work: int = 1
+    ) -> tuple[int, float]:
+        """Keep the node busy: while it works on images, the next one waits in its mailbox.
+
+        Args:
+            messages: Messages that are sent again and again.
+            seconds: Seconds after which no further image is sent, but for `LEAST_ANSWERS`.
+            in_work: Number of images that the node works on at once.
 
         Returns:
             Number of images that were answered, and the seconds from the first answer to the last.
@@ -223,11 +230,11 @@ class Camera:
         while time.perf_counter() < start + seconds or len(answered) < LEAST_ANSWERS:
             if time.perf_counter() > start + seconds + MOST_EXTRA_S:
                 raise TimeoutError(f'{len(answered)} of {index} images were answered in time')
-            while len(waiting) < 2:
+            while len(waiting) < in_work + 1:
                 waiting.append(self._send(messages[index % len(messages)]))
                 index += 1
                 if not answered:
-                    # Or the second image would take the place of the first in the mailbox.
+                    # Or the next image would take the place of this one in the mailbox.
                     time.sleep(0.02)
             done, answer = self._await(*waiting)
             if answer is not None and answer.status_s is not None:

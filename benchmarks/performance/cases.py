@@ -64,6 +64,11 @@ class Case:
         return {**self.static, **({'image_transport': 'compressed'} if self.compressed else {})}
 
     @property
+    def frames_in_work(self) -> int:
+        """Number of frames that the node works on at once."""
+        return int(self.static.get('parallel_frames', 1))
+
+    @property
     def dynamic(self) -> dict[str, Any]:
         """Parameters that are set before each run."""
         return {'cycles': self.cycles, 'fusion': self.fusion}
@@ -92,6 +97,12 @@ CASES: tuple[Case, ...] = (
     ),
     replace(BASE, name='threads1', changed='threads: 1', static={'threads': 1}),
     replace(BASE, name='threads2', changed='threads: 2', static={'threads': 2}),
+    replace(
+        BASE,
+        name='parallel2',
+        changed='parallel_frames: 2, threads: 1',
+        static={'parallel_frames': 2, 'threads': 1},
+    ),
     replace(BASE, name='fp32', changed='model: fp32', static={'model': 'fp32'}),
 )
 

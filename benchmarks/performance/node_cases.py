@@ -131,7 +131,7 @@ class Bench:
             samples.timed.append(timed)
             samples.lost += lost
             meter = CpuMeter(node)
-            answered, seconds = camera.saturate(messages, effort.seconds)
+            answered, seconds = camera.saturate(messages, effort.seconds, case.frames_in_work)
             samples.cores.append(meter.cores())
             samples.fps.append(answered / seconds)
             samples.resident_mib.append(node.resident_mib())

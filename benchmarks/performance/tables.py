@@ -144,11 +144,21 @@ def stages(results: Results) -> str:
 
 
 def overlap(results: Results) -> str:
-    """Return the table of frames a second with and without overlapping."""
-    found = results['overlap_fps']
-    ways = list(next(iter(found.values())))
-    rows = [[way, *(f'{found[k][way]:.1f}' for k in found)] for way in ways]
-    return _table(['frames a second', *(f'k = {k.removeprefix("k")}' for k in found)], rows)
+    """Return the table of frames a second with one frame at a time and with several at once."""
+    found = results['overlap']
+    ways = list(dict.fromkeys(way for by_way in found.values() for way in by_way))
+    rows = [[way, *(_way(found[k].get(way, {})) for k in found)] for way in ways]
+    return _table(['', *(f'k = {k.removeprefix("k")}' for k in found)], rows)
+
+
+def _way(figures: Mapping[str, float]) -> str:
+    """Return the figures of one way: frames a second, time of a frame, CPU time of a frame."""
+    if not figures:
+        return '-'
+    text = f'{figures["fps"]:.1f}/s'
+    if 'frame_ms' in figures:
+        text += f', {figures["frame_ms"]:.0f} ms, {figures["core_ms"]:.0f} core-ms'
+    return text
 
 
 def roof(results: Results) -> str:

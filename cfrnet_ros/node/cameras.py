@@ -144,7 +144,8 @@ class _Cameras(Session):
         choose_profile(NODE_PROFILE)
         rclpy.init(args=self.words, signal_handler_options=SignalHandlerOptions.NO)
         try:
-            shared = Shared(Turns(self._at_once), self._threads())
+            turns = Turns(self._at_once)
+            shared = Shared(turns, len(self._cameras), os.cpu_count() or 1)
             nodes = [self._make(camera, shared) for camera in self._cameras]
             names = [node.get_fully_qualified_name() for node in nodes]
             for warning in unmatched_files(self.words, names):
@@ -164,10 +165,6 @@ class _Cameras(Session):
         finally:
             if self.clean:
                 rclpy.try_shutdown()
-
-    def _threads(self) -> int:
-        """Return the CPU threads of a frame: the cores, shared by the frames worked on at once."""
-        return max(1, (os.cpu_count() or 1) // min(self._at_once, len(self._cameras)))
 
     def _make(self, camera: Camera, shared: Shared) -> RestorerNode:
         from cfrnet_ros.node.restorer_node import RestorerNode

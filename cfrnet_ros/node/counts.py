@@ -39,7 +39,7 @@ class Counts:
         skipped: Number of frames that came faster than `max_fps` allows.
         rejected: Number of rejected frames, by cause.
         waiting: Number of frames in the mailbox.
-        working: Number of frames that the worker is processing.
+        working: Number of frames that the worker is processing, at most `parallel_frames`.
         age_unusable: Number of processed frames whose age cannot be computed from their stamp.
         faces: Number of faces passed on, restored or not.
         restored: Number of faces that were restored, in their own frame or in an equal earlier one.

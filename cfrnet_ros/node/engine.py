@@ -17,6 +17,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -31,6 +32,7 @@ from cfrnet_ros.vision.engine.sessions import EngineSession
 from cfrnet_ros.vision.engine.thread_choice import (
     Run,
     ThreadChoice,
+    at_once,
     choose_threads,
     thread_counts,
 )
@@ -114,7 +116,13 @@ def load_engine(settings: Settings, pool: SessionPool | None = None) -> Engine:
         return FaceEmbedder(choice=choose_providers('cpu', pool=pool), threads=threads.threads)
 
     return Engine(
-        pipeline=FacePipeline(detector, staged or restorer, FaceTracker(), load_embedder),
+        pipeline=FacePipeline(
+            detector,
+            staged or restorer,
+            FaceTracker(),
+            load_embedder,
+            lanes=settings.parallel_frames,
+        ),
         card=(staged or restorer).card,
         restorer=restorer.engine,
         detector=detector.engine,
@@ -152,17 +160,19 @@ def _load_restorer(
     if restorer.engine.used != CPU.name:
         # What little runs on the CPU beside a device is not worth a measurement.
         return trusted, ThreadChoice(0, f'{restorer.engine.used} decides')
+    lanes = settings.parallel_frames
     restorers = {1: restorer}
-    for threads in thread_counts()[1:]:
+    for threads in thread_counts(lanes=lanes)[1:]:
         restorers[threads] = Restorer(restorer.card.file, choice, threads, size)
         restorers[threads].warm_up()
     side = restorer.card.size
     crop = np.full((side, side, 3), 127, np.uint8)
 
     def cycle_of(each: Restorer) -> Run:
-        return lambda: each.restore(crop, 1)
+        others = [each.clone() for _ in range(lanes - 1)]
+        return at_once([partial(lane.restore, crop, 1) for lane in (each, *others)])
 
-    chosen = choose_threads([(n, cycle_of(each)) for n, each in restorers.items()])
+    chosen = choose_threads([(n, cycle_of(each)) for n, each in restorers.items()], lanes=lanes)
     better = restorers[chosen.threads]
     if better is restorer or settings.self_test == OFF:
         return replace(trusted, restorer=better), chosen

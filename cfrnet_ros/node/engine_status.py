@@ -46,6 +46,7 @@ def engine_status(view: View) -> DiagnosticStatus:
         'provider/strict': view.settings.strict_provider,
         'model/requested': view.settings.model,
         'threads': view.settings.threads,
+        'parallel_frames': view.settings.parallel_frames,
     }
     fine = ''
     if engine is not None:

@@ -28,6 +28,7 @@ from sensor_msgs.msg import CompressedImage, Image
 from cfrnet_ros.node.camera_info import CameraInfoHolder
 from cfrnet_ros.node.engine import Engine
 from cfrnet_ros.node.first_image import FirstImage
+from cfrnet_ros.node.frame_in_work import Frame
 from cfrnet_ros.node.images.decoder import ImageDecoder
 from cfrnet_ros.node.images.errors import ImageError
 from cfrnet_ros.node.inputs import Inputs
@@ -35,7 +36,7 @@ from cfrnet_ros.node.mailbox import Mailbox
 from cfrnet_ros.node.monitor import Monitor, Report
 from cfrnet_ros.node.outputs import Outputs
 from cfrnet_ros.node.parameters import Settings
-from cfrnet_ros.node.processor import Frame, FrameProcessor
+from cfrnet_ros.node.processor import FrameProcessor
 from cfrnet_ros.node.rate_limit import RateLimit
 from cfrnet_ros.node.throttled_log import ThrottledLog
 from cfrnet_ros.node.trace import FrameTrace
@@ -66,7 +67,7 @@ class Flow:
         qos_overrides: Sequence[str] = (),
         turn: Callable[[], AbstractContextManager[None]] = nullcontext,
     ) -> None:
-        """Create the topics and the worker thread; nothing is received or sent before `start`.
+        """Create the topics and the worker threads; nothing is received or sent before `start`.
 
         Args:
             node: Node that subscribes and publishes.
@@ -90,7 +91,10 @@ class Flow:
         self._inputs = Inputs(node, qos_overrides)
         self._outputs = Outputs(node, self._camera, settings().rep155, settings().whole_frames)
         trace_file = settings().trace_file
-        self._trace = FrameTrace(Path(trace_file).expanduser(), log) if trace_file else None
+        lanes = engine.pipeline.lanes
+        self._trace = (
+            FrameTrace(Path(trace_file).expanduser(), log, lanes=lanes) if trace_file else None
+        )
         self._processor = FrameProcessor(
             engine,
             self._decoder,
@@ -102,9 +106,7 @@ class Flow:
             self._trace,
         )
         self._mailbox: Mailbox[Frame] = Mailbox()
-        self._worker = Worker(
-            self._mailbox, self._processor.process, self._processor.crashed, 'cfrnet_worker', turn
-        )
+        self._worker = Worker(self._mailbox, self._processor, 'cfrnet_worker', lanes, turn)
 
     def start(self) -> None:
         """Subscribe and allow publishing, starting with an empty tracker."""
@@ -142,23 +144,23 @@ class Flow:
             self._monitor.replaced()
         self._monitor.deactivated()
 
-    def close(self) -> Thread:
+    def close(self) -> tuple[Thread, ...]:
         """Stop, destroy the topics and let the worker end.
 
         Returns:
-            Thread of the worker. It ends with the frame that it is processing, whose restoration
-            is interrupted, and the engine is freed with it. Waiting for it here would block all
-            other callbacks.
+            Threads of the worker. Each ends with the frame that it is processing, whose
+            restoration is interrupted, and the engine is freed with them. Waiting for them here
+            would block all other callbacks.
 
         """
         self.stop()
         # Nothing is published any more, so a cycle that never returns would only use up a core.
-        self.engine.pipeline.restorer.interrupt()
+        self.engine.pipeline.interrupt()
         self._mailbox.close()
         self._outputs.destroy()
         if self._trace is not None:
             self._trace.close()
-        return self._worker.thread
+        return self._worker.threads
 
     def forget_tracks(self) -> None:
         """Forget all tracks, so that the next frame counts as the first of a new scene."""

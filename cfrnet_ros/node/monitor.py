@@ -17,7 +17,7 @@
 from __future__ import annotations
 
 import time
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Mapping
 from dataclasses import dataclass
 from threading import Lock
@@ -56,7 +56,8 @@ class Report:
         since_processed_s: Seconds since the last processed frame, None before the first.
         since_face_s: Seconds since the last face, None before the first.
         active_s: Seconds since the activation, 0 while the node is not active.
-        busy_s: Seconds for which the worker has been processing its frame, 0 if it has none.
+        busy_s: Seconds for which the worker has been processing the oldest of its frames, 0 if it
+            has none.
         failure: Description of the engine's fault in the last frame, None if there was none.
 
     """
@@ -87,7 +88,7 @@ class Monitor:
 
     For each message, call exactly one of `queued`, `skipped` and `refused` (the last two are not
     put into the mailbox); for a queued frame, exactly one of `replaced` and `taken`; for a taken
-    frame, exactly one of `processed`, `failed` and `discarded`.
+    frame, exactly one of `processed`, `failed` and `discarded`, in the order of `taken`.
     """
 
     def __init__(self) -> None:
@@ -108,7 +109,8 @@ class Monitor:
         self._last_processed: float | None = None
         self._last_face: float | None = None
         self._active_since: float | None = None
-        self._working_since: float | None = None
+        # Times at which the frames in work were taken; frames leave in that order.
+        self._working_since: deque[float] = deque()
         self._failure: str | None = None
 
     def activated(self) -> None:
@@ -171,11 +173,11 @@ class Monitor:
             self._drop()
 
     def taken(self) -> None:
-        """Note that the worker took the waiting frame."""
+        """Note that the worker took the waiting frame, which may be beside others."""
         with self._lock:
             self._counts.waiting -= 1
             self._counts.working += 1
-            self._working_since = time.monotonic()
+            self._working_since.append(time.monotonic())
 
     def discarded(self) -> None:
         """Count a taken frame whose result is not published, since the node was deactivated."""
@@ -261,7 +263,7 @@ class Monitor:
                 since_processed_s=_since(now, self._last_processed),
                 since_face_s=_since(now, self._last_face),
                 active_s=active_s,
-                busy_s=_since(now, self._working_since) or 0.0,
+                busy_s=now - self._working_since[0] if self._working_since else 0.0,
                 failure=self._failure,
             )
 
@@ -280,8 +282,8 @@ class Monitor:
 
     def _leave_work(self) -> None:
         self._counts.working -= 1
-        if self._counts.working == 0:
-            self._working_since = None
+        if self._working_since:
+            self._working_since.popleft()
 
 
 def _since(now: float, then: float | None) -> float | None:

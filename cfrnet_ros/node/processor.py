@@ -12,18 +12,19 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""Processing of one frame in the worker thread: decode, restore, publish, and count it."""
+"""Steps of a frame in the worker's threads: decode, restore, publish, and count it."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from threading import Event, Lock
 
 from rclpy.clock import Clock
-from sensor_msgs.msg import CompressedImage, Image
 
 from cfrnet_ros.node.engine import Engine
+from cfrnet_ros.node.frame_in_work import DecodedFrame, Frame, FrameInWork
 from cfrnet_ros.node.frame_times import FrameTimes
 from cfrnet_ros.node.images.decoder import ImageDecoder
 from cfrnet_ros.node.images.errors import INTERNAL, ImageError
@@ -34,6 +35,7 @@ from cfrnet_ros.node.throttled_log import ThrottledLog
 from cfrnet_ros.node.trace import FrameTrace
 from cfrnet_ros.vision.camera_rotation import rotate, rotate_back
 from cfrnet_ros.vision.frame_record import FrameRecord
+from cfrnet_ros.vision.pipeline import PipelineResult
 from cfrnet_ros.vision.stages import RESTORE_CYCLES, Stage, StageClock, ms_since
 from cfrnet_ros.vision.views.compositor import blend_faces
 from cfrnet_ros.vision.views.debug_view import draw_debug
@@ -43,27 +45,11 @@ from cfrnet_ros.vision.views.debug_view import draw_debug
 AHEAD_TOLERANCE_MS = 1000.0
 
 
-@dataclass(frozen=True)
-class Frame:
-    """A received message on its way to the worker.
-
-    Attributes:
-        msg: Message with the image.
-        received_s: Time of arrival in seconds, by `time.perf_counter`.
-        generation: Number of the activation during which the message arrived.
-
-    """
-
-    msg: Image | CompressedImage
-    received_s: float
-    generation: int
-
-
 class FrameProcessor:
     """Runs frames through the engine and publishes the results.
 
-    `process` and `crashed` run in the worker thread. All other methods may be called from the
-    executor thread and never wait for inference.
+    `prepare`, `restore`, `complete` and `crashed` are the steps of a `Worker` and run in its
+    threads. All other methods may be called from the executor thread and never wait for inference.
     """
 
     def __init__(
@@ -118,8 +104,8 @@ class FrameProcessor:
         """Forget all tracks before the next frame, for instance because time jumped."""
         self._reset.set()
 
-    def process(self, frame: Frame) -> None:
-        """Process one frame from the mailbox."""
+    def prepare(self, frame: Frame) -> FrameInWork:
+        """Decode a frame from the mailbox, and find its faces."""
         self._monitor.taken()
         settings = self._settings()
         waited_ms = ms_since(frame.received_s)
@@ -144,20 +130,49 @@ class FrameProcessor:
                 camera_image = self._decoder.decode(frame.msg)
                 image = rotate(camera_image, settings.camera_rotation)
         except ImageError as error:
-            self._monitor.failed(error.cause)
-            self._log.warn(error.cause, f'frame rejected ({error.cause}): {error}')
-            self._report(frame, FrameRecord(clock.stages_ms), f'{error.cause}: {error}')
+            return FrameInWork(frame, settings, clock, stamp_ns, error)
+        try:
+            faces = self._engine.pipeline.prepare(image, settings.pipeline, time_s, clock)
+        except Exception:
+            # An interrupted tracker may contain only a part of the frame's faces.
+            self._reset.set()
+            raise
+        found = DecodedFrame(camera_image, image, faces)
+        return FrameInWork(frame, settings, clock, stamp_ns, found)
+
+    def restore(self, work: FrameInWork, lane: int) -> None:
+        """Restore the faces of a frame in one of the engine's lanes."""
+        work.lane = lane
+        if isinstance(work.found, DecodedFrame):
+            self._engine.pipeline.restore(work.found.faces, lane)
+        work.restored_s = time.perf_counter()
+
+    def complete(self, work: FrameInWork) -> None:
+        """Publish the results of a frame, and count it."""
+        if isinstance(work.found, ImageError):
+            self._reject(work, work.found)
             return
+        if self._engine.pipeline.lanes > 1:
+            work.clock.add_since(Stage.ORDER, work.restored_s)
+        result = self._engine.pipeline.complete(work.found.faces, work.lane)
+        self._publish(work, work.found, result)
 
-        result = self._engine.pipeline.process(image, settings.pipeline, time_s, clock)
+    def _reject(self, work: FrameInWork, error: ImageError) -> None:
+        self._monitor.failed(error.cause)
+        self._log.warn(error.cause, f'frame rejected ({error.cause}): {error}')
+        record = FrameRecord(work.clock.stages_ms)
+        self._report(work.frame, record, f'{error.cause}: {error}')
 
+    def _publish(self, work: FrameInWork, found: DecodedFrame, result: PipelineResult) -> None:
+        image = found.image
+        frame, settings, clock = work.frame, work.settings, work.clock
         header, faces = frame.msg.header, result.faces
         with clock(Stage.PUBLISH), self._gate:
             if self._generation != frame.generation:
                 self._monitor.discarded()
                 return
             self._outputs.publish_faces(
-                camera_image,
+                found.camera_image,
                 image,
                 faces,
                 header,
@@ -167,7 +182,7 @@ class FrameProcessor:
             # This is asked while the gate is held: once it is closed, the publishers may be gone.
             restored_wanted, debug_wanted = self._outputs.watched()
         # The age is measured here, since consumers wait for the crops, which have just been sent.
-        age_ms = self._age_ms(stamp_ns)
+        age_ms = self._age_ms(work.stamp_ns)
         if age_ms is not None:
             clock.add(Stage.AGE, age_ms)
 
@@ -190,10 +205,10 @@ class FrameProcessor:
         self._monitor.processed(record)
         self._report(frame, record)
         if self._trace is not None:
-            self._trace.add(frame.received_s, clock, record)
+            self._trace.add(frame.received_s, clock, record, work.lane)
 
     def crashed(self, frame: Frame, error: Exception) -> None:
-        """Count a frame for which `process` raised; the next frame is processed as usual.
+        """Count a frame for which a step raised; other frames are processed as usual.
 
         Args:
             frame: Frame that was being processed.
@@ -208,7 +223,7 @@ class FrameProcessor:
         self._monitor.failed(INTERNAL, text)
         self._log.error('crash', f'frame rejected ({INTERNAL}): {text}')
         self._report(frame, FrameRecord({}), f'{INTERNAL}: {text}')
-        # An interrupted tracker may contain only a part of the frame's faces.
+        # What the frame has left in the fusion and in the cache was never shown.
         self._reset.set()
 
     def _report(self, frame: Frame, record: FrameRecord, rejected: str = '') -> None:

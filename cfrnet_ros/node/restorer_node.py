@@ -12,7 +12,7 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""The lifecycle node: connects topics, parameters and diagnostics with the worker thread."""
+"""The lifecycle node: connects topics, parameters and diagnostics with the worker threads."""
 
 from __future__ import annotations
 
@@ -54,8 +54,9 @@ DIAGNOSTICS_PERIOD_S = 1.0
 class RestorerNode(ReportingLifecycleNode):
     """Restores the faces in a stream of images.
 
-    The executor thread only hands over messages and answers services. Inference runs in a worker
-    thread, which takes the newest frame from a mailbox with one slot.
+    The executor thread only hands over messages and answers services. Inference runs in a worker,
+    which has a thread for each of the `parallel_frames` and takes the newest frame from a mailbox
+    with one slot.
     """
 
     def __init__(self, shared: Shared | None = None, **kwargs: Any) -> None:
@@ -79,8 +80,8 @@ class RestorerNode(ReportingLifecycleNode):
         log(str(transport))
         self._surroundings = Surroundings(self, transport, self._log)
         self._flow: Flow | None = None
-        # Worker of the last flow that was closed; it may still be processing a frame.
-        self._ending: Thread | None = None
+        # Worker of the last flow that was closed; its threads may still be processing frames.
+        self._ending: tuple[Thread, ...] = ()
         self._bond: ManagerBond | None = None
 
         self._enable = EnableService(self, self._apply_enabled)
@@ -112,7 +113,7 @@ class RestorerNode(ReportingLifecycleNode):
         return self._params.settings.autostart
 
     def wait_for_worker(self, timeout_s: float) -> bool:
-        """Close the flow if it still exists, and wait until the worker has finished its frame.
+        """Close the flow if it still exists, and wait until the worker has finished its frames.
 
         Args:
             timeout_s: Longest time to wait, in seconds.
@@ -122,10 +123,10 @@ class RestorerNode(ReportingLifecycleNode):
 
         """
         self._close_flow()
-        if self._ending is None:
-            return True
-        self._ending.join(timeout_s)
-        return not self._ending.is_alive()
+        end_s = time.monotonic() + timeout_s
+        for thread in self._ending:
+            thread.join(max(0.0, end_s - time.monotonic()))
+        return not self._worker_ends()
 
     def _configure(self) -> None:
         problems = self._params.problems
@@ -223,6 +224,10 @@ class RestorerNode(ReportingLifecycleNode):
             self._ending = self._flow.close()
             self._flow = None
 
+    def _worker_ends(self) -> bool:
+        """Return whether the worker of a closed flow still processes a frame."""
+        return any(thread.is_alive() for thread in self._ending)
+
     def _apply_enabled(self, enabled: bool) -> str:
         if self._flow is None or self._state != ACTIVE:
             return f'applies when the node is active; it is {self._state}'
@@ -243,8 +248,8 @@ class RestorerNode(ReportingLifecycleNode):
     def _publish_diagnostics(self) -> None:
         try:
             settings = self._params.settings
-            if self._ending is not None and not self._ending.is_alive():
-                self._ending = None
+            if self._ending and not self._worker_ends():
+                self._ending = ()
                 return_free_memory()
             report = self._monitor.report(settings.diagnostics_window_s)
             if self._flow is not None:

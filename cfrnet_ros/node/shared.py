@@ -29,15 +29,24 @@ class Shared:
 
     Attributes:
         turns: Turns of the nodes.
-        threads: CPU threads of the engine for a node whose parameter `threads` is 0.
+        cameras: Number of the nodes.
+        cores: Number of CPU cores that they share.
         sessions: Loaded models.
 
     """
 
     turns: Turns
-    threads: int = 0
+    cameras: int = 1
+    cores: int = 1
     sessions: SessionPool = field(default_factory=SessionPool)
 
     def applied_to(self, settings: Settings) -> Settings:
-        """Return the settings of a node, with the number of threads if the engine decides it."""
-        return settings if settings.threads else replace(settings, threads=self.threads)
+        """Return the settings of a node, with the number of CPU threads if `threads` is 0.
+
+        The frames that are worked on at once share the cores: as many as there are turns, or as the
+        cameras have together, each `parallel_frames`.
+        """
+        if settings.threads:
+            return settings
+        frames = min(self.turns.at_once, self.cameras * settings.parallel_frames)
+        return replace(settings, threads=max(1, self.cores // frames))

@@ -34,26 +34,30 @@ from cfrnet_ros.vision.stages import Stage, StageClock
 #: much as a browser opens at once.
 MAX_BYTES = 64 << 20
 
-#: Rows of the trace: the time in the mailbox, and the work of the worker thread.
+#: Rows of the trace: the time in the mailbox, and the work of the worker thread. Further lanes of
+#: the worker have the rows after it.
 _MAILBOX, _WORKER = 1, 2
 
 
 class FrameTrace:
     """A file of trace events.
 
-    A frame has an event `frame` on the worker's row, which contains one event for each stretch of a
-    stage; the mailbox's row has `wait`, and a span of its own, `message`, reaches from the arrival
-    of the image until its last message is sent. Times are in microseconds of
+    A frame has an event `frame` on the row of its lane, which contains one event for each stretch
+    of a stage; the mailbox's row has `wait`, and a span of its own, `message`, reaches from the
+    arrival of the image until its last message is sent. Times are in microseconds of
     `time.perf_counter`. Thread-safe.
     """
 
-    def __init__(self, path: Path, log: ThrottledLog, max_bytes: int = MAX_BYTES) -> None:
+    def __init__(
+        self, path: Path, log: ThrottledLog, max_bytes: int = MAX_BYTES, lanes: int = 1
+    ) -> None:
         """Begin a file; a file that cannot be written is logged, and nothing is traced then.
 
         Args:
             path: Path of the file.
             log: Log for errors.
             max_bytes: Size in bytes at which the trace ends.
+            lanes: Number of frames that are worked on at once.
 
         """
         self._path, self._log, self._left = path, log, max_bytes
@@ -68,6 +72,7 @@ class FrameTrace:
             return
         names = [('process_name', 0, f'cfrnet {os.getpid()}')]
         names += [('thread_name', _MAILBOX, 'mailbox'), ('thread_name', _WORKER, 'worker')]
+        names += [('thread_name', _WORKER + n, f'worker {n + 1}') for n in range(1, lanes)]
         self._write(
             [
                 {'ph': 'M', 'name': kind, 'tid': row, 'args': {'name': name}}
@@ -75,15 +80,17 @@ class FrameTrace:
             ]
         )
 
-    def add(self, received_s: float, clock: StageClock, record: FrameRecord) -> None:
+    def add(self, received_s: float, clock: StageClock, record: FrameRecord, lane: int = 0) -> None:
         """Write the events of a frame that has been processed.
 
         Args:
             received_s: Time at which its message arrived, in seconds by `time.perf_counter`.
             clock: Clock of the frame, to which `Stage.TOTAL` has been added.
             record: Account of the frame.
+            lane: Lane that worked on the frame, counted from 0.
 
         """
+        row = _WORKER + lane
         with self._lock:
             if self._file is None:
                 return
@@ -101,10 +108,10 @@ class FrameTrace:
                 {**whole, 'ph': 'b', 'ts': start_us, 'args': told},
                 {**whole, 'ph': 'e', 'ts': end_us},
                 _slice('wait', _MAILBOX, start_us, taken_us - start_us),
-                {**_slice('frame', _WORKER, taken_us, end_us - taken_us), 'args': told},
+                {**_slice('frame', row, taken_us, end_us - taken_us), 'args': told},
             ]
             events += [
-                _slice(span.stage.value, _WORKER, span.start_s * 1e6, span.ms * 1e3)
+                _slice(span.stage.value, row, span.start_s * 1e6, span.ms * 1e3)
                 for span in sorted(clock.spans, key=lambda span: span.start_s)
             ]
             self._write(events)

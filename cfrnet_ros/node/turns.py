@@ -32,7 +32,13 @@ class Turns:
 
     Each camera asks for one frame at a time and asks again behind all others, so that no camera
     gets two turns while another one waits, however many frames it receives. Thread-safe.
+
+    Attributes:
+        at_once: Number of turns that may be taken at once.
+
     """
+
+    at_once: int
 
     def __init__(self, at_once: int, patience_s: float = PATIENCE_S) -> None:
         """Create the turns.
@@ -45,7 +51,7 @@ class Turns:
         """
         if at_once < 1:
             raise ValueError(f'at_once must be 1 or above, got {at_once}')
-        self._at_once = at_once
+        self.at_once = at_once
         self._patience_s = patience_s
         self._changed = Condition()
         self._waiting: deque[object] = deque()
@@ -57,7 +63,7 @@ class Turns:
         ticket = object()
         with self._changed:
             self._waiting.append(ticket)
-            while self._waiting[0] is not ticket or self._taken() >= self._at_once:
+            while self._waiting[0] is not ticket or self._taken() >= self.at_once:
                 # Nobody notifies when a turn becomes too old.
                 self._changed.wait(self._patience_s / 10 if self._since else None)
             self._waiting.popleft()

@@ -12,68 +12,159 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""Worker thread that processes the items of a mailbox."""
+"""Worker threads that carry the items of a mailbox through three steps.
+
+The threads are the lanes of the worker. A lane takes an item and does all three steps of it:
+
+1. `prepare`: one lane at a time, in the order in which items are taken. The lane that leads waits
+   for the next item, takes it and prepares it; then it lets another lane lead ("leader and
+   followers"). So an item is taken only when a lane is free for it, and it is the newest then.
+2. `restore`: beside other lanes.
+3. `complete`, or `crashed` if a step raised: one lane at a time, in the order in which the items
+   were taken. A lane whose item is ready too early waits.
+
+With one lane, one thread does all of this for one item after another.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
-from threading import Thread
-from typing import Generic, TypeVar
+from contextlib import AbstractContextManager, ExitStack, nullcontext
+from threading import Lock, Thread
+from typing import Generic, Protocol, TypeVar
 
-from cfrnet_ros.node.mailbox import Mailbox
+from cfrnet_ros.node.order import Order
 
 T = TypeVar('T')
+T_co = TypeVar('T_co', covariant=True)
+T_contra = TypeVar('T_contra', contravariant=True)
+W = TypeVar('W')
 
 
-class Worker(Generic[T]):
-    """Calls a function with every item that it takes from a mailbox, in a thread of its own.
+class Source(Protocol[T_co]):
+    """Where the items come from, such as a `Mailbox`."""
+
+    def wait(self) -> bool:
+        """Wait for an item; return False once no more will come."""
+
+    def take(self) -> T_co | None:
+        """Return the item, None if it is not there any more."""
+
+
+class Steps(Protocol[T_contra, W]):
+    """What is done with an item."""
+
+    def prepare(self, item: T_contra) -> W:
+        """Do the first step; returns what the others need."""
+
+    def restore(self, work: W, lane: int) -> None:
+        """Do the second step in a lane, which is counted from 0."""
+
+    def complete(self, work: W) -> None:
+        """Do the last step."""
+
+    def crashed(self, item: T_contra, error: Exception) -> None:
+        """Give up an item for which one of the steps raised an exception."""
+
+
+class Worker(Generic[T, W]):
+    """Lanes that take items from a source and carry them through their steps.
 
     Attributes:
-        thread: Thread in which the function is called. It ends once the mailbox is closed.
+        threads: Threads of the lanes. Each ends with its item once the source is closed.
 
     """
 
+    threads: tuple[Thread, ...]
+
     def __init__(
         self,
-        mailbox: Mailbox[T],
-        handle: Callable[[T], None],
-        on_crash: Callable[[T, Exception], None],
+        source: Source[T],
+        steps: Steps[T, W],
         name: str,
+        lanes: int = 1,
         turn: Callable[[], AbstractContextManager[None]] = nullcontext,
     ) -> None:
-        """Start the thread.
+        """Start the threads.
 
         Args:
-            mailbox: Mailbox of the items. After it is closed, the thread ends with its current
-                item.
-            handle: Function that is called with each item.
-            on_crash: Function that is called with an item and the exception that `handle` raised
-                for it, so that one bad item never ends the thread.
-            name: Name of the thread, as debuggers and `top -H` show it.
+            source: Source of the items.
+            steps: Steps of an item. One that raises ends with `crashed`, and no other item is
+                affected.
+            name: Name of the first thread, as debuggers and `top -H` show it; the others have a
+                number after it.
+            lanes: Number of items that may be worked on at once, 1 or above.
             turn: Function that returns a context in which an item is taken and processed, such as
-                `Turns.turn`. An item that arrives while the thread waits for its turn replaces the
+                `Turns.turn`. An item that arrives while the lane waits for its turn replaces the
                 one that waits.
 
         """
-        self._mailbox = mailbox
-        self._handle = handle
-        self._on_crash = on_crash
+        self._source = source
+        self._steps = steps
         self._turn = turn
-        # A daemon thread, since an engine that hangs in native code must not keep a process alive
+        self._lead = Lock()
+        self._order = Order()
+        # Daemon threads, since an engine that hangs in native code must not keep a process alive
         # that was asked to end.
-        self.thread = Thread(target=self._run, name=name, daemon=True)
-        self.thread.start()
+        self.threads = tuple(
+            Thread(
+                target=self._run,
+                args=(lane,),
+                name=f'{name}{lane + 1}' if lane else name,
+                daemon=True,
+            )
+            for lane in range(lanes)
+        )
+        for thread in self.threads:
+            thread.start()
 
-    def _run(self) -> None:
-        while self._mailbox.wait():
-            with self._turn():
-                item = self._mailbox.take()
-                # Another thread may have taken it back while this one waited for its turn.
-                if item is not None:
-                    try:
-                        self._handle(item)
-                    except Exception as error:
-                        self._on_crash(item, error)
-            # The item is freed before the next one arrives, since it may take megabytes.
-            del item
+    def _run(self, lane: int) -> None:
+        while self._process_next(lane):
+            pass
+
+    def _process_next(self, lane: int) -> bool:
+        """Carry the next item through its steps; return False once no more will come.
+
+        The item is freed when this returns, since it may take megabytes while the next one is
+        awaited.
+        """
+        with ExitStack() as turn:
+            with self._lead:
+                if not self._source.wait():
+                    return False
+                turn.enter_context(self._turn())
+                item = self._source.take()
+                if item is None:
+                    # Another thread has taken it back while this one waited for its turn.
+                    return True
+                number = self._order.draw()
+                work = self._prepared(item)
+            if not isinstance(work, Exception):
+                work = self._restored(work, lane)
+            with self._order.turn(number):
+                error = work if isinstance(work, Exception) else self._completed(work)
+                if error is not None:
+                    self._steps.crashed(item, error)
+        return True
+
+    # An error is returned and raised no further, since each item must have its turn in the order.
+
+    def _prepared(self, item: T) -> W | Exception:
+        try:
+            return self._steps.prepare(item)
+        except Exception as error:
+            return error
+
+    def _restored(self, work: W, lane: int) -> W | Exception:
+        try:
+            self._steps.restore(work, lane)
+        except Exception as error:
+            return error
+        return work
+
+    def _completed(self, work: W) -> Exception | None:
+        try:
+            self._steps.complete(work)
+        except Exception as error:
+            return error
+        return None

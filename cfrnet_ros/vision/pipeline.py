@@ -12,64 +12,63 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""Pipeline of a frame: detector, tracker, alignment and restorer."""
+"""Pipeline of a frame in three steps, of which the second may run for several frames at once.
+
+1. `prepare`, in the order of the frames: faces are detected, tracked, aligned, measured and fused
+   over time, and the latency budget says how much may be done for them.
+2. `restore`, in any order: the networks restore the crops, and the guards check them. This takes
+   most of the time and needs nothing of other frames, so each lane may work on another frame.
+3. `complete`, in the order of the frames: crops are steadied over time, and the record is made.
+
+All that is remembered from frame to frame belongs to the first or the third step. So the pictures
+are the same with any number of lanes; only what depends on measured time, the latency budget, is
+not.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cfrnet_ros.vision.detection.detector import YuNetDetector
-from cfrnet_ros.vision.face_locator import FaceLocator
-from cfrnet_ros.vision.frame_record import FrameRecord, record_frame
-from cfrnet_ros.vision.preprocessing.align import align_face
+from cfrnet_ros.vision.frame_budget import FrameBudget
+from cfrnet_ros.vision.frame_completion import FrameCompletion, PipelineResult
+from cfrnet_ros.vision.frame_preparation import FramePreparation
+from cfrnet_ros.vision.frame_work import FrameWork
 from cfrnet_ros.vision.quality.eye_guard import EyeGuard
 from cfrnet_ros.vision.quality.eye_openness import EyeOpennessMeter
 from cfrnet_ros.vision.quality.face_embedder import FaceEmbedder
-from cfrnet_ros.vision.quality.face_judge import FaceJudge
 from cfrnet_ros.vision.quality.identity_guard import IdentityGuard
-from cfrnet_ros.vision.restoration.budget import CycleBudget
 from cfrnet_ros.vision.restoration.fine_stage import TwoStageRestorer
 from cfrnet_ros.vision.restoration.restorer import Restorer
+from cfrnet_ros.vision.restoration_lane import RestorationLane
 from cfrnet_ros.vision.settings import PipelineSettings
-from cfrnet_ros.vision.stages import Stage, StageClock
-from cfrnet_ros.vision.track_restorer import Candidate, TrackRestorer
-from cfrnet_ros.vision.tracking.face_choice import choose_faces
-from cfrnet_ros.vision.tracking.landmark_filter import LandmarkFilter
-from cfrnet_ros.vision.tracking.tracker import DEFAULT_PERIOD_S, FaceTracker
-from cfrnet_ros.vision.types import Face, RestoredFace
+from cfrnet_ros.vision.stages import StageClock
+from cfrnet_ros.vision.tracking.tracker import FaceTracker
 
 __all__ = ['FacePipeline', 'PipelineResult', 'PipelineSettings']
-
-
-@dataclass(frozen=True)
-class PipelineResult:
-    """Result of one frame.
-
-    Attributes:
-        faces: Faces passed on, restored or not, in the order of `face_choice`.
-        record: Record of the frame up to the end of the pipeline.
-
-    """
-
-    faces: list[RestoredFace]
-    record: FrameRecord
 
 
 class FacePipeline:
     """Detector, tracker, alignment and restorer, applied to one frame after another.
 
-    Not thread-safe: one pipeline belongs to one thread.
+    `process` does all three steps of a frame and belongs to one thread. With several lanes, the
+    steps may be called by several threads under these rules, which the caller keeps: `prepare` and
+    `reset` never run at once, and `prepare` takes the frames in their order; `complete` never runs
+    at once, and takes every frame that was prepared, in the same order, except frames whose
+    `restore` failed; `restore` runs at most once at a time for each lane. Steps of different names
+    may run at once.
 
     Attributes:
-        restorer: Restorer of the faces.
+        restorer: Restorer of the first lane.
+        lanes: Number of frames that may be restored at once.
 
     """
 
     restorer: Restorer | TwoStageRestorer
+    lanes: int
 
     def __init__(
         self,
@@ -78,6 +77,7 @@ class FacePipeline:
         tracker: FaceTracker,
         load_embedder: Callable[[], FaceEmbedder] = FaceEmbedder,
         load_eye_meter: Callable[[], EyeOpennessMeter] = EyeOpennessMeter,
+        lanes: int = 1,
     ) -> None:
         """Create the pipeline from its parts.
 
@@ -89,29 +89,30 @@ class FacePipeline:
                 once, when `max_identity_drift` is first above 0.
             load_eye_meter: Function that loads the network of the eye guard; it is called once,
                 when `eye_guard` is first not off.
+            lanes: Number of frames that may be restored at once, 1 or above. The lanes share the
+                sessions of the networks.
 
         """
+        if lanes < 1:
+            raise ValueError(f'lanes must be 1 or above, got {lanes}')
         self.restorer = restorer
-        self._locator = FaceLocator(detector, tracker)
-        self._staged = isinstance(restorer, TwoStageRestorer)
+        self.lanes = lanes
         ratio = restorer.fine_ratio if isinstance(restorer, TwoStageRestorer) else 0.0
-        self._budget = CycleBudget(ratio)
-        self._filter = LandmarkFilter()
-        self._judge = FaceJudge(detector.score if detector.small_pictures_are_fast else None)
-        self._tracks = TrackRestorer(
-            restorer, IdentityGuard(load_embedder), EyeGuard(load_eye_meter)
-        )
-        self._time_s = 0.0
-        # Clock of the previous frame, and the part of its time that was over when `process` ended.
-        self._clock_before: StageClock | None = None
-        self._parts_before_ms = 0.0
+        budget = FrameBudget(ratio)
+        self._preparation = FramePreparation(detector, tracker, restorer, budget)
+        identity, eyes = IdentityGuard(load_embedder), EyeGuard(load_eye_meter)
+        restorers = [restorer, *(restorer.clone() for _ in range(lanes - 1))]
+        self._lanes = [RestorationLane(each, identity, eyes) for each in restorers]
+        self._completion = FrameCompletion(budget)
 
     def reset(self) -> None:
-        """Forget the faces of earlier frames, for a new scene."""
-        self._locator.reset()
-        self._filter.reset()
-        self._judge.reset()
-        self._tracks.reset()
+        """Forget the faces of earlier frames, for a new scene that the next frame begins."""
+        self._preparation.reset()
+
+    def interrupt(self) -> None:
+        """End running cycles in all lanes, and refuse further cycles; any thread may call it."""
+        for lane in self._lanes:
+            lane.interrupt()
 
     def process(
         self,
@@ -139,87 +140,48 @@ class FacePipeline:
             ModelError: A model failed, or its output is not usable.
 
         """
-        if bgr.ndim != 3 or bgr.shape[2] != 3 or bgr.dtype != np.uint8 or bgr.size == 0:
-            raise ValueError(
-                f'a frame must be (H, W, 3) uint8 and not empty, got {bgr.shape} {bgr.dtype}'
-            )
+        work = self.prepare(bgr, settings, time_s, clock)
+        self.restore(work)
+        return self.complete(work)
+
+    def prepare(
+        self,
+        bgr: NDArray[np.uint8],
+        settings: PipelineSettings,
+        time_s: float | None = None,
+        clock: StageClock | None = None,
+    ) -> FrameWork:
+        """Do the first step of the next frame; arguments and errors are those of `process`."""
         clock = StageClock() if clock is None else clock
-        self._observe_frame_before()
-        self._time_s = self._time_s + DEFAULT_PERIOD_S if time_s is None else time_s
-        tracked = self._locator.locate(bgr, settings, self._time_s, clock)
-        height, width = bgr.shape[:2]
-        chosen = choose_faces(
-            tracked, width, height, settings.max_faces, settings.face_choice, settings.roi
-        )
-        candidates = [
-            item for face in chosen if (item := self._prepare(bgr, face, settings, clock))
-        ]
-        asked = settings.cycles if self.restorer.card.iterative else 1
-        wanted, budget_ms = sum(not item.reason for item in candidates), settings.latency_budget_ms
-        allowed = self._budget.allow(asked, wanted, budget_ms, clock.elapsed_ms)
-        fine = self._staged and self._budget.allow_fine(
-            allowed, asked, wanted, budget_ms, clock.elapsed_ms
-        )
-        faces = [
-            self._tracks.restore(item, settings, allowed, clock, self._time_s, fine=fine)
-            for item in candidates
-        ]
-        self._forget_absent(tracked, faces)
-        record = record_frame(
-            clock.stages_ms,
-            faces,
-            found=len(tracked),
-            cycles_asked=settings.cycles,
-            cycles_allowed=allowed,
-            budget_ms=settings.latency_budget_ms,
-        )
-        self._observe(
-            clock,
-            [ms for face in faces for ms in face.restoration.cycle_ms],
-            [ms for face in faces for ms in face.restoration.fine_ms],
-        )
-        return PipelineResult(faces, record)
+        return self._preparation.prepare(bgr, settings, time_s, clock)
 
-    def _observe(self, clock: StageClock, cycle_ms: list[float], fine_ms: list[float]) -> None:
-        """Add the durations of the frame so far to the budget."""
-        detect_ms = clock.stages_ms.get(Stage.DETECT)
-        rest_ms = clock.elapsed_ms - sum(cycle_ms) - sum(fine_ms) - (detect_ms or 0.0)
-        self._budget.observe(cycle_ms, detect_ms, max(0.0, rest_ms), fine_ms)
-        self._clock_before, self._parts_before_ms = clock, clock.parts_ms
+    def restore(self, work: FrameWork, lane: int = 0) -> None:
+        """Do the second step of a frame.
 
-    def _observe_frame_before(self) -> None:
-        """Add what the previous frame took after `process` to the budget, if it was finished."""
-        clock, self._clock_before = self._clock_before, None
-        if clock is not None and Stage.TOTAL in clock.stages_ms:
-            self._budget.observe_after(clock.parts_ms - self._parts_before_ms)
+        Args:
+            work: Frame, from `prepare`.
+            lane: Index of the lane that restores it, 0 or above, below `lanes`.
 
-    def _prepare(
-        self, bgr: NDArray[np.uint8], face: Face, settings: PipelineSettings, clock: StageClock
-    ) -> Candidate | None:
-        """Steady the landmarks of a face, align and measure it.
+        Raises:
+            ModelError: A model failed, or its output is not usable.
 
-        Returns None when the landmarks coincide, so no alignment exists.
         """
-        card = self.restorer.card
-        try:
-            with clock(Stage.ALIGN):
-                if settings.landmark_smoothing:
-                    landmarks = self._filter.apply(
-                        face, self._time_s, settings.landmark_min_cutoff_hz, settings.landmark_beta
-                    )
-                    face = replace(face, landmarks=landmarks)
-                crop, affine = align_face(
-                    bgr, face.landmarks, card.size, card.template, settings.crop_margin
-                )
-        except ValueError:
-            return None
-        with clock(Stage.QUALITY):
-            quality, reason = self._judge.judge(face, crop, settings)
-        return Candidate(face, crop, affine, quality, reason)
+        self._lanes[lane].restore(work)
 
-    def _forget_absent(self, tracked: list[Face], passed_on: list[RestoredFace]) -> None:
-        """Forget faces that are gone, and stored crops that were not renewed."""
-        present = [face.track_id for face in tracked]
-        self._filter.keep(present)
-        self._judge.keep(present)
-        self._tracks.keep(present, passed_on)
+    def complete(self, work: FrameWork, lane: int = 0) -> PipelineResult:
+        """Do the last step of a frame.
+
+        Args:
+            work: Frame, after `restore`.
+            lane: Index of the lane that restored it. It restores a face here whose outcome was to
+                be that of an earlier frame, if that frame's `restore` failed.
+
+        Returns:
+            Restored faces and the record of the frame.
+
+        Raises:
+            ModelError: A model failed, or its output is not usable.
+
+        """
+        again = self._lanes[lane]
+        return self._completion.complete(work, lambda face: again.outcome_of(face.fused.crop, work))

@@ -31,7 +31,7 @@ from types import MappingProxyType
 class Stage(Enum):
     """Stages in the order in which a frame passes them; the value is the published name."""
 
-    #: Time from the arrival of the message until the worker thread takes it.
+    #: Time from the arrival of the message until a thread of the worker takes it.
     WAIT = 'wait'
     DECODE = 'decode'
     DETECT = 'detect'
@@ -55,6 +55,8 @@ class Stage(Enum):
     IDENTITY = 'identity'
     #: Measuring the eyes before and after restoration, if `eye_guard` is not off.
     EYES = 'eyes'
+    #: Waiting for the frames before, where several frames are restored at once.
+    ORDER = 'order'
     SMOOTH = 'smooth'
     #: Blending the restored faces into the frame, while there is a subscriber.
     BLEND = 'blend'
@@ -123,7 +125,11 @@ class StageClock:
         """Add the time of a block to a stage; a block that raises is not counted."""
         started_s = time.perf_counter()
         yield
-        self._add_span(Span(stage, started_s, ms_since(started_s)))
+        self.add_since(stage, started_s)
+
+    def add_since(self, stage: Stage, start_s: float) -> None:
+        """Add the time from a moment until now, in seconds by `time.perf_counter`, to a stage."""
+        self._add_span(Span(stage, start_s, ms_since(start_s)))
 
     def add(self, stage: Stage, ms: float) -> None:
         """Add a time that was measured elsewhere, in milliseconds."""

@@ -24,6 +24,9 @@ from numpy.typing import NDArray
 #: Largest number of cycles of one restoration.
 MAX_CYCLES = 8
 
+#: Largest number of frames that are restored at once.
+MAX_PARALLEL_FRAMES = 8
+
 #: What happens if an engine fails its self-test: another engine is used, it is used with a
 #: warning, or an error is raised. With the last mode no engine is tested.
 FALLBACK, WARN, FAIL, OFF = SELF_TEST_MODES = ('fallback', 'warn', 'fail', 'off')

@@ -17,12 +17,14 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 
 import av
 import numpy as np
 import pytest
+from onnx_models import nan_model
 from pictures import Frame
 from PIL import Image
 from videos import RATE, frames_of, make_video, sound_of
@@ -56,6 +58,60 @@ def test_a_video_is_restored_with_its_sound_and_times(clip: Path, tmp_path: Path
     assert np.abs(first - last)[face].mean() > 1.5 * np.abs(first - last)[150:].mean()
     crops = sorted(path.name for path in (out / 'restored_faces' / 'clip').iterdir())
     assert crops == [f'{number:06d}_00.png' for number in range(FRAMES)]
+
+
+def test_several_frames_at_once_give_the_same_video(clip: Path, tmp_path: Path) -> None:
+    found = {}
+    for lanes in ('1', '3'):
+        out = tmp_path / lanes
+        words = [str(clip), '-o', str(out), '--quiet', '--crops', '--threads', '1']
+        assert main([*words, '--parallel-frames', lanes]) == 0
+        crops = sorted((out / 'restored_faces' / 'clip').iterdir())
+        assert len(crops) == FRAMES
+        frames = frames_of(out / 'restored_videos' / 'clip.mp4')
+        found[lanes] = (
+            [(frame.time, upright_bgr(frame).tobytes()) for frame in frames],
+            [(path.name, path.read_bytes()) for path in crops],
+            sound_of(out / 'restored_videos' / 'clip.mp4'),
+        )
+    assert found['1'] == found['3']
+
+
+def test_results_of_a_video_are_asked_for_in_order_and_only_so_late(
+    clip: Path, tmp_path: Path
+) -> None:
+    begun, asked = 0, list[int]()
+
+    def change(bgr: Frame, time_s: float) -> Callable[[], Frame]:
+        nonlocal begun
+        number, begun = begun, begun + 1
+        # All but the two frames before have been written.
+        assert len(asked) == max(0, number - 2)
+
+        def later() -> Frame:
+            asked.append(number)
+            return bgr
+
+        return later
+
+    steps = []
+    change_video(clip, tmp_path / 'b.mp4', change, lambda: steps.append(len(asked)), ahead=2)
+    assert asked == list(range(FRAMES))
+    assert steps == list(range(1, FRAMES + 1))
+    assert len(frames_of(tmp_path / 'b.mp4')) == FRAMES
+
+
+def test_a_model_that_fails_beside_other_frames_is_a_failure_of_the_video(
+    clip: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other = tmp_path / 'other.mp4'
+    other.write_bytes(clip.read_bytes())
+    words = [str(clip), str(other), '-o', str(tmp_path / 'out'), '--quiet']
+    model = nan_model(tmp_path / 'nan.onnx', 256)
+    options = ['--model', str(model), '--parallel-frames', '2', '--cycles', '1']
+    assert main([*words, *options]) == 1
+    assert capsys.readouterr().err.count('NaN') == 2
+    assert list((tmp_path / 'out').rglob('*.mp4')) == []
 
 
 def test_colours_stay_what_they_were(tmp_path: Path) -> None:

@@ -60,7 +60,10 @@ def test_short_run_writes_results_of_every_case_and_the_page(tmp_path: Path) -> 
         assert 0 < case['cores'] <= results['machine']['cores'] * 1.5
         assert case['parts_ms']['networks']['min'] < case['round_trip_ms']['min']
     assert results['nodes']['base']['parameter_call_ms']['calls'] > 0
-    assert {len(each) for each in results['overlap_fps'].values()} == {3}
+    assert list(results['overlap']) == ['k1', 'k2', 'k3']
+    for ways in results['overlap'].values():
+        assert len(ways) == 4
+        assert all(min(figures.values()) > 0 for figures in ways.values())
     assert set(results['roof']) == {'fp32', 'int8', 'int8_in_the_node'}
     assert {'640x480', '1920x1080'} <= set(results['vision_stages_ms'])
     written = page.read_text()

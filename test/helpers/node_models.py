@@ -84,17 +84,14 @@ def fragile_model(path: Path) -> Path:
     return _save(nodes, weights, path)
 
 
-def hanging_model(path: Path) -> Path:
-    """Save a model that never ends on a crop with a value above 0.9, and does on darker crops.
-
-    Its output equals its input. The loop of ONNX with 2**62 rounds takes over a thousand years.
-    """
+def _idle_body() -> onnx.GraphProto:
+    """Return the body of a loop that does nothing but count."""
     scalar = [
         helper.make_tensor_value_info('round', TensorProto.INT64, []),
         helper.make_tensor_value_info('go_on', TensorProto.BOOL, []),
         helper.make_tensor_value_info('zero_in', TensorProto.FLOAT, []),
     ]
-    body = helper.make_graph(
+    return helper.make_graph(
         [
             helper.make_node('Identity', ['go_on'], ['go_on_out']),
             helper.make_node('Identity', ['zero_in'], ['zero_out']),
@@ -106,6 +103,13 @@ def hanging_model(path: Path) -> Path:
             helper.make_tensor_value_info('zero_out', TensorProto.FLOAT, []),
         ],
     )
+
+
+def hanging_model(path: Path) -> Path:
+    """Save a model that never ends on a crop with a value above 0.9, and does on darker crops.
+
+    Its output equals its input. The loop of ONNX with 2**62 rounds takes over a thousand years.
+    """
     weights = [
         numpy_helper.from_array(np.array(0.9, np.float32), 'limit'),
         numpy_helper.from_array(np.array(0.0, np.float32), 'zero'),
@@ -114,8 +118,29 @@ def hanging_model(path: Path) -> Path:
     nodes = [
         helper.make_node('ReduceMax', ['face'], ['peak'], keepdims=0),
         helper.make_node('Greater', ['peak', 'limit'], ['bright']),
-        helper.make_node('Loop', ['rounds', 'bright', 'zero'], ['nothing'], body=body),
+        helper.make_node('Loop', ['rounds', 'bright', 'zero'], ['nothing'], body=_idle_body()),
         helper.make_node('Add', ['face', 'nothing'], ['restored']),
+    ]
+    return _save(nodes, weights, path)
+
+
+def uneven_model(path: Path, rounds: int = 200_000) -> Path:
+    """Save a model that takes long on a crop whose mean is above 0.4, and is quick on darker crops.
+
+    Its output is its input times 0.9. What takes long is a loop of `rounds` rounds.
+    """
+    weights = [
+        numpy_helper.from_array(np.array(0.4, np.float32), 'limit'),
+        numpy_helper.from_array(np.array(0.0, np.float32), 'zero'),
+        numpy_helper.from_array(np.array(0.9, np.float32), 'factor'),
+        numpy_helper.from_array(np.array(rounds, np.int64), 'rounds'),
+    ]
+    nodes = [
+        helper.make_node('ReduceMean', ['face'], ['mean'], keepdims=0),
+        helper.make_node('Greater', ['mean', 'limit'], ['bright']),
+        helper.make_node('Loop', ['rounds', 'bright', 'zero'], ['nothing'], body=_idle_body()),
+        helper.make_node('Mul', ['face', 'factor'], ['scaled']),
+        helper.make_node('Add', ['scaled', 'nothing'], ['restored']),
     ]
     return _save(nodes, weights, path)
 

@@ -14,12 +14,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
+from frame_accounts import assert_every_frame_is_accounted_for
+from node_harness import NodeProcess, Peer, Start, wait_until
 from numpy.typing import NDArray
+from ros_domains import next_domain
 from skimage.data import astronaut
 
 
@@ -45,3 +49,35 @@ def portrait() -> NDArray[np.uint8]:
     frame[:, :480] = cv2.resize(photo, (480, 480), interpolation=cv2.INTER_AREA)
     frame.setflags(write=False)
     return frame
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Start]:
+    """Return a function that starts a node and a peer, and waits for its first diagnostics.
+
+    Unless the test has ended the node itself, it must end with exit code 0 after the test. In every
+    diagnostics message each received frame must be accounted for.
+    """
+    processes: list[NodeProcess] = []
+    peers: list[Peer] = []
+
+    def begin(*arguments: str, domain: int | None = None) -> tuple[NodeProcess, Peer]:
+        domain = next_domain() if domain is None else domain
+        processes.append(NodeProcess(tmp_path / str(len(processes)), domain, arguments))
+        peers.append(Peer(domain))
+        processes[-1].wait_for_log('waiting for')
+        wait_until(lambda: peers[-1].diagnostics, 'the first diagnostics')
+        return processes[-1], peers[-1]
+
+    try:
+        yield begin
+        for process, peer in zip(processes, peers):
+            assert_every_frame_is_accounted_for(peer)
+            if process.exit_code is None:
+                assert process.end() == 0
+            assert 'Traceback' not in process.log
+    finally:
+        for peer in peers:
+            peer.close()
+        for process in processes:
+            process.kill()

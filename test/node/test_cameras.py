@@ -28,6 +28,9 @@ from numpy.typing import NDArray
 from ros_domains import next_domain
 
 from cfrnet_ros.node.cameras import Camera, parse
+from cfrnet_ros.node.parameters import Settings
+from cfrnet_ros.node.shared import Shared
+from cfrnet_ros.node.turns import Turns
 
 Begin = Callable[..., tuple[NodeProcess, Peer, Peer]]
 
@@ -78,10 +81,12 @@ def params(folder: Path, **models: Path) -> str:
     return str(path)
 
 
+@pytest.mark.parametrize('lanes', [1, 2])
 def test_two_cameras_in_one_process_restore_and_keep_parameters_and_state_of_their_own(
-    begin: Begin, halving_model: Path, portrait: NDArray[np.uint8]
+    begin: Begin, halving_model: Path, portrait: NDArray[np.uint8], lanes: int
 ) -> None:
-    process, front, rear = begin('-p', f'model:={halving_model}', '-p', 'detection_interval:=1')
+    arguments = ['-p', f'model:={halving_model}', '-p', 'detection_interval:=1']
+    process, front, rear = begin(*arguments, '-p', f'parallel_frames:={lanes}')
     for peer in (front, rear):
         wait_until(partial(is_active, peer), 'both to be active')
     assert front.set_parameter('cycles', 1).successful
@@ -180,3 +185,24 @@ def test_a_wrong_command_line_is_refused_with_the_reason(
         parse(words)
     assert ended.value.code == 2
     assert reason in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ('cores', 'cameras', 'at_once', 'lanes', 'expected'),
+    [
+        (2, 2, 2, 1, 1),
+        (8, 2, 8, 1, 4),
+        (8, 2, 8, 2, 2),
+        (8, 1, 8, 4, 2),
+        (8, 2, 3, 4, 2),
+        (2, 2, 8, 8, 1),
+    ],
+)
+def test_frames_that_are_worked_on_at_once_share_the_cores(
+    cores: int, cameras: int, at_once: int, lanes: int, expected: int
+) -> None:
+    shared = Shared(Turns(at_once), cameras, cores)
+    settings = Settings(parallel_frames=lanes)
+    assert shared.applied_to(settings).threads == expected
+    named = Settings(parallel_frames=lanes, threads=5)
+    assert shared.applied_to(named) is named

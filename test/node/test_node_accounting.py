@@ -27,7 +27,6 @@ from cfrnet_ros.node.mailbox import Mailbox
 from cfrnet_ros.node.monitor import Monitor
 from cfrnet_ros.node.parameters import Settings
 from cfrnet_ros.node.rate_limit import RateLimit
-from cfrnet_ros.node.worker import Worker
 from cfrnet_ros.vision.frame_record import FrameRecord
 from cfrnet_ros.vision.stages import Stage
 
@@ -49,29 +48,6 @@ def test_closed_mailbox_refuses_items_and_wakes_up_wait() -> None:
     taker.join(30)
     assert found == [False]
     assert mailbox.put(5) == 5
-
-
-def test_worker_continues_after_an_exception() -> None:
-    mailbox: Mailbox[int] = Mailbox()
-    done = threading.Event()
-    crashed: list[tuple[int, str]] = []
-
-    def handle(item: int) -> None:
-        if item == 1:
-            raise ValueError('one')
-        done.set()
-
-    worker = Worker(mailbox, handle, lambda item, e: crashed.append((item, str(e))), 'test')
-    mailbox.put(1)
-    deadline = time.monotonic() + 30
-    while not crashed and time.monotonic() < deadline:
-        time.sleep(0.001)
-    mailbox.put(2)
-    assert done.wait(30)
-    assert crashed == [(1, 'one')]
-    mailbox.close()
-    worker.thread.join(30)
-    assert not worker.thread.is_alive()
 
 
 def test_percentiles_cover_only_the_window() -> None:
@@ -197,3 +173,23 @@ def test_monitor_counts_every_frame_exactly_once() -> None:
     assert report.counts.age_unusable == 1
     # Later counting does not change an earlier report.
     assert counts.processed == 1
+
+
+def test_the_oldest_frame_in_work_tells_how_long_the_worker_is_busy() -> None:
+    monitor = Monitor()
+    monitor.activated()
+    record = FrameRecord({})
+    assert monitor.report(10.0).busy_s == 0
+    for _ in range(2):
+        monitor.queued()
+        monitor.taken()
+        time.sleep(0.05)
+    report = monitor.report(10.0)
+    assert report.counts.in_flight == 2
+    assert report.busy_s >= 0.1
+    monitor.processed(record)
+    report = monitor.report(10.0)
+    assert report.counts.in_flight == 1
+    assert 0.05 <= report.busy_s < monitor.report(10.0).busy_s
+    monitor.discarded()
+    assert monitor.report(10.0).busy_s == 0

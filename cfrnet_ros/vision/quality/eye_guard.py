@@ -17,6 +17,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from threading import Lock
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -34,10 +35,7 @@ CERTAINTY = 1.0
 
 
 class EyeGuard:
-    """Compares the openness of the eyes before and after restoration.
-
-    Not thread-safe.
-    """
+    """Compares the openness of the eyes before and after restoration; thread-safe."""
 
     def __init__(self, load: Callable[[], EyeOpennessMeter] = EyeOpennessMeter) -> None:
         """Keep the loader.
@@ -47,6 +45,7 @@ class EyeGuard:
 
         """
         self._load = load
+        self._loading = Lock()
         self._meter: EyeOpennessMeter | None = None
 
     def compare(
@@ -70,8 +69,9 @@ class EyeGuard:
             ModelError: The network cannot be loaded, or failed.
 
         """
-        if self._meter is None:
-            self._meter = self._load()
+        with self._loading:
+            if self._meter is None:
+                self._meter = self._load()
         one, other = self._meter.measure([before, after], template, margin)
         change = certain_change(one, other)
         return EyeChange(

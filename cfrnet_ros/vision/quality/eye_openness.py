@@ -61,10 +61,7 @@ class EyeOpenness:
 
 
 class EyeOpennessMeter:
-    """Small network that looks at the luma around each eye.
-
-    Not thread-safe.
-    """
+    """Small network that looks at the luma around each eye; thread-safe."""
 
     def __init__(
         self,

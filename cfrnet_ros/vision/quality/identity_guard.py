@@ -17,6 +17,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from threading import Lock
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -25,10 +26,7 @@ from cfrnet_ros.vision.quality.face_embedder import FaceEmbedder, angle_deg
 
 
 class IdentityGuard:
-    """Compares the embeddings of a face before and after restoration.
-
-    Not thread-safe.
-    """
+    """Compares the embeddings of a face before and after restoration; thread-safe."""
 
     def __init__(self, load: Callable[[], FaceEmbedder]) -> None:
         """Keep the loader.
@@ -38,6 +36,7 @@ class IdentityGuard:
 
         """
         self._load = load
+        self._loading = Lock()
         self._embedder: FaceEmbedder | None = None
 
     def drift_deg(
@@ -59,7 +58,8 @@ class IdentityGuard:
             ModelError: The network cannot be loaded, or failed.
 
         """
-        if self._embedder is None:
-            self._embedder = self._load()
+        with self._loading:
+            if self._embedder is None:
+                self._embedder = self._load()
         embed = self._embedder.embed
         return angle_deg(embed(before, template, margin), embed(after, template, margin))

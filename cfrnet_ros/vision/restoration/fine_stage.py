@@ -93,6 +93,12 @@ class TwoStageRestorer:
         self.fine_ratio = (fine.card.size / coarse.card.size) ** 2
         self._coarse, self._fine = coarse, fine
 
+    def clone(self) -> TwoStageRestorer:
+        """Return a restorer for another thread, as `Restorer.clone` does."""
+        other = TwoStageRestorer(self._coarse.clone(), self._fine.clone())
+        other.fine_ratio = self.fine_ratio
+        return other
+
     def warm_up(self) -> None:
         """Run both stages, so that the first frame does not wait, and measure `fine_ratio`.
 

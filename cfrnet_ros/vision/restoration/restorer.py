@@ -16,6 +16,7 @@
 
 from __future__ import annotations
 
+import copy
 import itertools
 import time
 from collections.abc import Callable, Iterator
@@ -36,6 +37,7 @@ from cfrnet_ros.vision.engine.sessions import EngineSession, create_session, run
 from cfrnet_ros.vision.errors import ModelError, reason_of
 from cfrnet_ros.vision.preprocessing.exposure import expose_face
 from cfrnet_ros.vision.restoration.grey import is_grey, take_colour_away
+from cfrnet_ros.vision.restoration.model_pixels import ModelPixels
 from cfrnet_ros.vision.types import MAX_CYCLES, Restoration
 
 
@@ -63,7 +65,8 @@ class Cycle:
 class Restorer:
     """A face restorer on ONNX Runtime.
 
-    The class is not thread-safe, except for `interrupt`: every call reuses its buffers.
+    The class is not thread-safe, except for `interrupt`: every call reuses its buffers. `clone`
+    gives a restorer for another thread.
 
     Attributes:
         card: Card of the model, with the format of its input and output.
@@ -103,18 +106,28 @@ class Restorer:
         if choice.remaining and choice.remaining[0] == CPU:
             source = for_cpu(source) or source
         self.engine = create_session(source, choice, threads)
-        size = self.card.size
-        self._shape = (1, 3, size, size) if self.card.channels_first else (1, size, size, 3)
-        self._dtype = np.dtype(self.card.dtype)
-        # A model of bytes takes the camera's pixels unchanged: no arithmetic is needed.
-        self._bytes = self._dtype == np.uint8 and self.card.value_range == (0.0, 255.0)
-        # The network reads one buffer and writes the other, then they are exchanged.
-        self._buffers = [np.zeros(self._shape, self._dtype) for _ in range(2)]
-        self._scratch = np.empty((size, size), np.float32)
+        self._take_buffers()
         self._input = self.engine.session.get_inputs()[0].name
         self._output = self._find_output()
+
+    def _take_buffers(self) -> None:
+        """Create everything that a call changes."""
+        self._pixels = ModelPixels(self.card)
+        self._shape, self._dtype = self._pixels.shape, self._pixels.dtype
+        # The network reads one buffer and writes the other, then they are exchanged.
+        self._buffers = [np.zeros(self._shape, self._dtype) for _ in range(2)]
         self._binding = self.engine.session.io_binding()
         self._run_options = run_options()
+
+    def clone(self) -> Restorer:
+        """Return a restorer of the same model for another thread.
+
+        It shares the session, whose `run` several threads may call at once, and has buffers of its
+        own. `interrupt` of one does not affect the other.
+        """
+        other = copy.copy(self)
+        other._take_buffers()
+        return other
 
     def warm_up(self) -> None:
         """Run the model once, so that the first frame does not wait for kernels and memory.
@@ -196,7 +209,7 @@ class Restorer:
         source, target = self._buffers
         # An underexposed face uses a few of the 256 levels. Brightened before it reaches the
         # network, it is an ordinary noisy face, also for 8-bit activations.
-        self._write_input(expose_face(crop) if self.card.expose else crop, source)
+        self._pixels.write(expose_face(crop) if self.card.expose else crop, source)
         grey = is_grey(crop)
         for number in itertools.count(1):
             start = time.perf_counter()
@@ -210,7 +223,7 @@ class Restorer:
                     f"'{self.card.file}' returned NaN or infinite values in cycle {number} on "
                     f'{self.engine.used}; use another provider or precision, or fewer cycles'
                 )
-            yield Cycle(number, start, milliseconds, residual, partial(self._read_output, target))
+            yield Cycle(number, start, milliseconds, residual, partial(self._pixels.read, target))
             source, target = target, source
 
     def _find_output(self) -> str:
@@ -256,50 +269,3 @@ class Restorer:
         # Bytes are subtracted and summed as integers.
         total = cv2.norm(flat[0], flat[1], cv2.NORM_L1)
         return float(total) / source.size / abs(high - low)
-
-    def _channels(self, buffer: NDArray[np.generic]) -> list[NDArray[np.generic]]:
-        """Return three (N, N) views of a buffer, in the order blue, green, red."""
-        image = buffer[0]
-        planes = [image[i] if self.card.channels_first else image[..., i] for i in range(3)]
-        return planes[::-1] if self.card.colour == 'RGB' else planes
-
-    def _write_input(self, crop: NDArray[np.uint8], buffer: NDArray[np.generic]) -> None:
-        if self._bytes:
-            self._copy_bytes(crop, buffer[0], to_model=True)
-            return
-        low, high = self.card.value_range
-        scale = (high - low) / 255.0
-        for index, plane in enumerate(self._channels(buffer)):
-            np.multiply(crop[..., index], np.float32(scale), out=self._scratch)
-            np.add(self._scratch, np.float32(low), out=self._scratch)
-            if self._dtype == np.uint8:
-                np.clip(np.rint(self._scratch, out=self._scratch), 0, 255, out=self._scratch)
-            plane[...] = self._scratch
-
-    def _read_output(self, buffer: NDArray[np.generic]) -> NDArray[np.uint8]:
-        crop = np.empty((self.card.size, self.card.size, 3), np.uint8)
-        if self._bytes:
-            self._copy_bytes(buffer[0], crop, to_model=False)
-            return crop
-        low, high = self.card.value_range
-        scale = 255.0 / (high - low)
-        for index, plane in enumerate(self._channels(buffer)):
-            np.subtract(plane, np.float32(low), out=self._scratch)
-            np.multiply(self._scratch, np.float32(scale), out=self._scratch)
-            np.rint(self._scratch, out=self._scratch)
-            crop[..., index] = np.clip(self._scratch, 0, 255, out=self._scratch)
-        return crop
-
-    def _copy_bytes(
-        self, source: NDArray[np.generic], target: NDArray[np.generic], *, to_model: bool
-    ) -> None:
-        """Copy an image once between BGR pixels and the layout of a model of bytes."""
-        if self.card.channels_first:
-            axes = (2, 0, 1) if to_model else (1, 2, 0)
-            channels = 2 if to_model else 0
-            ordered = np.flip(source, channels) if self.card.colour == 'RGB' else source
-            np.copyto(target, ordered.transpose(axes))
-        elif self.card.colour == 'RGB':
-            cv2.cvtColor(np.asarray(source, np.uint8), cv2.COLOR_BGR2RGB, np.asarray(target))
-        else:
-            np.copyto(target, source)

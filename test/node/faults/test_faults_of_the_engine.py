@@ -21,12 +21,19 @@ from pathlib import Path
 
 import node_models
 import numpy as np
+import pytest
 from diagnostic_msgs.msg import DiagnosticStatus
 from frame_accounts import newest_counts
 from node_harness import Peer, Start, bgr8_message, send_until
 from numpy.typing import NDArray
 
 FACE = '/cfrnet/face/image'
+
+
+def hanging(model: Path, lanes: int) -> list[str]:
+    """Return arguments of a node in which a frame of each lane may hang."""
+    settings = {'model': model, 'threads': 1, 'parallel_frames': lanes}
+    return [word for name, value in settings.items() for word in ('-p', f'{name}:={value}')]
 
 
 def restores(peer: Peer, portrait: NDArray[np.uint8]) -> None:
@@ -37,11 +44,12 @@ def restores(peer: Peer, portrait: NDArray[np.uint8]) -> None:
     peer.node.destroy_publisher(publisher)
 
 
+@pytest.mark.parametrize('lanes', [1, 2])
 def test_a_cycle_that_never_returns_is_reported_and_the_lifecycle_loads_the_engine_again(
-    start: Start, tmp_path: Path, portrait: NDArray[np.uint8]
+    start: Start, tmp_path: Path, portrait: NDArray[np.uint8], lanes: int
 ) -> None:
     model = node_models.hanging_model(tmp_path / 'hanging.onnx')
-    process, peer = start('-p', f'model:={model}', '-p', 'threads:=1')
+    process, peer = start(*hanging(model, lanes))
     publisher = peer.publisher()
     white, dark = portrait.copy(), (portrait * 0.6).astype(np.uint8)
     white[::2, ::2] = 255
@@ -77,11 +85,12 @@ def test_a_cycle_that_never_returns_is_reported_and_the_lifecycle_loads_the_engi
     assert process.exit_code is None
 
 
+@pytest.mark.parametrize('lanes', [1, 2])
 def test_a_node_whose_cycle_never_returns_ends_by_a_signal(
-    start: Start, tmp_path: Path, portrait: NDArray[np.uint8]
+    start: Start, tmp_path: Path, portrait: NDArray[np.uint8], lanes: int
 ) -> None:
     model = node_models.hanging_model(tmp_path / 'hanging.onnx')
-    process, peer = start('-p', f'model:={model}', '-p', 'threads:=1')
+    process, peer = start(*hanging(model, lanes))
     publisher = peer.publisher()
     white = portrait.copy()
     white[::2, ::2] = 255

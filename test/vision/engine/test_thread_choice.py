@@ -14,6 +14,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterable, Sequence
 from itertools import chain
 
@@ -26,6 +27,7 @@ from cfrnet_ros.vision.engine.thread_choice import (
     PATIENCE_S,
     Run,
     ThreadChoice,
+    at_once,
     choose_threads,
     thread_counts,
 )
@@ -149,3 +151,30 @@ def test_counts_of_this_machine_begin_with_one(
     affinity: Callable[[int], set[int]] = lambda _: {3, 5, 7}  # noqa: E731
     monkeypatch.setattr('os.sched_getaffinity', affinity)
     assert thread_counts() == (1, 2, 3)
+
+
+@pytest.mark.parametrize(
+    ('cores', 'lanes', 'expected'),
+    [(2, 2, (1,)), (4, 2, (1, 2)), (8, 3, (1, 2)), (1, 8, (1,)), (64, 2, (1, 2, 4, 8, 16))],
+)
+def test_lanes_share_the_cores(cores: int, lanes: int, expected: tuple[int, ...]) -> None:
+    assert thread_counts(cores, lanes) == expected
+
+
+def test_reason_says_that_several_frames_are_restored_at_once() -> None:
+    machine = Machine()
+    alone = choose_threads([(1, machine.taking(()))], machine.clock, lanes=2)
+    assert '2 frames are restored at once' in alone.reason
+    runs = [(1, machine.taking(always(0.02))), (2, machine.taking(always(0.01)))]
+    assert 'while 2 run at once' in choose_threads(runs, machine.clock, lanes=2).reason
+
+
+def test_runs_at_once_meet_and_pass_on_what_one_of_them_raises() -> None:
+    meeting = threading.Barrier(3)
+    at_once([lambda: meeting.wait(30)] * 3)()
+
+    def broken() -> None:
+        raise ValueError('broken')
+
+    with pytest.raises(ValueError, match='broken'):
+        at_once([broken, lambda: None])()
