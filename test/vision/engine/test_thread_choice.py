@@ -53,8 +53,8 @@ class Machine:
 
         return run
 
-    def choose(self, runs: Sequence[tuple[int, Run]]) -> ThreadChoice:
-        return choose_threads(runs, lambda: self.now_s, lambda: self.cpu_s)
+    def choose(self, runs: Sequence[tuple[int, Run]], lanes: int = 1) -> ThreadChoice:
+        return choose_threads(runs, lambda: self.now_s, lambda: self.cpu_s, lanes)
 
 
 def always(seconds: float) -> Iterable[float]:
@@ -163,10 +163,24 @@ def test_lanes_share_the_cores(cores: int, lanes: int, expected: tuple[int, ...]
 
 def test_reason_says_that_several_frames_are_restored_at_once() -> None:
     machine = Machine()
-    alone = choose_threads([(1, machine.taking(()))], machine.clock, lanes=2)
+    alone = machine.choose([(1, machine.taking(()))], lanes=2)
     assert '2 frames are restored at once' in alone.reason
-    runs = [(1, machine.taking(always(0.02))), (2, machine.taking(always(0.01)))]
-    assert 'while 2 run at once' in choose_threads(runs, machine.clock, lanes=2).reason
+    # Both lanes compute for as long as the run takes.
+    runs = [
+        (1, machine.taking(always(0.02), cpu_s=0.04)),
+        (2, machine.taking(always(0.01), cpu_s=0.04)),
+    ]
+    chosen = machine.choose(runs, lanes=2)
+    assert chosen.reason.endswith('20 ms with 1, 10 ms with 2 while 2 run at once')
+
+
+def test_one_of_two_lanes_that_waits_for_its_core_is_noticed() -> None:
+    machine = Machine()
+    # 20 ms of CPU time in each lane; in the first rounds both share a core.
+    one = chain([0.04] * 15, always(0.02))
+    two = chain([0.04] * 15, always(0.019))
+    runs = [(1, machine.taking(one, cpu_s=0.04)), (2, machine.taking(two, cpu_s=0.04))]
+    assert '20 ms with 1, 19 ms with 2' in machine.choose(runs, lanes=2).reason
 
 
 def test_runs_at_once_meet_and_pass_on_what_one_of_them_raises() -> None:
