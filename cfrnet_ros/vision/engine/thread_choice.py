@@ -40,8 +40,8 @@ BUDGET_S, LEAST_ROUNDS, MOST_ROUNDS = 0.4, 3, 9
 #: disturbed by other processes. With four times as many busy processes as cores it was above 1.5.
 DISTURBED = 0.15
 
-#: Least ratio of CPU time to duration of a run with the most threads. With two threads it was 1.4 to
-#: 1.8 on two nearly free cores, and 1.0 where another process kept the second core busy.
+#: Least ratio of CPU time to duration of a run with the most threads. With two threads it was 1.4
+#: to 1.8 on two nearly free cores, and 1.0 where another process kept the second core busy.
 AT_ONCE = 1.2
 
 #: Time in seconds for which rounds that are not disturbed are waited for.
