@@ -41,6 +41,10 @@ BUDGET_S, LEAST_ROUNDS, MOST_ROUNDS = 0.4, 3, 9
 #: disturbed by other processes. With four times as many busy processes as cores it was above 1.5.
 DISTURBED = 0.15
 
+#: Least ratio of CPU time to duration of a run with the most threads. With two threads it was 1.4
+#: to 1.8 on two nearly free cores, and 1.0 where another process kept the second core busy.
+AT_ONCE = 1.2
+
 #: Time in seconds for which rounds that are not disturbed are waited for.
 PATIENCE_S = 2.0
 
@@ -184,9 +188,10 @@ class _Round:
 
     @property
     def disturbed(self) -> bool:
-        """Whether the run with the fewest threads had to wait for its cores."""
-        fewest = min(self.wall_s)
-        return self.wall_s[fewest] * self._lanes > (1.0 + DISTURBED) * self.cpu_s[fewest]
+        """Whether a run had to wait for its cores: that with one thread, or that with the most."""
+        fewest, most = min(self.wall_s), max(self.wall_s)
+        waited = self.wall_s[fewest] * self._lanes > (1.0 + DISTURBED) * self.cpu_s[fewest]
+        return waited or self.cpu_s[most] < AT_ONCE * self._lanes * self.wall_s[most]
 
 
 def _figures(seconds: Mapping[int, float], unit: str) -> str:

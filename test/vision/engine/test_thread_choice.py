@@ -77,7 +77,7 @@ def test_smallest_number_of_threads_that_is_about_as_fast_as_any(
     ms: dict[int, float], expected: int
 ) -> None:
     machine = Machine()
-    runs = [(n, machine.taking(always(value / 1e3))) for n, value in ms.items()]
+    runs = [(n, machine.taking(always(value / 1e3), n * value / 1e3)) for n, value in ms.items()]
     chosen = machine.choose(runs)
     assert chosen.threads == expected
     for threads, value in ms.items():
@@ -101,10 +101,16 @@ def test_the_measurement_waits_until_other_processes_leave_the_cores() -> None:
     busy_rounds = 15
     one = chain([0.05] * busy_rounds, always(0.02))
     two = chain([0.05] * busy_rounds, always(0.019))
-    runs = [(1, machine.taking(one, cpu_s=0.02)), (2, machine.taking(two, cpu_s=0.02))]
+    runs = [(1, machine.taking(one, cpu_s=0.02)), (2, machine.taking(two, cpu_s=0.036))]
     chosen = machine.choose(runs)
     assert chosen.threads == 1
     assert chosen.reason == 'measured at configure: a cycle takes 20 ms with 1, 19 ms with 2'
+
+
+def test_a_second_core_that_another_process_keeps_busy_does_not_speak_against_two_threads() -> None:
+    machine = Machine()
+    runs = [(n, machine.taking(always(0.025), cpu_s=0.025)) for n in (1, 2)]
+    assert machine.choose(runs).threads == 2
 
 
 @pytest.mark.parametrize(
@@ -126,7 +132,7 @@ def test_on_a_machine_that_stays_busy_cpu_time_decides(
 @pytest.mark.parametrize('seconds', [0.001, 0.05, 2.0])
 def test_measurement_is_bounded(seconds: float) -> None:
     machine = Machine()
-    machine.choose([(n, machine.taking(always(seconds))) for n in (1, 2)])
+    machine.choose([(n, machine.taking(always(seconds), n * seconds)) for n in (1, 2)])
     assert 2 * LEAST_ROUNDS <= machine.runs <= 2 * MOST_ROUNDS
     assert machine.now_s <= max(2 * LEAST_ROUNDS * seconds, BUDGET_S + 2 * seconds) + 1e-9
 
@@ -179,7 +185,7 @@ def test_one_of_two_lanes_that_waits_for_its_core_is_noticed() -> None:
     # 20 ms of CPU time in each lane; in the first rounds both share a core.
     one = chain([0.04] * 15, always(0.02))
     two = chain([0.04] * 15, always(0.019))
-    runs = [(1, machine.taking(one, cpu_s=0.04)), (2, machine.taking(two, cpu_s=0.04))]
+    runs = [(1, machine.taking(one, cpu_s=0.04)), (2, machine.taking(two, cpu_s=0.06))]
     assert '20 ms with 1, 19 ms with 2' in machine.choose(runs, lanes=2).reason
 
 
