@@ -20,8 +20,9 @@ The steps are: ``train`` (every row gets the same windows; resumes where it was 
 ``take-home`` (a run's folder of what a borrowed machine left, see ``python -m
 training.tools.pack --systems``), ``measure`` (docs/comparison.json: cost of every row, quality of
 the trained ones and of what needs no training), ``sheet`` (the same 12 faces through all rows, in
-the folder of work: it shows people), ``npu`` and ``htp`` (docs/deployability.json: what Arm's and
-Qualcomm's NPU compilers make of every row) and ``page`` (pages and plots, from these files alone).
+the folder of work: it shows people), ``npu``, ``htp``, ``openvino`` and ``rockchip``
+(docs/deployability.json: what Arm's, Qualcomm's, Intel's and Rockchip's compilers make of every
+row) and ``page`` (pages and plots, from these files alone).
 """
 
 from __future__ import annotations
@@ -32,8 +33,9 @@ from pathlib import Path
 #: Where figures and pages go, and the folder of what measuring leaves behind.
 DOCS, WORK = Path('docs'), Path('runs/systems')
 
-#: Where `requirements/npu/install.sh` puts Qualcomm's package.
-QNN = Path('.npu/qnn')
+#: Where `requirements/npu/install.sh` puts the compilers, by step.
+PACKAGES = {'htp': Path('.npu/qnn'), 'openvino': Path('.npu/openvino')}
+RKNN = Path('.npu/rknn/bin/python')
 
 
 def main() -> None:
@@ -103,10 +105,22 @@ def _npu(args: argparse.Namespace) -> None:
     measure_npu(tuple(args.run), args.work, args.vela, out, tuple(args.rows))
 
 
-def _htp(args: argparse.Namespace) -> None:
-    from training.experiments.systems.measuring.htp import int8_files, measure_htp
+def _provider(args: argparse.Namespace) -> None:
+    from training.experiments.systems.measuring.onnx_providers import (
+        measure_provider,
+        trained_files,
+    )
 
-    measure_htp(int8_files(args.work, args.rows), args.qnn, args.docs / 'deployability.json')
+    files = trained_files(args.work, 'int8', args.rows)
+    measure_provider(args.key, files, args.package, args.docs / 'deployability.json')
+
+
+def _rockchip(args: argparse.Namespace) -> None:
+    from training.experiments.systems.measuring.onnx_providers import trained_files
+    from training.experiments.systems.measuring.rockchip import measure_rockchip
+
+    files = trained_files(args.work, 'fp32', args.rows)
+    measure_rockchip(files, args.rknn, args.work, args.docs / 'deployability.json')
 
 
 def _page(args: argparse.Namespace) -> None:
@@ -155,10 +169,20 @@ def _arguments() -> argparse.Namespace:
     npu.set_defaults(step=_npu)
     npu.add_argument('--vela', help="path of Vela's command; default: as installed")
     htp = steps.add_parser('htp', help="ask Qualcomm's compiler, and its emulator of the NPU")
-    htp.set_defaults(step=_htp)
-    htp.add_argument('--qnn', type=Path, default=QNN, help='folder with onnxruntime-qnn')
-    htp.add_argument('--work', type=Path, default=WORK, help='folder of models')
-    for step in (npu, htp):
+    openvino = steps.add_parser('openvino', help='ask OpenVINO, on its device CPU')
+    for key, step in (('htp', htp), ('openvino', openvino)):
+        step.set_defaults(step=_provider, key=key)
+        step.add_argument(
+            '--package', type=Path, default=PACKAGES[key], help="folder with the tool's package"
+        )
+    rockchip = steps.add_parser('rockchip', help="ask Rockchip's compiler and its simulator")
+    rockchip.set_defaults(step=_rockchip)
+    rockchip.add_argument(
+        '--rknn', type=Path, default=RKNN, help='Python of the environment with rknn-toolkit2'
+    )
+    for step in (htp, openvino, rockchip):
+        step.add_argument('--work', type=Path, default=WORK, help='folder of models')
+    for step in (npu, htp, openvino, rockchip):
         step.add_argument('--rows', nargs='*', default=[], help='these rows only')
     for step in (measure, npu):
         step.add_argument(
@@ -167,7 +191,7 @@ def _arguments() -> argparse.Namespace:
         step.add_argument('--work', type=Path, default=WORK, help='folder of models and cache')
     page = steps.add_parser('page', help='write pages and plots')
     page.set_defaults(step=_page)
-    for step in (measure, npu, htp, page):
+    for step in (measure, npu, htp, openvino, rockchip, page):
         step.add_argument('--docs', type=Path, default=DOCS, help='where figures and pages go')
     args = parser.parse_args()
     if 'windows' in args and (args.windows > 0) == (args.seconds > 0):

@@ -113,3 +113,24 @@ def test_the_page_tells_which_rows_are_better_beyond_the_interval() -> None:
     assert 'worse' not in level
     assert 'better' not in level
     assert "## The paper's claims" in page
+
+
+def test_what_compilers_take_whole_is_told_of_the_claim_that_others_cannot_be_compiled() -> None:
+    rows = {
+        'shipped_cfrnet': _row('ours', 'shipped', (0.4, 0.3, 0.2), None),
+        'resnet': _row('ResNet', 'comparison', (0.4, 0.4, 0.4), [0.1, 0.05, 0.15]),
+        'cfrnet': _row('CFRNet', 'comparison', (0.4, 0.35, 0.3), None),
+    }
+    npu = {
+        'targets': ['U85-512'],
+        'rows': {},
+        'rockchip': {
+            'rows': {'cfrnet': {'cpu': {}}, 'resnet': {'cpu': {'Sqrt': 1}}, 'x': {'reason': 'y'}}
+        },
+    }
+    found = claims(Report('a machine', 2, 1, 'x', 3, rows), npu)
+    told = next(one for one in found if 'compiled for its chip' in one.claim)
+    assert told.verdict == UNTESTED
+    assert told.evidence.endswith(
+        "Rockchip's compiler takes whole: CFRNet; in part: ResNet; not: x"
+    )

@@ -182,15 +182,17 @@ def _others_do_not_compile(report: Report, npu: Mapping[str, Any] | None) -> Cla
         told += f'; leaves operators to the CPU in: {", ".join(left) or "none"}'
         told += f'; gives no estimate for: {", ".join(failed) or "none"}'
     if npu is not None and 'htp' in npu:
-        told += f". Qualcomm's compiler {_htp(npu['htp']['rows'], report)}"
+        told += f". Qualcomm's compiler {_taken(npu['htp']['rows'], report)}"
+    if npu is not None and 'rockchip' in npu:
+        told += f". Rockchip's compiler {_taken(npu['rockchip']['rows'], report)}"
     return Claim('The other systems cannot be compiled for its chip', UNTESTED, told)
 
 
-def _htp(rows: Mapping[str, Any], report: Report) -> str:
+def _taken(rows: Mapping[str, Any], report: Report) -> str:
     sorted_rows: dict[str, list[str]] = {'whole': [], 'in part': [], 'not': []}
     for name, entry in rows.items():
         title = report.rows[name].title if name in report.rows else name
-        kind = 'not' if 'reason' in entry else 'whole' if entry['strict'] else 'in part'
+        kind = 'not' if 'reason' in entry else 'in part' if entry['cpu'] else 'whole'
         sorted_rows[kind].append(title)
     parts = [f'{kind}: {", ".join(titles)}' for kind, titles in sorted_rows.items() if titles]
     return 'takes ' + '; '.join(parts)

@@ -73,6 +73,10 @@ def render(report: Report, npu: Mapping[str, Any] | None) -> str:
     lines += ['', '## Arm Ethos-U', '', *_npu(npu, report)]
     if npu is not None and 'htp' in npu:
         lines += ['', "## Qualcomm's HTP", '', *_htp(npu['htp'], report)]
+    if npu is not None and 'openvino' in npu:
+        lines += ['', '## OpenVINO', '', *_openvino(npu['openvino'], report)]
+    if npu is not None and 'rockchip' in npu:
+        lines += ['', "## Rockchip's NPU", '', *_rockchip(npu['rockchip'], report)]
     return '\n'.join(lines) + '\n'
 
 
@@ -149,7 +153,7 @@ def _npu(npu: Mapping[str, Any] | None, report: Report) -> list[str]:
 
 
 def _htp(htp: Mapping[str, Any], report: Report) -> list[str]:
-    lines = [
+    return [
         f"Qualcomm's compiler and its emulator of the NPU ({htp['package']}), given the INT8 ONNX",
         'files by the code of the node. Whole: whether the node takes the file with',
         '`strict_provider`, which refuses a single operator on the CPU. The operators are those of',
@@ -158,8 +162,26 @@ def _htp(htp: Mapping[str, Any], report: Report) -> list[str]:
         '',
         "| row | whole | on the NPU | on the CPU | to the CPU's output, dB |",
         '| --- | --- | --- | --- | --- |',
+        *_placed(htp['rows'], report),
     ]
-    for name, entry in htp['rows'].items():
+
+
+def _openvino(openvino: Mapping[str, Any], report: Report) -> list[str]:
+    return [
+        f"Intel's compiler ({openvino['package']}) on its device CPU, given the INT8 ONNX",
+        "files as Qualcomm's was. The compiler of Intel's NPU comes with the driver of the device",
+        "and was not asked. PSNR: between the outputs of OpenVINO and of ONNX Runtime's own CPU",
+        'kernels for one golden crop.',
+        '',
+        "| row | whole | by OpenVINO | by ONNX Runtime | to ONNX Runtime's output, dB |",
+        '| --- | --- | --- | --- | --- |',
+        *_placed(openvino['rows'], report),
+    ]
+
+
+def _placed(rows: Mapping[str, Any], report: Report) -> list[str]:
+    lines = []
+    for name, entry in rows.items():
         title = report.rows[name].title if name in report.rows else name
         if 'reason' in entry:
             lines.append(f'| {title} | no | none | all: {entry["reason"]} | |')
@@ -168,4 +190,43 @@ def _htp(htp: Mapping[str, Any], report: Report) -> list[str]:
         apart = 'the same' if entry['to_cpu_db'] is None else f'{entry["to_cpu_db"]:.1f}'
         whole = 'yes' if entry['strict'] else 'no'
         lines.append(f'| {title} | {whole} | {entry["npu"]} | {left} | {apart} |')
+    return lines
+
+
+def _rockchip(rockchip: Mapping[str, Any], report: Report) -> list[str]:
+    lines = [
+        f"Rockchip's compiler for the {rockchip['target'].upper()} and its simulator",
+        f'(rknn-toolkit2 {rockchip["version"]}), given the FP32 ONNX files, which the compiler',
+        'quantises itself, calibrated with 8 crops of one face. [npu.md](npu.md) has the shipped',
+        'models, whose channels are made alike first. Whole: no operator on the CPU. The operators',
+        'are those of the compiler, which rewrites the graph; the two that give the input and take',
+        'the output run on the CPU in every file and are left out. PSNR: between the outputs of',
+        'the simulator and of the FP32 file for one golden crop.',
+        '',
+        'The toolkit measures milliseconds and memory on a board alone. Without one, its compiler',
+        'tells the cycles of convolutions and what is fused into them. They are no latency: their',
+        'sum leaves out the operators on the NPU that the column "no cycles told" counts.',
+        'Buffers are what the compiler calls internal memory.',
+        '',
+        '| row | whole | on the NPU | on the CPU | file, MB | to FP32, dB | cycles, millions '
+        '| no cycles told | buffers, KiB |',
+        f'| ---{" | ---" * 8} |',
+    ]
+    for name, entry in rockchip['rows'].items():
+        title = report.rows[name].title if name in report.rows else name
+        if 'reason' in entry:
+            lines.append(f'| {title} | no | | not compiled: {entry["reason"]} |{" |" * 5}')
+            continue
+        left = ', '.join(f'{o} {n}' for o, n in entry['cpu'].items()) or 'none'
+        cells = [
+            'no' if entry['cpu'] else 'yes',
+            str(sum(entry['npu'].values())),
+            left,
+            f'{entry["bytes"] / 1e6:.1f}',
+            f'{entry["to_float_db"]:.1f}',
+            f'{entry["megacycles"]:.1f}',
+            str(entry['uncounted']),
+            f'{entry["activations_kib"]:.0f}',
+        ]
+        lines.append(f'| {title} | {" | ".join(cells)} |')
     return lines

@@ -12,10 +12,11 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""What Qualcomm's compiler and its emulator of the HTP make of each row's INT8 file.
+"""What ONNX Runtime's providers make of each row's INT8 file: Qualcomm's HTP, and OpenVINO.
 
-Needs the package onnxruntime-qnn, in a folder of its own as `requirements/npu/install.sh` makes it.
-Each file has a process of its own: ``python -m training.experiments.systems.measuring.htp FILE``.
+Each needs a package in a folder of its own, as `requirements/npu/install.sh` makes it. Each file
+has a process of its own:
+``python -m training.experiments.systems.measuring.onnx_providers KEY FILE``.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ import sys
 import tempfile
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -42,61 +44,88 @@ from cfrnet_ros.vision.errors import ProviderError, VisionError
 from cfrnet_ros.vision.restoration.restorer import Restorer
 from training.experiments.systems.measuring.npu import ROWS
 
-#: Seconds that loading a file and one pass may take in the emulator.
+#: Seconds that loading a file and one pass may take.
 LONGEST_S = 1800.0
 
-#: Short names of Qualcomm's provider and of the CPU's, and ONNX Runtime's name of the latter.
-QNN, CPU, ONNX_CPU = 'qnn', 'cpu', 'CPUExecutionProvider'
+#: Short name of the CPU's provider, and ONNX Runtime's.
+CPU, ONNX_CPU = 'cpu', 'CPUExecutionProvider'
 
 
-def int8_files(work: Path, names: Sequence[str] = ()) -> dict[str, Path]:
-    """Return the INT8 files that the step ``measure`` left, by row.
+@dataclass(frozen=True)
+class Tool:
+    """A provider that compiles ONNX files and runs on this machine.
+
+    Attributes:
+        provider: Short name of the provider.
+        package: Package that holds the provider.
+        options: Options of the provider.
+
+    """
+
+    provider: str
+    package: str
+    options: Mapping[str, str] = field(default_factory=dict)
+
+
+#: Tools by the key of their answers in `docs/deployability.json`.
+TOOLS = {
+    'htp': Tool('qnn', 'onnxruntime-qnn'),
+    # The device of the kind that this machine has; an NPU's compiler comes with its driver.
+    'openvino': Tool('openvino', 'onnxruntime-openvino', {'device_type': 'CPU'}),
+}
+
+
+def trained_files(work: Path, precision: str, names: Sequence[str] = ()) -> dict[str, Path]:
+    """Return the files that the step ``measure`` left, by row.
 
     Args:
         work: Folder of models; files of trained weights count.
+        precision: 'fp32' or 'int8'.
         names: Names of rows; none for one row of each network.
 
     Raises:
         FileNotFoundError: A file is missing.
 
     """
-    files = {name: work / 'trained' / f'{name}_int8.onnx' for name in names or ROWS}
+    files = {name: work / 'trained' / f'{name}_{precision}.onnx' for name in names or ROWS}
     for name, file in files.items():
         if not file.is_file():
             raise FileNotFoundError(f"'{file}' is missing; make it by: measure --rows {name}")
     return files
 
 
-def measure_htp(files: Mapping[str, Path], package: Path, out: Path) -> None:
-    """Load and run each file on the emulator, and add what is found to a JSON file.
+def measure_provider(key: str, files: Mapping[str, Path], package: Path, out: Path) -> None:
+    """Load and run each file on a provider, and add what is found to a JSON file.
 
     Args:
+        key: Key of the tool in `TOOLS`.
         files: INT8 files with cards, by the name of the row. Rows of earlier measurements that are
             not among them stay as they are.
-        package: Folder with the package onnxruntime-qnn.
-        out: Path of `docs/deployability.json`; its key `htp` is written.
+        package: Folder with the tool's package.
+        out: Path of `docs/deployability.json`; the tool's key is written.
 
     Raises:
         FileNotFoundError: The package is missing.
 
     """
-    versions = sorted(package.glob('onnxruntime_qnn-*.dist-info'))
+    wanted = TOOLS[key].package
+    versions = sorted(package.glob(f'{wanted.replace("-", "_")}-*.dist-info'))
     if not versions:
         raise FileNotFoundError(
-            f"'{package}' does not hold the package onnxruntime-qnn; install it by "
-            'requirements/npu/install.sh, or name its folder by --qnn'
+            f"'{package}' does not hold the package {wanted}; install it by "
+            'requirements/npu/install.sh, or name its folder by --package'
         )
     content: dict[str, Any] = {}
     if out.is_file():
         content = json.loads(out.read_text(encoding='utf-8'))
-    found = content.setdefault('htp', {'rows': {}})
+    found = content.setdefault(key, {'rows': {}})
     found['package'] = versions[0].name.removesuffix('.dist-info').replace('_', '-')
     for name, file in tqdm(files.items(), unit='row'):
-        found['rows'][name] = _ask(file, package)
+        found['rows'][name] = _ask(key, file, package)
         out.write_text(json.dumps(content, indent=1) + '\n', encoding='utf-8')
 
 
-def _ask(file: Path, package: Path) -> dict[str, Any]:
+def _ask(key: str, file: Path, package: Path) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as cache:
         paths = [str(package.resolve()), *filter(None, [os.environ.get('PYTHONPATH')])]
         environment = {
@@ -105,7 +134,7 @@ def _ask(file: Path, package: Path) -> dict[str, Any]:
             # Files that were compiled before do not tell which operators they consist of.
             'XDG_CACHE_HOME': cache,
         }
-        command = [sys.executable, '-m', __name__, str(file)]
+        command = [sys.executable, '-m', __name__, key, str(file)]
         try:
             run = subprocess.run(
                 command,
@@ -125,48 +154,53 @@ def _ask(file: Path, package: Path) -> dict[str, Any]:
     return answer
 
 
-def emulate(file: Path) -> dict[str, Any]:
-    """Load a file on the HTP emulator and restore one crop.
+def run_on(tool: Tool, file: Path) -> dict[str, Any]:
+    """Load a file on a provider and restore one crop.
 
     Args:
+        tool: Provider.
         file: INT8 file with a card, of the size of the shipped models.
 
     Returns:
         `strict` (whether the node with `strict_provider` takes it), `npu` (number of operators on
-        the NPU), `cpu` (how often each operator is left to the CPU) and `to_cpu_db` (PSNR in dB
-        between the outputs of the emulator and of the CPU for one golden crop; None if they are the
-        same), or a `reason` if no part of it runs on the NPU.
+        the provider), `cpu` (how often each operator is left to ONNX Runtime's CPU kernels) and
+        `to_cpu_db` (PSNR in dB between the outputs of the provider and of those kernels for one
+        golden crop; None if they are the same), or a `reason` if no part of it runs on the
+        provider.
 
     """
+    name, options = tool.provider, {tool.provider: dict(tool.options)} if tool.options else {}
     try:
-        restorer, strict = Restorer(file, choose_providers(QNN, strict=True), 1), True
+        choice, strict = choose_providers(name, strict=True, options=options), True
+        restorer = Restorer(file, choice, 1)
     except ProviderError:
-        restorer, strict = Restorer(file, choose_providers(QNN), 1), False
-    if restorer.engine.used != QNN:
+        choice, strict = choose_providers(name, options=options), False
+        restorer = Restorer(file, choice, 1)
+    if restorer.engine.used != name:
         return {'reason': restorer.engine.reason}
     placed = Counter[str]()
     left = Counter[str]()
     for part in restorer.engine.session.get_provider_graph_assignment_info():
-        names = [node.op_type for node in part.get_nodes()]
-        (left if part.ep_name == ONNX_CPU else placed).update(names)
+        kinds = [node.op_type for node in part.get_nodes()]
+        (left if part.ep_name == ONNX_CPU else placed).update(kinds)
     golden = load_golden(load_card(shipped_models()[f'{next(iter(FAMILIES.values()))}_int8']))
     assert golden is not None
-    emulated = restorer.restore(golden.crop, 1).crop
+    given = restorer.restore(golden.crop, 1).crop
     wanted = Restorer(file, choose_providers(CPU), 1).restore(golden.crop, 1).crop
-    same = np.array_equal(emulated, wanted)
+    same = np.array_equal(given, wanted)
     return {
         'strict': strict,
         'npu': placed.total(),
         'cpu': dict(left.most_common()),
-        'to_cpu_db': None if same else round(float(cv2.PSNR(emulated, wanted)), 1),
+        'to_cpu_db': None if same else round(float(cv2.PSNR(given, wanted)), 1),
     }
 
 
 def main() -> None:
     """Print the answer for one file as one line of JSON, after what libraries print."""
-    file = Path(sys.argv[1])
+    tool, file = TOOLS[sys.argv[1]], Path(sys.argv[2])
     try:
-        answer = emulate(file)
+        answer = run_on(tool, file)
     except VisionError as error:
         # Where the file lies is no part of the answer.
         answer = {'reason': str(error).replace(f'{file.parent}{os.sep}', '')}
