@@ -15,7 +15,9 @@
 """Sliding windows over time: durations with their percentiles, and counts of events.
 
 Samples are kept in arrays of numbers, sorted by time, so that the cost of an account depends on the
-number of samples in its window and not on how long the node has run.
+number of samples in its window and not on how long the node has run. They are kept for as long as
+the longest window that was asked for, so that memory does not depend on the rate of the camera for
+minutes; a longer window than before is full when its time has passed.
 """
 
 from __future__ import annotations
@@ -26,8 +28,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-#: Longest time in seconds for which samples are kept: the largest `diagnostics.window_s`.
-LONGEST_S = 300.0
+#: Least and longest time in seconds for which samples are kept: the default of
+#: `diagnostics.window_s` and the largest value that it may have.
+LEAST_S, LONGEST_S = 10.0, 300.0
 #: Largest number of samples that a window keeps: 300 s at 120 Hz, so that memory stays bounded.
 MAX_SAMPLES = 36000
 #: Number of samples that are added before old ones are removed again.
@@ -62,13 +65,14 @@ class LatencyWindow:
         self._times = array('d')
         self._values = array('d')
         self._limit = _STEP
+        self._keep_s = LEAST_S
 
     def add(self, now: float, milliseconds: float) -> None:
         """Record a duration that ended at the monotonic time `now` (seconds)."""
         self._times.append(now)
         self._values.append(milliseconds)
         if len(self._times) >= self._limit:
-            old = _too_old(self._times, now)
+            old = _too_old(self._times, now, self._keep_s)
             del self._times[:old]
             del self._values[:old]
             self._limit = len(self._times) + _STEP
@@ -117,6 +121,7 @@ class LatencyWindow:
         return sum(values) / len(values) if values else 0.0
 
     def _recent(self, now: float, window_s: float) -> array[float]:
+        self._keep_s = min(max(self._keep_s, window_s), LONGEST_S)
         return self._values[bisect_left(self._times, now - window_s) :]
 
 
@@ -127,12 +132,13 @@ class EventWindow:
         """Start empty."""
         self._times = array('d')
         self._limit = _STEP
+        self._keep_s = LEAST_S
 
     def add(self, now: float) -> None:
         """Record an event at the monotonic time `now` (seconds)."""
         self._times.append(now)
         if len(self._times) >= self._limit:
-            del self._times[: _too_old(self._times, now)]
+            del self._times[: _too_old(self._times, now, self._keep_s)]
             self._limit = len(self._times) + _STEP
 
     def clear(self) -> None:
@@ -147,9 +153,10 @@ class EventWindow:
             window_s: Length of the window in seconds, at most `LONGEST_S`.
 
         """
+        self._keep_s = min(max(self._keep_s, window_s), LONGEST_S)
         return len(self._times) - bisect_left(self._times, now - window_s)
 
 
-def _too_old(times: array[float], now: float) -> int:
+def _too_old(times: array[float], now: float, keep_s: float) -> int:
     """Return the number of samples at the beginning that no window needs any more."""
-    return max(bisect_left(times, now - LONGEST_S), len(times) - MAX_SAMPLES)
+    return max(bisect_left(times, now - keep_s), len(times) - MAX_SAMPLES)

@@ -22,7 +22,7 @@ from dataclasses import fields
 import numpy as np
 import pytest
 
-from cfrnet_ros.node.latency import LONGEST_S, EventWindow, LatencyWindow
+from cfrnet_ros.node.latency import LEAST_S, LONGEST_S, EventWindow, LatencyWindow
 from cfrnet_ros.node.mailbox import Mailbox
 from cfrnet_ros.node.monitor import Monitor
 from cfrnet_ros.node.parameters import Settings
@@ -72,6 +72,8 @@ def test_event_count_covers_only_the_window() -> None:
 
 def test_windows_of_a_long_run_keep_no_more_than_the_longest_window_needs() -> None:
     latency, events = LatencyWindow(), EventWindow()
+    assert latency.percentiles(0.0, LONGEST_S) is None
+    assert events.count(0.0, LONGEST_S) == 0
     tracemalloc.start()
     try:
         for second in range(200_000):
@@ -92,9 +94,30 @@ def test_windows_of_a_long_run_keep_no_more_than_the_longest_window_needs() -> N
     assert latency.mean(now, 13.0) == 3.0
 
 
+def test_samples_are_kept_for_the_longest_window_that_was_asked_for() -> None:
+    latency, events = LatencyWindow(), EventWindow()
+
+    def run(begin: int, end: int, window_s: float) -> tuple[int, int]:
+        """Add 100 samples a second; return the sizes of a window of 300 s at the end."""
+        for number in range(100 * begin, 100 * end):
+            latency.add(number / 100, 1.0)
+            events.add(number / 100)
+            if number % 100 == 0:
+                latency.mean(number / 100, window_s)
+                events.count(number / 100, window_s)
+        return round(latency.total(end, LONGEST_S)), events.count(end, LONGEST_S)
+
+    for size in run(0, 100, 5.0):
+        assert 100 * LEAST_S <= size <= 100 * LEAST_S + 300
+    # From the first question on there is room for 300 s.
+    for size in run(100, 500, 5.0):
+        assert 30_000 <= size <= 30_300
+
+
 def test_the_longest_window_is_that_of_the_parameter() -> None:
     declared = next(f for f in fields(Settings) if f.name == 'diagnostics_window_s')
     assert declared.metadata['high'] == LONGEST_S
+    assert declared.default == LEAST_S
 
 
 def taken(arrivals_s: list[float], max_hz: float) -> list[int]:
