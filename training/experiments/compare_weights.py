@@ -38,9 +38,8 @@ from training.data.crops import to_image
 from training.degradation import SAMPLERS
 from training.degradation.blur import convolve, gaussian_kernels
 from training.evaluation.validation_faces import ValidationFaces, eight_bits
-from training.export.shipped import read_model
+from training.export.shipped import read_network
 from training.metrics.sface import SFace, degrees
-from training.run.checkpoint import load_run
 
 #: Seed of the degradations; another than that of `training.run.validation`, by which runs are
 #: watched.
@@ -132,16 +131,6 @@ def _coarse(image: Tensor, sigma: float) -> Tensor:
     return convolve(image, kernel)
 
 
-def read_weights(path: Path) -> nn.Module:
-    """Return the network of a run's folder (its averaged weights) or of a shipped FP32 file.
-
-    Raises:
-        FileNotFoundError, ValueError: See `load_run` and `read_model`.
-
-    """
-    return load_run(path)[0] if path.is_dir() else read_model(path)[0]
-
-
 def halfway(first: nn.Module, second: nn.Module) -> dict[str, Tensor]:
     """Return the mean of two networks' weights, by name."""
     others = second.state_dict()
@@ -163,7 +152,7 @@ def main() -> None:
     parser.add_argument('--out', type=Path, help='JSON file to write')
     args = parser.parse_args()
     try:
-        networks = {str(path): read_weights(path) for path in args.weights}
+        networks = {str(path): read_network(path) for path in args.weights}
     except (FileNotFoundError, ValueError) as error:
         raise SystemExit(str(error)) from error
     first, *others = networks.items()

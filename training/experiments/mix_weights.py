@@ -38,7 +38,7 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrize
 from tqdm import tqdm
 
-from training.experiments.compare_weights import read_weights
+from training.export.shipped import read_network
 from training.run.checkpoint import CHECKPOINT, read_run, save_atomically
 from training.run.config import load_config
 from training.run.trainer import Trainer
@@ -140,7 +140,7 @@ def main() -> None:
     if (args.out / CHECKPOINT).exists():
         raise SystemExit(f"'{args.out / CHECKPOINT}' exists; give another folder")
     try:
-        first, *others = (read_weights(path).state_dict() for path in args.weights)
+        first, *others = (read_network(path).state_dict() for path in args.weights)
         judge: dict[str, Any] = read_run(args.judge, '--judge') if args.judge else {}
     except (FileNotFoundError, ValueError) as error:
         raise SystemExit(str(error)) from error

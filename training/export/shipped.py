@@ -28,6 +28,7 @@ from torch import nn
 from training.export.camera_format import fold
 from training.networks.build import build_network
 from training.networks.config import NetworkConfig
+from training.run.checkpoint import load_run
 from training.run.config import modernise
 
 #: What `training.export` wraps a network in, as its weights' names tell.
@@ -74,3 +75,13 @@ def read_model(path: Path) -> tuple[nn.Module, dict[str, Any]]:
         # The export folded colour order and range in; folding by the inverse takes them out.
         network.load_state_dict(fold(network, 1.0 / 255.0).state_dict())
     return network.eval(), card
+
+
+def read_network(path: Path) -> nn.Module:
+    """Return the network of a run's folder (its averaged weights) or of a shipped FP32 file.
+
+    Raises:
+        FileNotFoundError, ValueError: See `load_run` and `read_model`.
+
+    """
+    return load_run(path)[0] if path.is_dir() else read_model(path)[0]
