@@ -126,8 +126,9 @@ def test_results_come_in_order_and_are_those_of_one_frame_after_another(
         float(values_of(message.status[0])['latency/order_ms'])
         for message in heard.statuses.messages
     ]
-    # A quick frame was ready before the long one that was taken before it.
-    assert max(waited) > 10
+    # A quick frame was ready before the long one that was taken before it. One that need not wait
+    # has a few hundredths of a millisecond here.
+    assert max(waited) > 1
 
     _, other = start(*arguments)
     camera, single = other.publisher(), Heard(other)
