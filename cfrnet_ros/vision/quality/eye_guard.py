@@ -17,12 +17,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from threading import Lock
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from cfrnet_ros.vision.quality.eye_openness import EyeOpenness, EyeOpennessMeter
+from cfrnet_ros.vision.quality.loaded_once import LoadedOnce
 from cfrnet_ros.vision.types import EyeChange
 
 #: Values of the parameter `eye_guard`.
@@ -44,9 +44,7 @@ class EyeGuard:
             load: Function that loads the network; it is called once, by the first `compare`.
 
         """
-        self._load = load
-        self._loading = Lock()
-        self._meter: EyeOpennessMeter | None = None
+        self._meter = LoadedOnce(load)
 
     def compare(
         self,
@@ -69,10 +67,7 @@ class EyeGuard:
             ModelError: The network cannot be loaded, or failed.
 
         """
-        with self._loading:
-            if self._meter is None:
-                self._meter = self._load()
-        one, other = self._meter.measure([before, after], template, margin)
+        one, other = self._meter.get().measure([before, after], template, margin)
         change = certain_change(one, other)
         return EyeChange(
             before=float(one.ratio.mean()),

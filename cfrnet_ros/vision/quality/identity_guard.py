@@ -17,12 +17,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from threading import Lock
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from cfrnet_ros.vision.quality.face_embedder import FaceEmbedder, angle_deg
+from cfrnet_ros.vision.quality.loaded_once import LoadedOnce
 
 
 class IdentityGuard:
@@ -35,9 +35,7 @@ class IdentityGuard:
             load: Function that loads the network; it is called once, by the first `drift_deg`.
 
         """
-        self._load = load
-        self._loading = Lock()
-        self._embedder: FaceEmbedder | None = None
+        self._embedder = LoadedOnce(load)
 
     def drift_deg(
         self,
@@ -58,8 +56,5 @@ class IdentityGuard:
             ModelError: The network cannot be loaded, or failed.
 
         """
-        with self._loading:
-            if self._embedder is None:
-                self._embedder = self._load()
-        embed = self._embedder.embed
+        embed = self._embedder.get().embed
         return angle_deg(embed(before, template, margin), embed(after, template, margin))
