@@ -137,6 +137,10 @@ class Report:
     rounds: int
     rows: dict[str, RowFigures] = field(default_factory=dict)
 
+    def title(self, name: str) -> str:
+        """Return the title of a row for people; its name if it has not been measured."""
+        return self.rows[name].title if name in self.rows else name
+
     def write(self, path: Path) -> None:
         """Write the JSON file."""
         text = json.dumps(dataclasses.asdict(self), indent=1)

@@ -170,7 +170,7 @@ def _others_do_not_compile(report: Report, npu: Mapping[str, Any] | None) -> Cla
         target = list(npu['targets'])[-1]
         whole, left, failed = [], [], []
         for name, entry in npu['rows'].items():
-            title = report.rows[name].title if name in report.rows else name
+            title = report.title(name)
             found = entry.get('targets', {}).get(target, {})
             if 'reason' in entry or 'ms' not in found:
                 failed.append(title)
@@ -191,7 +191,7 @@ def _others_do_not_compile(report: Report, npu: Mapping[str, Any] | None) -> Cla
 def _taken(rows: Mapping[str, Any], report: Report) -> str:
     sorted_rows: dict[str, list[str]] = {'whole': [], 'in part': [], 'not': []}
     for name, entry in rows.items():
-        title = report.rows[name].title if name in report.rows else name
+        title = report.title(name)
         kind = 'not' if 'reason' in entry else 'in part' if entry['cpu'] else 'whole'
         sorted_rows[kind].append(title)
     parts = [f'{kind}: {", ".join(titles)}' for kind, titles in sorted_rows.items() if titles]

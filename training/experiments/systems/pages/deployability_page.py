@@ -128,7 +128,7 @@ def _npu(npu: Mapping[str, Any] | None, report: Report) -> list[str]:
         f'| --- |{" --- |" * (len(targets) + 1)}',
     ]
     for name, entry in npu['rows'].items():
-        title = report.rows[name].title if name in report.rows else name
+        title = report.title(name)
         if 'reason' in entry:
             lines.append(f'| {title} |{" |" * len(targets)} not compiled: {entry["reason"]} |')
             continue
@@ -182,7 +182,7 @@ def _openvino(openvino: Mapping[str, Any], report: Report) -> list[str]:
 def _placed(rows: Mapping[str, Any], report: Report) -> list[str]:
     lines = []
     for name, entry in rows.items():
-        title = report.rows[name].title if name in report.rows else name
+        title = report.title(name)
         if 'reason' in entry:
             lines.append(f'| {title} | no | none | all: {entry["reason"]} | |')
             continue
@@ -213,7 +213,7 @@ def _rockchip(rockchip: Mapping[str, Any], report: Report) -> list[str]:
         f'| ---{" | ---" * 8} |',
     ]
     for name, entry in rockchip['rows'].items():
-        title = report.rows[name].title if name in report.rows else name
+        title = report.title(name)
         if 'reason' in entry:
             lines.append(f'| {title} | no | | not compiled: {entry["reason"]} |{" |" * 5}')
             continue
