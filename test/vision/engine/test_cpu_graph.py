@@ -53,22 +53,28 @@ def golden_crop(name: str) -> NDArray[np.uint8]:
     return golden.crop
 
 
-@pytest.mark.parametrize('name', ['int8', 'plain_int8'])
-def test_shipped_model_gives_the_same_bytes_after_rewriting(name: str) -> None:
+def kernels(model: bytes) -> list[list[int]]:
+    return [
+        helper.get_attribute_value(item)
+        for node in onnx.load_from_string(model).graph.node
+        for item in node.attribute
+        if item.name == 'kernel_shape'
+    ]
+
+
+@pytest.mark.parametrize(('name', 'read'), [('int8', 1), ('plain_int8', 0)])
+def test_shipped_model_gives_the_same_bytes_after_rewriting(name: str, read: int) -> None:
     plain = resolve_model(name).read_bytes()
     rewritten = for_cpu(plain)
     assert rewritten is not None
     before, after = operators(plain), operators(rewritten)
     assert before['Conv'] == after['Conv']
     assert after['Resize'] == 0
-    assert after['Expand'] == before['Resize'] > 0
-    kernels = [
-        helper.get_attribute_value(item)
-        for node in onnx.load_from_string(rewritten).graph.node
-        for item in node.attribute
-        if item.name == 'kernel_shape'
-    ]
-    assert kernels.count([4, 4]) == 1
+    assert after['Concat'] == 2 * before['Resize'] > 0
+    # Both end in three channels; the first layer of the plain one has a stride of two.
+    assert kernels(rewritten).count([3, 10]) == 1
+    assert kernels(rewritten).count([3, 2]) == after['Pad'] == read
+    onnx.checker.check_model(onnx.load_from_string(rewritten), full_check=True)
     faces = golden_crop(name)
     noise = np.random.default_rng(0).integers(0, 256, faces.shape, np.uint8)
     for image in (faces, noise, np.zeros_like(faces)):
@@ -99,48 +105,83 @@ def test_without_onnx_the_file_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
     assert for_cpu(resolve_model('int8')) is None
 
 
-def one_convolution(side: int, zero_point: int, reader: str = '') -> bytes:
-    """Return a model of a quantised 3 x 3 convolution from 8 to 3 channels."""
+def one_convolution(
+    side: int,
+    zero_point: int,
+    reader: str = '',
+    *,
+    given: int = 8,
+    made: int = 3,
+    largest: int = 60,
+) -> bytes:
+    """Return a model of a quantised 3 x 3 convolution, by default from 8 to 3 channels."""
     rng = np.random.default_rng(2)
+    weights = rng.integers(-largest, largest + 1, (made, given, 3, 3)).astype(np.int8)
+    scales = np.linspace(0.01, 0.03, made).astype(np.float32)
     constants = [
-        numpy_helper.from_array(rng.integers(-60, 60, (3, 8, 3, 3)).astype(np.int8), 'w_q'),
-        numpy_helper.from_array(np.array([0.01, 0.02, 0.03], np.float32), 'w_s'),
-        numpy_helper.from_array(np.full(3, zero_point, np.int8), 'w_z'),
-        numpy_helper.from_array(rng.integers(-900, 900, 3).astype(np.int32), 'b_q'),
-        numpy_helper.from_array(np.array([0.0002, 0.0004, 0.0006], np.float32), 'b_s'),
-        numpy_helper.from_array(np.zeros(3, np.int32), 'b_z'),
+        numpy_helper.from_array(weights, 'w_q'),
+        numpy_helper.from_array(scales, 'w_s'),
+        numpy_helper.from_array(np.full(made, zero_point, np.int8), 'w_z'),
+        numpy_helper.from_array(rng.integers(-900, 900, made).astype(np.int32), 'b_q'),
+        numpy_helper.from_array(scales * np.float32(0.02), 'b_s'),
+        numpy_helper.from_array(np.zeros(made, np.int32), 'b_z'),
         numpy_helper.from_array(np.float32(0.02), 's'),
         numpy_helper.from_array(np.uint8(31), 'z'),
+        numpy_helper.from_array(np.float32(0.1), 'y_s'),
     ]
     nodes = [
         helper.make_node('DequantizeLinear', ['x', 's', 'z'], ['x_f']),
         helper.make_node('DequantizeLinear', ['w_q', 'w_s', 'w_z'], ['w_f'], axis=0),
         helper.make_node('DequantizeLinear', ['b_q', 'b_s', 'b_z'], ['b_f'], axis=0),
         helper.make_node('Conv', ['x_f', 'w_f', 'b_f'], ['y_f'], pads=[1, 1, 1, 1]),
-        helper.make_node('QuantizeLinear', ['y_f', 's', 'z'], ['y']),
+        helper.make_node('QuantizeLinear', ['y_f', 'y_s', 'z'], ['y']),
     ]
-    outputs = [helper.make_tensor_value_info('y', TensorProto.UINT8, [1, 3, side, side])]
+    outputs = [helper.make_tensor_value_info('y', TensorProto.UINT8, [1, made, side, side])]
     if reader:
         nodes.append(helper.make_node('Relu', ['y_f'], [reader]))
-        outputs.append(helper.make_tensor_value_info(reader, TensorProto.FLOAT, [1, 3, side, side]))
-    source = helper.make_tensor_value_info('x', TensorProto.UINT8, [1, 8, side, side])
+        shape = [1, made, side, side]
+        outputs.append(helper.make_tensor_value_info(reader, TensorProto.FLOAT, shape))
+    source = helper.make_tensor_value_info('x', TensorProto.UINT8, [1, given, side, side])
     graph = helper.make_graph(nodes, 'one', [source], outputs, constants)
     opset = helper.make_opsetid('', 17)
     return bytes(helper.make_model(graph, opset_imports=[opset], ir_version=8).SerializeToString())
 
 
-def test_borders_with_a_zero_point_and_scales_of_each_channel_are_kept() -> None:
-    plain = one_convolution(12, 0)
+@pytest.mark.parametrize(
+    ('side', 'given', 'made'),
+    [(16, 8, 3), (12, 8, 3), (10, 8, 1), (12, 3, 16), (12, 1, 5), (8, 3, 3), (16, 3, 3)],
+)
+def test_borders_with_a_zero_point_and_scales_of_each_channel_are_kept(
+    side: int, given: int, made: int
+) -> None:
+    plain = one_convolution(side, 0, given=given, made=made)
     rewritten = for_cpu(plain)
     assert rewritten is not None
-    image = np.random.default_rng(3).integers(0, 256, (1, 8, 12, 12), np.uint8)
-    assert np.array_equal(run(rewritten, image), run(plain, image))
+    assert kernels(rewritten) != [[3, 3]]
+    image = np.random.default_rng(3).integers(0, 256, (1, given, side, side), np.uint8)
+    expected = run(plain, image)
+    assert len(np.unique(expected)) > 50
+    assert np.array_equal(run(rewritten, image), expected)
 
 
 @pytest.mark.parametrize(
     'model',
-    [one_convolution(13, 0), one_convolution(12, 3), one_convolution(12, 0, 'beside')],
-    ids=['odd size', 'weights with a zero point', 'output read as floats too'],
+    [
+        one_convolution(13, 0),
+        one_convolution(12, 3),
+        one_convolution(12, 0, 'beside'),
+        one_convolution(12, 0, given=8, made=16),
+        one_convolution(12, 0, given=3, made=16, largest=100),
+        one_convolution(10, 0, given=3, made=16),
+    ],
+    ids=[
+        'odd size',
+        'weights with a zero point',
+        'output read as floats too',
+        'many channels',
+        'weights whose products overflow in another order without VNNI',
+        'width that four does not divide',
+    ],
 )
 def test_convolutions_that_blocks_cannot_hold_are_left(model: bytes) -> None:
     assert for_cpu(model) is None
