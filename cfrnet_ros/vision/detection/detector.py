@@ -21,6 +21,7 @@ from collections import OrderedDict
 from dataclasses import replace
 from pathlib import Path
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -235,8 +236,8 @@ class YuNetDetector:
             blob = self._blobs[size] = np.zeros((1, 3, *size), dtype=np.float32)
         blob[0, :, small_h:, :] = 0
         blob[0, :, :small_h, small_w:] = 0
-        for channel in range(3):
-            blob[0, channel, :small_h, :small_w] = small[:, :, channel]
+        for channel, plane in enumerate(cv2.split(small)):
+            blob[0, channel, :small_h, :small_w] = plane
         return blob, small_w / width, small_h / height
 
     def _session(self, height: int, width: int) -> EngineSession:
