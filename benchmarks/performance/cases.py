@@ -103,6 +103,13 @@ CASES: tuple[Case, ...] = (
         changed='parallel_frames: 2, threads: 1',
         static={'parallel_frames': 2, 'threads': 1},
     ),
+    replace(
+        BASE,
+        name='parallel2_k3',
+        changed='k = 3, parallel_frames: 2, threads: 1',
+        cycles=3,
+        static={'parallel_frames': 2, 'threads': 1},
+    ),
     replace(BASE, name='fp32', changed='model: fp32', static={'model': 'fp32'}),
 )
 
