@@ -154,8 +154,8 @@ def table(result: dict[str, Any]) -> str:
     lines.append(
         f'\n{result["width"]} x {result["height"]}, one face, k={CYCLES}, {IMAGES_HZ:.0f} images a'
         f' second in all; {about["cores"]} cores ({about["instructions"]}), which also send the'
-        f' images and were busy with other programs too (load {about["load_average_1min"]}); median'
-        f' of {result["rounds"]} runs of {SECONDS:.0f} s.'
+        f' images; load average at the start {about["load_average_1min"]}; median of'
+        f' {result["rounds"]} runs of {SECONDS:.0f} s.'
     )
     return '\n'.join(lines)
 
@@ -165,7 +165,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('--out', type=Path, default=Path('benchmarks/cameras.json'))
     parser.add_argument('--cameras', type=int, nargs='+', default=[2, 4])
-    parser.add_argument('--rounds', type=int, default=2)
+    parser.add_argument('--rounds', type=int, default=3)
     args = parser.parse_args()
     os.environ['ROS_DOMAIN_ID'] = str(claim_domain())
     scene = Scene(9)

@@ -38,7 +38,7 @@ from cfrnet_ros.fleet.outcome import JOURNAL, read_journal
 from demo.bag_frames import IMAGE_TOPIC, START_NS, CameraBag
 from demo.scene import Scene
 
-FPS, FRAMES = 15, 30
+FPS, FRAMES = 15, 90
 RECORDINGS = 2
 PAGE = Path('docs/fleet.md')
 #: Frames a second of the recordings that the cost is told for.
@@ -117,8 +117,7 @@ def table(result: dict[str, Any]) -> str:
     about = result['machine']
     lines.append(
         f'\n640 x 480, one face, {RECORDINGS} recordings of {FRAMES} frames; {about["cores"]} cores'
-        f' ({about["instructions"]}), busy with other programs too, load'
-        f' {about["load_average_1min"]}.'
+        f' ({about["instructions"]}); load average at the start {about["load_average_1min"]}.'
     )
     return '\n'.join(lines)
 
