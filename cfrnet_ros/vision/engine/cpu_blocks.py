@@ -81,7 +81,12 @@ def in_blocks(graph: Graph, convolution: NodeProto) -> bool:
     # Weights beside the 3 x 3 ones are zero, so that zero must stand for zero.
     if len(given) != 3 or not len(weight) == len(bias) == 3 or weight[2].any():
         return False
-    channels, height, width = graph.shapes[convolution.output[0]][1:]
+    if weight[0].dtype != np.int8:
+        return False
+    shape = graph.shapes.get(convolution.output[0], ())
+    if len(shape) != 4 or shape[0] != 1 or 0 in shape:
+        return False
+    _, channels, height, width = shape
     blocks = _to_few(weight[0], width) or _from_few(weight[0], width)
     if not _is_plain(convolution) or blocks is None:
         return False
@@ -143,11 +148,11 @@ def _reading(graph: Graph, given: list[str], read: int, target: str) -> list[Nod
         target: Name of the (1, read * C, H, W / read + 1) result.
 
     Returns:
-        Nodes; none if the zero point is no constant, since the border consists of it.
+        Nodes; none if the zero point, of which the border consists, is not one constant byte.
 
     """
     zero_point = graph.array(given[2])
-    if zero_point is None or zero_point.size != 1:
+    if zero_point is None or zero_point.size != 1 or zero_point.dtype.itemsize != 1:
         return []
     channels, height, width = graph.shapes[given[0]][1:]
     border = graph.add(f'{target}_border', zero_point.reshape(()))

@@ -53,11 +53,11 @@ def by_copies(graph: Graph, resize: NodeProto) -> bool:
         and told.get('coordinate_transformation_mode') == b'asymmetric'
         and told.get('nearest_mode') == b'floor'
     )
-    before, after = graph.shapes[resize.input[0]], graph.shapes[resize.output[0]]
+    before, after = (graph.shapes.get(name, ()) for name in (resize.input[0], resize.output[0]))
     twice = len(before) == 4 and after == (*before[:2], 2 * before[2], 2 * before[3])
     # With another scale the bytes themselves would change.
     same = [*dequantize.input[1:]] == [*quantize.input[1:]]
-    if not (nearest and twice and same and before[0] == 1):
+    if not (nearest and twice and same and before[0] == 1 and 0 not in before):
         return False
     _, channels, height, width = before
     # Copies of pixels beside them, then of rows below them.

@@ -113,6 +113,7 @@ def one_convolution(
     given: int = 8,
     made: int = 3,
     largest: int = 60,
+    batch: int | str = 1,
 ) -> bytes:
     """Return a model of a quantised 3 x 3 convolution, by default from 8 to 3 channels."""
     rng = np.random.default_rng(2)
@@ -136,12 +137,12 @@ def one_convolution(
         helper.make_node('Conv', ['x_f', 'w_f', 'b_f'], ['y_f'], pads=[1, 1, 1, 1]),
         helper.make_node('QuantizeLinear', ['y_f', 'y_s', 'z'], ['y']),
     ]
-    outputs = [helper.make_tensor_value_info('y', TensorProto.UINT8, [1, made, side, side])]
+    outputs = [helper.make_tensor_value_info('y', TensorProto.UINT8, [batch, made, side, side])]
     if reader:
         nodes.append(helper.make_node('Relu', ['y_f'], [reader]))
-        shape = [1, made, side, side]
+        shape = [batch, made, side, side]
         outputs.append(helper.make_tensor_value_info(reader, TensorProto.FLOAT, shape))
-    source = helper.make_tensor_value_info('x', TensorProto.UINT8, [1, given, side, side])
+    source = helper.make_tensor_value_info('x', TensorProto.UINT8, [batch, given, side, side])
     graph = helper.make_graph(nodes, 'one', [source], outputs, constants)
     opset = helper.make_opsetid('', 17)
     return bytes(helper.make_model(graph, opset_imports=[opset], ir_version=8).SerializeToString())
@@ -173,6 +174,7 @@ def test_borders_with_a_zero_point_and_scales_of_each_channel_are_kept(
         one_convolution(12, 0, given=8, made=16),
         one_convolution(12, 0, given=3, made=16, largest=100),
         one_convolution(10, 0, given=3, made=16),
+        one_convolution(12, 0, batch='n'),
     ],
     ids=[
         'odd size',
@@ -181,6 +183,7 @@ def test_borders_with_a_zero_point_and_scales_of_each_channel_are_kept(
         'many channels',
         'weights whose products overflow in another order without VNNI',
         'width that four does not divide',
+        'any number of pictures',
     ],
 )
 def test_convolutions_that_blocks_cannot_hold_are_left(model: bytes) -> None:
