@@ -24,9 +24,19 @@ from onnx import NodeProto, helper, numpy_helper, shape_inference
 
 
 class Graph:
-    """A model with indices of its nodes, constants and shapes."""
+    """A model with indices of its nodes, constants and shapes.
+
+    Attributes:
+        nodes: Nodes of the model, in the order in which they are computed.
+        constants: Constants of the model by name.
+        producer: Node that computes each tensor, by the name of the tensor.
+        shapes: Shape of each tensor by name, as far as it can be inferred; 0 where a side is not
+            fixed. Tensors that are added later are missing.
+
+    """
 
     def __init__(self, model: Any) -> None:
+        """Index a parsed model, an `onnx.ModelProto`, which `add` and `replace` change."""
         self.nodes = model.graph.node
         self._initializers = model.graph.initializer
         self.constants = {tensor.name: tensor for tensor in model.graph.initializer}
@@ -58,8 +68,8 @@ class Graph:
 
     def replace(self, old: list[NodeProto], new: list[NodeProto]) -> None:
         """Put nodes in the place of the first of some others."""
-        order = [id(node) for node in self.nodes]
-        places = [order.index(id(node)) for node in old]
+        order = list(self.nodes)
+        places = [order.index(node) for node in old]
         place = places[0] - sum(other < places[0] for other in places)
         for node in old:
             self.nodes.remove(node)
