@@ -16,23 +16,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from cfrnet_ros.vision.engine.models import MODEL_DIR
 from cfrnet_ros.vision.preprocessing.exposure import expose_face
 from cfrnet_ros.vision.restoration.crop_planes import CropPlanes
 from cfrnet_ros.vision.restoration.grey import is_grey, take_colour_away
 from cfrnet_ros.vision.restoration.registration import Registration
 from cfrnet_ros.vision.types import RestoredFace
 from training.data.crops import to_image, to_tensor
-from training.experiments.recurrent.network import RecurrentCFRNet, joined
+from training.experiments.recurrent.network import RecurrentCFRNet, joined, read, recurrent_from
 
 Picture = NDArray[np.uint8]
+
+#: FP32 file of the network that ships, and its name in the tables.
+FP32, SHIPPED = MODEL_DIR / 'cfrnet_256_fp32.onnx', 'shipped'
 
 
 @dataclass(frozen=True)
@@ -47,6 +53,34 @@ class Version:
 
     network: RecurrentCFRNet
     given: str
+
+
+def read_versions(
+    model: Path, runs: Sequence[Path]
+) -> tuple[dict[str, Version], dict[str, dict[str, Any]]]:
+    """Read the networks that are compared.
+
+    Args:
+        model: Shipped FP32 file.
+        runs: Folders of runs of `training.experiments.previous_output`.
+
+    Returns:
+        The networks by name, which is for a run what it is given, and for each run what its
+        checkpoint tells about the training.
+
+    Raises:
+        FileNotFoundError, ValueError: See `recurrent_from` and `read`.
+
+    """
+    versions = {SHIPPED: Version(recurrent_from(model), 'nothing')}
+    trained = {}
+    for run in runs:
+        network, state = read(run)
+        given = state['given']
+        versions[given] = Version(network, given)
+        kept = ('seed', 'steps', 'step', 'windows', 'seconds', 'model_sha256', 'code_version')
+        trained[given] = {key: state[key] for key in kept}
+    return versions, trained
 
 
 class TrackRestorer:

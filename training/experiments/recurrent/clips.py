@@ -33,8 +33,14 @@ from torch.nn import functional as F
 from training.data.training_faces import TrainingFaces
 from training.degradation import (
     Degradation,
+    Enlarge,
+    Grey,
+    Jpeg,
+    LowLight,
     MotionBlur,
     MotionPath,
+    Noise,
+    Shrink,
     Step,
     Video,
     degrade,
@@ -44,9 +50,14 @@ from training.degradation import (
     targets,
 )
 from training.degradation.fusion import draw_fusion, frame_steps, fuse
+from training.degradation.light import Mono
 
-#: Shares of the cameras: those of `sample_fused`, movements during the exposure, and low light.
-SHARES = {'fused': 0.6, 'motion': 0.2, 'low_light': 0.2}
+#: Shares of the cameras beside those of `draw_webcam`: those of `sample_fused`, movements during
+#: the exposure, and low light.
+SHARES = {'fused': 0.5, 'motion': 0.3, 'low_light': 0.2}
+
+#: Share of the clips that a camera of `draw_webcam` films.
+_WEBCAMS = 0.5
 
 #: Movements during the exposure are up to so many times longer than in the sets.
 _LONGER = 1.8
@@ -117,7 +128,7 @@ class Clips:
 def draw_camera(rng: np.random.Generator) -> Degradation:
     """Draw the camera of a clip: steps with noise, and how its frames are fused."""
     while True:
-        plan = sample(rng, SHARES)
+        plan = draw_webcam(rng) if rng.random() < _WEBCAMS else sample(rng, SHARES)
         # Nothing is fused of H.264, whose frames hold no independent noise.
         if not any(isinstance(step, Video) for step in plan.steps):
             break
@@ -135,6 +146,30 @@ def draw_camera(rng: np.random.Generator) -> Degradation:
         moving=float(rng.beta(1.0, 6.0) * _MORE_MOVING + _LEAST_MOVING),
     )
     return Degradation(steps, plan.target, fusion=fusion)
+
+
+def draw_webcam(rng: np.random.Generator) -> Degradation:
+    """Draw a camera whose fused crops are good already: few pixels, noise and some compression.
+
+    The sets of `SHARES` are so spoilt that a network which learns on them alone sharpens good crops
+    away from the person.
+    """
+    target = Grey((0.5, 0.3, 0.2)) if rng.random() < 0.25 else None
+    seed = int(rng.integers(2**31))
+    noise: Step = Noise(rng.uniform(2.0, 20.0) / 255.0, seed)
+    if rng.random() < 0.35:
+        gain, shot, read = np.exp(
+            rng.uniform(np.log((0.15, 3e-4, 1e-3)), np.log((0.8, 3e-3, 1e-2)))
+        )
+        noise = LowLight(float(gain), float(shot), float(read), seed)
+    steps: list[Step] = [target] if target else []
+    steps += [Shrink(rng.uniform(1.5, 4.0), 'area'), noise]
+    if rng.random() < 0.6:
+        steps.append(Jpeg(int(rng.integers(45, 96))))
+    steps.append(Enlarge('bilinear'))
+    if target:
+        steps.append(Mono((0.299, 0.587, 0.114)))
+    return Degradation(tuple(steps), target)
 
 
 def camera_frames(plan: Degradation, count: int) -> list[tuple[Step, ...]]:
