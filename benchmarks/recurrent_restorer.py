@@ -48,11 +48,19 @@ class Version:
     Attributes:
         network: Network.
         given: One of `training.experiments.recurrent.network.GIVEN`.
+        carries: Whether the last output is carried from frame to frame; otherwise the fused crop
+            stands for it in every frame, as it does in the first.
 
     """
 
     network: RecurrentCFRNet
     given: str
+    carries: bool = True
+
+    @property
+    def remembers(self) -> bool:
+        """Whether a frame's result depends on the frames before."""
+        return self.given == 'previous' and self.carries
 
 
 def read_versions(
@@ -66,7 +74,8 @@ def read_versions(
 
     Returns:
         The networks by name, which is for a run what it is given, and for each run what its
-        checkpoint tells about the training.
+        checkpoint tells about the training. A network that reads its last output is there twice,
+        the second time without it.
 
     Raises:
         FileNotFoundError, ValueError: See `recurrent_from` and `read`.
@@ -78,6 +87,8 @@ def read_versions(
         network, state = read(run)
         given = state['given']
         versions[given] = Version(network, given)
+        if given == 'previous':
+            versions['previous, not carried'] = Version(network, given, carries=False)
         kept = ('seed', 'steps', 'step', 'windows', 'seconds', 'model_sha256', 'code_version')
         trained[given] = {key: state[key] for key in kept}
     return versions, trained
@@ -113,7 +124,7 @@ class TrackRestorer:
         bright = expose_face(crop)
         now = CropPlanes.of(crop)
         previous = bright
-        if self._last is not None and gain is not None:
+        if self._last is not None and gain is not None and self._version.remembers:
             before, output = self._last
             flow = self._registration.between(now.small_luma, before.small_luma)
             if flow is not None:
@@ -169,5 +180,5 @@ class Restorers:
         return {
             name: restore(face.fused, gain)
             for name, restore in track.items()
-            if wanted or self._versions[name].given == 'previous'
+            if wanted or self._versions[name].remembers
         }
