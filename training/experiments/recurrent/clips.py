@@ -20,10 +20,9 @@ the last output knows hardly more of the noise than the newest fused crop does.
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -134,13 +133,13 @@ def draw_camera(rng: np.random.Generator) -> Degradation:
             break
     longer = math.exp(rng.uniform(0.0, math.log(_LONGER)))
     steps = tuple(
-        dataclasses.replace(step, length=step.length * longer)
+        replace(step, length=step.length * longer)
         if isinstance(step, (MotionBlur, MotionPath))
         else step
         for step in plan.steps
     )
     least, most = _FRAMES
-    fusion = dataclasses.replace(
+    fusion = replace(
         draw_fusion(rng),
         frames=round(math.exp(rng.uniform(math.log(least), math.log(most)))),
         moving=float(rng.beta(1.0, 6.0) * _MORE_MOVING + _LEAST_MOVING),
@@ -189,17 +188,15 @@ def camera_frames(plan: Degradation, count: int) -> list[tuple[Step, ...]]:
     """
     if plan.fusion is None:
         raise ValueError('a clip needs a plan with a fusion; sample_fused draws one')
+    fusion = replace(plan.fusion, frames=count)
     rng = np.random.default_rng((plan.fusion.seed, count, 1))
     turn = float(rng.normal(0.0, _TURN))
     frames = []
-    steps_of_frames = frame_steps(plan.steps, dataclasses.replace(plan.fusion, frames=count))
-    for age, steps in enumerate(steps_of_frames):
+    for age, steps in enumerate(frame_steps(plan.steps, fusion)):
         factor = math.exp(float(rng.normal(0.0, _CHANGE))) if age else 1.0
         frames.append(
             tuple(
-                dataclasses.replace(
-                    step, angle=step.angle + age * turn, length=step.length * factor
-                )
+                replace(step, angle=step.angle + age * turn, length=step.length * factor)
                 if isinstance(step, (MotionBlur, MotionPath))
                 else step
                 for step in steps
@@ -247,9 +244,7 @@ def fused_clips(face: Tensor, plans: Sequence[Degradation], length: int) -> Tens
 
     """
     fusions = [plan.fusion for plan in plans if plan.fusion is not None]
-    filmed = [
-        camera_frames(plan, fusion.frames + length - 1) for plan, fusion in zip(plans, fusions)
-    ]
+    filmed = [camera_frames(p, fusion.frames + length - 1) for p, fusion in zip(plans, fusions)]
     owners = [place for place, frames in enumerate(filmed) for _ in frames]
     alone = [Degradation(steps) for frames in filmed for steps in frames]
     seen = degrade(face[torch.tensor(owners)], alone).split([len(frames) for frames in filmed])
@@ -294,8 +289,8 @@ def carried(output: Tensor, moved: Tensor, pasts: Sequence[Past]) -> Tensor:
     displaced = torch.tensor([past.displaced for past in pasts]).view(-1, 1, 1, 2)
     axis = torch.arange(side, dtype=torch.float32)
     places = torch.stack(torch.meshgrid(axis, axis, indexing='xy'), dim=-1)
-    share = moved.permute(0, 2, 3, 1)
-    grid = (places - shift - share * displaced) * (2.0 / (side - 1)) - 1.0
+    source = places - shift - moved.permute(0, 2, 3, 1) * displaced
+    grid = source * (2.0 / (side - 1)) - 1.0
     before = F.grid_sample(
         output, grid, mode='bicubic', padding_mode='reflection', align_corners=True
     )
