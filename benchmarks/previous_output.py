@@ -1,0 +1,149 @@
+# Copyright 2026 The cfrnet_ros authors
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""Measures networks that read their own last output: ``python -m benchmarks.previous_output``.
+
+``python -m benchmarks.previous_output RUN... --clips FOLDER``
+
+Each RUN is the folder of a network that `training.experiments.previous_output` trained. Clips of
+people are filmed and fused as in `benchmarks.fusion_variants`, and every frame of a face is
+restored once, in FP32 with PyTorch: by the shipped network, and by each run, which is given its
+last output, registered to where the face is now. The benchmark needs the training requirements, and
+writes ``benchmarks/previous_output.json`` and the table of ``docs/fusion.md``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+from tqdm import tqdm
+
+from benchmarks.fusion import EVERY, FIRST, SETTINGS, lpips_of, make_pipeline, the_face
+from benchmarks.fusion_clips import CAMERAS, Camera, clips_in, film, read_clip
+from benchmarks.pages import replace_part
+from benchmarks.recurrent_restorer import FP32, Restorers, Version, read_versions
+from cfrnet_ros.vision.engine.model_card import load_card
+from cfrnet_ros.vision.preprocessing.align import warp_crop
+from cfrnet_ros.vision.quality.face_embedder import FaceEmbedder, angle_deg
+from training.critics.perceptual import Lpips
+
+ROOT = Path(__file__).resolve().parent.parent
+PAGE, FIGURES = ROOT / 'docs' / 'fusion.md', ROOT / 'benchmarks' / 'previous_output.json'
+
+#: Cameras that film the clips.
+NAMES = (
+    'noise', 'night', 'infrared', 'motion blur', 'noise, half size', 'JPEG 50, half size',
+)  # fmt: skip
+
+
+def measure(
+    camera: Camera, clip: Path, versions: Mapping[str, Version]
+) -> list[dict[str, list[float]]]:
+    """Film a clip and measure its faces.
+
+    Returns:
+        Degrees from the truth, PSNR in dB and LPIPS of each measured frame, by version; 'fused' is
+        the crop that all of them restore.
+
+    """
+    pipeline, restorer = make_pipeline()
+    embedder, lpips = FaceEmbedder(), Lpips('alex')
+    template, size = restorer.card.template, restorer.card.size
+    restorers = Restorers(versions, size)
+    found = []
+    for index, shot in enumerate(film(camera, clip.stem, read_clip(clip))):
+        face = the_face(pipeline.process(shot.seen, SETTINGS, shot.time_s).faces, shot.box)
+        if face is None:
+            continue
+        measured = index >= FIRST and (index - FIRST) % EVERY == 0
+        crops = restorers(face, measured)
+        if not measured:
+            continue
+        truth = warp_crop(shot.truth, face.affine, size)
+        target = embedder.embed(truth, template, 1.0)
+        found.append(
+            {
+                name: [
+                    angle_deg(target, embedder.embed(crop, template, 1.0)),
+                    float(cv2.PSNR(truth, crop)),
+                    lpips_of(lpips, truth, crop),
+                ]
+                for name, crop in ({'fused': face.fused} | crops).items()
+            }
+        )
+    return found
+
+
+def table(result: Mapping[str, Any]) -> str:
+    """Return the table of the page as Markdown."""
+    names = list(next(iter(result['cameras'].values()))['versions'])
+    lines = [f'| camera | {" | ".join(names)} |', '| --- ' * (len(names) + 1) + '|']
+    for camera, found in result['cameras'].items():
+        cells = [f'{d:.1f} / {p:.2f} / {q:.3f}' for d, p, q in found['versions'].values()]
+        lines.append(f'| {camera} | {" | ".join(cells)} |')
+    return '\n'.join(lines)
+
+
+def main() -> None:
+    """Measure, write and print."""
+    parser = argparse.ArgumentParser(description=(__doc__ or '').splitlines()[0])
+    parser.add_argument('runs', type=Path, nargs='+', help="runs' folders")
+    parser.add_argument('--clips', type=Path, required=True, help='folder with the clips')
+    parser.add_argument('--model', type=Path, default=FP32, help='shipped FP32 file')
+    parser.add_argument('--cameras', nargs='*', default=list(NAMES))
+    parser.add_argument('--most', type=int, default=4, help='number of clips')
+    parser.add_argument('--out', type=Path, default=FIGURES)
+    args = parser.parse_args()
+    cv2.setNumThreads(1)
+    torch.set_num_threads(1)
+    versions, trained = read_versions(args.model, args.runs)
+    clips = clips_in(args.clips)[: args.most]
+    cameras: dict[str, Any] = {}
+    for camera in tqdm([one for one in CAMERAS if one.name in args.cameras], unit='camera'):
+        by_clip = {clip.name: measure(camera, clip, versions) for clip in clips}
+        records = [record for several in by_clip.values() for record in several]
+        cameras[camera.name] = {
+            'faces': len(records),
+            'versions': _means(records),
+            'clips': {name: _means(several) for name, several in by_clip.items() if several},
+        }
+    result = {
+        'command': 'python -m benchmarks.previous_output RUN... --clips FOLDER',
+        'sha256': load_card(args.model).sha256,
+        'runs': trained,
+        'cameras': cameras,
+    }
+    args.out.write_text(json.dumps(result, indent=1) + '\n', encoding='utf-8')
+    text = table(result)
+    if args.out == FIGURES:
+        replace_part(PAGE, 'previous', text)
+    print(text)
+
+
+def _means(records: Sequence[Mapping[str, Sequence[float]]]) -> dict[str, list[float]]:
+    return {
+        name: [round(float(v), 4) for v in np.mean([r[name] for r in records], axis=0)]
+        for name in records[0]
+    }
+
+
+if __name__ == '__main__':
+    main()
