@@ -47,6 +47,7 @@ from benchmarks.pages import replace_part
 from cfrnet_ros.vision.engine.model_card import load_card
 from cfrnet_ros.vision.engine.models import resolve_model
 from cfrnet_ros.vision.preprocessing.align import warp_crop
+from cfrnet_ros.vision.preprocessing.exposure import expose_face
 from cfrnet_ros.vision.quality.face_embedder import FaceEmbedder, angle_deg
 from cfrnet_ros.vision.restoration.crop_planes import CropPlanes
 from cfrnet_ros.vision.restoration.registration import Registration
@@ -94,7 +95,8 @@ class CarriedCycle:
         """Return the restored crop of a face's next frame, (N, N, 3) uint8 BGR."""
         crop, gain = face.fused, face.fusion.gain if face.fusion else None
         now = CropPlanes.of(crop)
-        given = crop
+        # As bright as the network's output is; what is bright already is not brightened again.
+        given = expose_face(crop)
         if self._last is not None and gain is not None and self._share > 0:
             size = crop.shape[0]
             before, output = self._last
@@ -106,7 +108,7 @@ class CarriedCycle:
                 )
             newest = cv2.resize(gain, (size, size))
             still = np.clip((MOVING - newest) / (MOVING - STILL), 0.0, 1.0)[..., None]
-            blend = crop + self._share * still * (output.crop().astype(np.float32) - crop)
+            blend = given + self._share * still * (output.crop().astype(np.float32) - given)
             given = np.clip(np.rint(blend), 0, 255).astype(np.uint8)
         restored = self._restorer.restore(given, 1).crop
         self._last = (now, CropPlanes.of(restored))
