@@ -44,7 +44,7 @@ from tqdm import tqdm
 from benchmarks.fusion import EVERY, FIRST, SETTINGS, lpips_of, make_pipeline, the_face
 from benchmarks.fusion_clips import CAMERAS, Camera, clips_in, film, read_clip
 from benchmarks.pages import replace_part
-from cfrnet_ros.vision.engine.model_card import load_card
+from cfrnet_ros.vision.engine.model_card import ModelCard, load_card
 from cfrnet_ros.vision.engine.models import resolve_model
 from cfrnet_ros.vision.preprocessing.align import warp_crop
 from cfrnet_ros.vision.preprocessing.exposure import expose_face
@@ -75,6 +75,64 @@ CYCLES = (2, 3)
 STILL, MOVING = 0.1, 0.6
 
 
+class Distances:
+    """Measures how far crops are from the truth."""
+
+    def __init__(self, card: ModelCard) -> None:
+        """Load the networks that measure.
+
+        Args:
+            card: Card of the restorer, which tells where the landmarks are in a crop.
+
+        """
+        self._template = card.template
+        self._embedder, self._lpips = FaceEmbedder(), Lpips('alex')
+
+    def __call__(
+        self, truth: Picture, crops: Mapping[str, Picture]
+    ) -> dict[str, tuple[float, float, float]]:
+        """Return degrees from the truth, PSNR in dB and LPIPS of each crop by its name.
+
+        Args:
+            truth: (N, N, 3) uint8 BGR crop of the undamaged frame.
+            crops: Crops of the same size and place.
+
+        """
+        target = self._embedder.embed(truth, self._template, 1.0)
+        return {
+            name: (
+                angle_deg(target, self._embedder.embed(crop, self._template, 1.0)),
+                float(cv2.PSNR(truth, crop)),
+                lpips_of(self._lpips, truth, crop),
+            )
+            for name, crop in crops.items()
+        }
+
+
+def carried_planes(
+    registration: Registration, planes: CropPlanes, flow: NDArray[np.float32]
+) -> CropPlanes:
+    """Move the planes of a crop to where the face is in the newest crop.
+
+    Args:
+        registration: Registration for the size of the crop.
+        planes: Planes of the crop.
+        flow: Displacement, as `Registration.between` returns it.
+
+    """
+    return CropPlanes(
+        registration.carry(planes.luma, flow, sharp=True), registration.carry(planes.small, flow)
+    )
+
+
+def means(records: Sequence[Mapping[str, Sequence[float]]]) -> dict[str, list[float]]:
+    """Return the means of the figures of several faces, by the name of the version."""
+    return {
+        name: [round(float(v), 4) for v in np.mean([r[name] for r in records], axis=0)]
+        for name in records[0]
+    }
+
+
 class CarriedCycle:
     """Gives the network a blend of the fused crop with its own last output.
 
@@ -102,10 +160,7 @@ class CarriedCycle:
             before, output = self._last
             flow = self._registration.between(now.small_luma, before.small_luma)
             if flow is not None:
-                output = CropPlanes(
-                    self._registration.carry(output.luma, flow, sharp=True),
-                    self._registration.carry(output.small, flow),
-                )
+                output = carried_planes(self._registration, output, flow)
             newest = cv2.resize(gain, (size, size))
             still = np.clip((MOVING - newest) / (MOVING - STILL), 0.0, 1.0)[..., None]
             blend = given + self._share * still * (output.crop().astype(np.float32) - given)
@@ -135,8 +190,7 @@ def measure(camera: Camera, clip: Path) -> list[dict[str, tuple[float, float, fl
 
     """
     pipeline, restorer = make_pipeline()
-    embedder, lpips = FaceEmbedder(), Lpips('alex')
-    template, size = restorer.card.template, restorer.card.size
+    distances, size = Distances(restorer.card), restorer.card.size
     carried: dict[int, dict[float, CarriedCycle]] = {}
     found = []
     for index, shot in enumerate(film(camera, clip.stem, read_clip(clip))):
@@ -155,17 +209,7 @@ def measure(camera: Camera, clip: Path) -> list[dict[str, tuple[float, float, fl
         }
         crops |= {f'k = {k}': restorer.restore(face.fused, k).crop for k in CYCLES}
         truth = warp_crop(shot.truth, face.affine, size)
-        target = embedder.embed(truth, template, 1.0)
-        found.append(
-            {
-                name: (
-                    angle_deg(target, embedder.embed(crop, template, 1.0)),
-                    float(cv2.PSNR(truth, crop)),
-                    lpips_of(lpips, truth, crop),
-                )
-                for name, crop in crops.items()
-            }
-        )
+        found.append(distances(truth, crops))
     return found
 
 
@@ -194,7 +238,7 @@ def main() -> None:
     found: dict[str, Any] = {}
     for camera in tqdm(chosen, unit='camera'):
         records = [record for clip in clips for record in measure(camera, clip)]
-        found[camera.name] = {'faces': len(records), 'versions': _means(records)}
+        found[camera.name] = {'faces': len(records), 'versions': means(records)}
     result = {
         'command': 'python -m benchmarks.fusion_variants --clips FOLDER',
         'sha256': load_card(resolve_model('auto')).sha256,
@@ -206,15 +250,6 @@ def main() -> None:
     if args.out == FIGURES:
         replace_part(PAGE, 'variants', text)
     print(text)
-
-
-def _means(
-    records: Sequence[Mapping[str, tuple[float, float, float]]],
-) -> dict[str, list[float]]:
-    return {
-        name: [round(float(v), 4) for v in np.mean([r[name] for r in records], axis=0)]
-        for name in records[0]
-    }
 
 
 if __name__ == '__main__':

@@ -27,23 +27,21 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import cv2
-import numpy as np
 import torch
 from tqdm import tqdm
 
-from benchmarks.fusion import EVERY, FIRST, SETTINGS, lpips_of, make_pipeline, the_face
+from benchmarks.fusion import EVERY, FIRST, SETTINGS, make_pipeline, the_face
 from benchmarks.fusion_clips import CAMERAS, Camera, clips_in, film, read_clip
+from benchmarks.fusion_variants import Distances, means
 from benchmarks.pages import replace_part
 from benchmarks.recurrent_restorer import FP32, Restorers, Version, read_versions
 from cfrnet_ros.vision.engine.model_card import load_card
 from cfrnet_ros.vision.preprocessing.align import warp_crop
-from cfrnet_ros.vision.quality.face_embedder import FaceEmbedder, angle_deg
-from training.critics.perceptual import Lpips
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE, FIGURES = ROOT / 'docs' / 'fusion.md', ROOT / 'benchmarks' / 'previous_output.json'
@@ -56,7 +54,7 @@ NAMES = (
 
 def measure(
     camera: Camera, clip: Path, versions: Mapping[str, Version]
-) -> list[dict[str, list[float]]]:
+) -> list[dict[str, tuple[float, float, float]]]:
     """Film a clip and measure its faces.
 
     Returns:
@@ -65,8 +63,7 @@ def measure(
 
     """
     pipeline, restorer = make_pipeline()
-    embedder, lpips = FaceEmbedder(), Lpips('alex')
-    template, size = restorer.card.template, restorer.card.size
+    distances, size = Distances(restorer.card), restorer.card.size
     restorers = Restorers(versions, size)
     found = []
     for index, shot in enumerate(film(camera, clip.stem, read_clip(clip))):
@@ -78,17 +75,7 @@ def measure(
         if not measured:
             continue
         truth = warp_crop(shot.truth, face.affine, size)
-        target = embedder.embed(truth, template, 1.0)
-        found.append(
-            {
-                name: [
-                    angle_deg(target, embedder.embed(crop, template, 1.0)),
-                    float(cv2.PSNR(truth, crop)),
-                    lpips_of(lpips, truth, crop),
-                ]
-                for name, crop in ({'fused': face.fused} | crops).items()
-            }
-        )
+        found.append(distances(truth, {'fused': face.fused} | crops))
     return found
 
 
@@ -122,8 +109,8 @@ def main() -> None:
         records = [record for several in by_clip.values() for record in several]
         cameras[camera.name] = {
             'faces': len(records),
-            'versions': _means(records),
-            'clips': {name: _means(several) for name, several in by_clip.items() if several},
+            'versions': means(records),
+            'clips': {name: means(several) for name, several in by_clip.items() if several},
         }
     result = {
         'command': 'python -m benchmarks.previous_output RUN... --clips FOLDER',
@@ -136,13 +123,6 @@ def main() -> None:
     if args.out == FIGURES:
         replace_part(PAGE, 'previous', text)
     print(text)
-
-
-def _means(records: Sequence[Mapping[str, Sequence[float]]]) -> dict[str, list[float]]:
-    return {
-        name: [round(float(v), 4) for v in np.mean([r[name] for r in records], axis=0)]
-        for name in records[0]
-    }
 
 
 if __name__ == '__main__':

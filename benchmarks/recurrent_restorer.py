@@ -26,6 +26,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from benchmarks.fusion_variants import carried_planes
 from cfrnet_ros.vision.engine.models import MODEL_DIR
 from cfrnet_ros.vision.preprocessing.exposure import expose_face
 from cfrnet_ros.vision.restoration.crop_planes import CropPlanes
@@ -128,10 +129,7 @@ class TrackRestorer:
             before, output = self._last
             flow = self._registration.between(now.small_luma, before.small_luma)
             if flow is not None:
-                output = CropPlanes(
-                    self._registration.carry(output.luma, flow, sharp=True),
-                    self._registration.carry(output.small, flow),
-                )
+                output = carried_planes(self._registration, output, flow)
             previous = output.crop()
         newest = (
             np.ones((side, side), np.float32) if gain is None else cv2.resize(gain, (side,) * 2)
