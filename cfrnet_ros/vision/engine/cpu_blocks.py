@@ -71,42 +71,45 @@ def in_blocks(graph: Graph, convolution: NodeProto) -> bool:
     """
     quantize = graph.only_reader(convolution.output[0])
     sources = [graph.producer.get(name) for name in convolution.input]
-    if quantize is None or not is_operator(quantize, 'QuantizeLinear') or len(sources) != 3:
+    if not is_operator(quantize, 'QuantizeLinear') or not _is_plain(convolution):
         return False
-    if not all(is_operator(source, 'DequantizeLinear') for source in sources):
+    dequantised = [source for source in sources if is_operator(source, 'DequantizeLinear')]
+    if not len(dequantised) == len(sources) == 3:
         return False
-    given, *constant = [[*source.input] for source in sources if source is not None]
+    given, *constant = [[*source.input] for source in dequantised]
     found = [[graph.array(name) for name in names] for names in constant]
     weight, bias = ([array for array in part if array is not None] for part in found)
     # Weights beside the 3 x 3 ones are zero, so that zero must stand for zero.
     if len(given) != 3 or not len(weight) == len(bias) == 3 or weight[2].any():
         return False
-    if weight[0].dtype != np.int8:
+    if weight[0].dtype != np.int8 or weight[0].shape[2:] != (3, 3):
         return False
     shape = graph.shapes.get(convolution.output[0], ())
     if len(shape) != 4 or shape[0] != 1 or 0 in shape:
         return False
     _, channels, height, width = shape
     blocks = _to_few(weight[0], width) or _from_few(weight[0], width)
-    if not _is_plain(convolution) or blocks is None:
+    if blocks is None:
         return False
     name = convolution.output[0]
     made = []
+    # Where several pixels are read as one, they contain the border beside the picture.
+    beside = 1 if blocks.read == 1 else 0
     if blocks.read > 1:
-        reading = _reading(graph, given, blocks.read, f'{name}_read')
+        reading = _reading(graph, given, blocks.read, (height, width), f'{name}_read')
         if not reading:
             return False
         made += reading
         given[0] = f'{name}_read'
     inputs = [f'{name}_given', f'{name}_weight', f'{name}_bias']
     made.append(helper.make_node('DequantizeLinear', given, inputs[:1]))
-    weight[0] = blocks.weights
-    for target, part in zip(inputs[1:], (weight, bias)):
-        tiled = [
-            array if array is blocks.weights or not array.ndim else np.tile(array, blocks.written)
-            for array in part
-        ]
-        names = [graph.add(f'{target}_{place}', array) for place, array in enumerate(tiled)]
+    for target, (values, *scales) in (
+        (inputs[1], [blocks.weights, *weight[1:]]),
+        (inputs[2], [np.tile(bias[0], blocks.written), *bias[1:]]),
+    ):
+        # A scale is that of a channel, or one for all.
+        wide = [np.tile(each, blocks.written) if each.ndim else each for each in scales]
+        names = [graph.add(f'{target}_{place}', each) for place, each in enumerate([values, *wide])]
         made.append(helper.make_node('DequantizeLinear', names, [target], axis=0))
     made += [
         helper.make_node(
@@ -114,8 +117,8 @@ def in_blocks(graph: Graph, convolution: NodeProto) -> bool:
             inputs,
             [f'{name}_blocks'],
             kernel_shape=blocks.weights.shape[2:],
-            strides=[1, blocks.stride],
-            pads=[1, blocks.border, 1, blocks.border],
+            strides=[1, blocks.written // blocks.read],
+            pads=[1, beside, 1, beside],
         ),
         helper.make_node(
             'QuantizeLinear', [f'{name}_blocks', *quantize.input[1:]], [f'{name}_bytes']
@@ -123,7 +126,7 @@ def in_blocks(graph: Graph, convolution: NodeProto) -> bool:
     ]
     steps: list[Step] = [('Reshape', np.array([1, height, width, channels], np.int64))]
     made += as_pixels(graph, f'{name}_bytes', quantize.output[0], steps)
-    graph.replace([convolution, quantize, *read_only_by(graph, convolution, sources)], made)
+    graph.replace([convolution, quantize, *read_only_by(graph, convolution, dequantised)], made)
     return True
 
 
@@ -138,13 +141,16 @@ def _is_plain(convolution: NodeProto) -> bool:
     )
 
 
-def _reading(graph: Graph, given: list[str], read: int, target: str) -> list[NodeProto]:
+def _reading(
+    graph: Graph, given: list[str], read: int, size: tuple[int, int], target: str
+) -> list[NodeProto]:
     """Return nodes that make several pixels of a row one, the first beginning at the border.
 
     Args:
         graph: Model.
         given: Names of a (1, C, H, W) tensor of bytes, its scale and its zero point.
         read: Number of pixels, which divides W.
+        size: H and W.
         target: Name of the (1, read * C, H, W / read + 1) result.
 
     Returns:
@@ -154,11 +160,11 @@ def _reading(graph: Graph, given: list[str], read: int, target: str) -> list[Nod
     zero_point = graph.array(given[2])
     if zero_point is None or zero_point.size != 1 or zero_point.dtype.itemsize != 1:
         return []
-    channels, height, width = graph.shapes[given[0]][1:]
+    height, width = size
     border = graph.add(f'{target}_border', zero_point.reshape(()))
     # One pixel of the border lies left of the picture, the others right of it.
     pads = np.array([0, 0, 1, 0, 0, 0, read - 1, 0], np.int64)
-    wide = np.array([1, height, width // read + 1, read * channels], np.int64)
+    wide = np.array([1, height, width // read + 1, -1], np.int64)
     steps: list[Step] = [('Pad', pads, border), ('Reshape', wide)]
     return as_pixels(graph, given[0], target, steps)
 
@@ -171,17 +177,13 @@ class _Blocks:
         weights: (P * C, R * D, 3, K) weights, for C channels out and D in.
         read: Pixels R of an input block; with more than one, the first block begins one pixel to
             the left of the picture.
-        written: Pixels P of an output block.
-        stride: Input blocks from one output block to the next.
-        border: Input blocks beside the picture.
+        written: Pixels P of an output block, a multiple of R.
 
     """
 
     weights: NDArray[Any]
     read: int
     written: int
-    stride: int
-    border: int
 
 
 def _in_any_order(weights: NDArray[Any]) -> bool:
@@ -192,22 +194,22 @@ def _in_any_order(weights: NDArray[Any]) -> bool:
 def _to_few(weights: NDArray[Any], width: int) -> _Blocks | None:
     """Return the blocks of a convolution to few channels; None if it has others."""
     written = next((number for number in WRITTEN if width % number == 0), 0)
-    if weights.shape[0] > FEW_CHANNELS or weights.shape[2:] != (3, 3) or not written:
+    if weights.shape[0] > FEW_CHANNELS or not written:
         return None
     # The kernels add four channels at a time, which stay together where they are multiples of it.
     if weights.shape[1] % 4 and not _in_any_order(weights):
         return None
-    return _Blocks(_spread(weights, 1, written), 1, written, written, 1)
+    return _Blocks(_spread(weights, 1, written), 1, written)
 
 
 def _from_few(weights: NDArray[Any], width: int) -> _Blocks | None:
     """Return the blocks of a convolution from few channels; None if it has others."""
     channels, few = weights.shape[:2]
-    if few > FEW_CHANNELS or channels > MOST_WRITTEN or weights.shape[2:] != (3, 3):
+    if few > FEW_CHANNELS or channels > MOST_WRITTEN:
         return None
     if width % READ or not _in_any_order(weights):
         return None
-    return _Blocks(_spread(weights, READ, READ), READ, READ, 1, 0)
+    return _Blocks(_spread(weights, READ, READ), READ, READ)
 
 
 def _spread(weights: NDArray[Any], read: int, written: int) -> NDArray[Any]:

@@ -43,9 +43,9 @@ def by_copies(graph: Graph, resize: NodeProto) -> bool:
     """
     dequantize = graph.producer.get(resize.input[0])
     quantize = graph.only_reader(resize.output[0])
-    if dequantize is None or not is_operator(dequantize, 'DequantizeLinear'):
+    if not is_operator(dequantize, 'DequantizeLinear'):
         return False
-    if quantize is None or not is_operator(quantize, 'QuantizeLinear'):
+    if not is_operator(quantize, 'QuantizeLinear'):
         return False
     told = attributes(resize)
     nearest = (

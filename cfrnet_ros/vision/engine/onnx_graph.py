@@ -16,7 +16,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 from numpy.typing import NDArray
@@ -77,7 +77,7 @@ class Graph:
             self.nodes.insert(place + offset, node)
 
 
-def is_operator(node: NodeProto | None, operator: str) -> bool:
+def is_operator(node: NodeProto | None, operator: str) -> TypeGuard[NodeProto]:
     """Return whether there is a node, and it has an operator."""
     return node is not None and node.op_type == operator
 
@@ -87,15 +87,9 @@ def attributes(node: NodeProto) -> dict[str, Any]:
     return {item.name: helper.get_attribute_value(item) for item in node.attribute}
 
 
-def read_only_by(
-    graph: Graph, reader: NodeProto, sources: list[NodeProto | None]
-) -> list[NodeProto]:
+def read_only_by(graph: Graph, reader: NodeProto, sources: list[NodeProto]) -> list[NodeProto]:
     """Return the sources that nothing but one node reads: they would be computed for nothing."""
-    return [
-        source
-        for source in sources
-        if source is not None and graph.only_reader(source.output[0]) is reader
-    ]
+    return [source for source in sources if graph.only_reader(source.output[0]) is reader]
 
 
 #: An operator with its constants, or with the axis along which it joins a tensor to itself.
