@@ -56,8 +56,8 @@ class Recording:
     Attributes:
         times: (n,) float64 times in seconds.
         truth: (n,) float64 openness of the lids, 0..1.
-        ratios: Eye aspect ratios, (n,) float64 for each of `ORIGINS`, NaN where no eyes were
-            found.
+        ratios: Eye aspect ratios, (n,) float64 for each origin of crops, such as those of
+            `ORIGINS`, NaN where no eyes were found; those of 'clean' among them.
         closures: Start and end in seconds of each real closure.
 
     """
@@ -141,8 +141,7 @@ def figures_of(recording: Recording) -> dict[str, dict[str, float]]:
         real.add(float(time_s), float(openness))
     clean = recording.ratios['clean']
     result: dict[str, dict[str, float]] = {}
-    for origin in ORIGINS:
-        ratios = recording.ratios[origin]
+    for origin, ratios in recording.ratios.items():
         detection = detect(times, ratios)
         error = ratios - clean
         result[origin] = {
@@ -183,7 +182,7 @@ def pooled(recordings: Sequence[Recording]) -> dict[str, dict[str, float]]:
     """
     each = [figures_of(recording) for recording in recordings]
     result: dict[str, dict[str, float]] = {}
-    for origin in ORIGINS:
+    for origin in each[0]:
         rows = [figures[origin] for figures in each]
         found, real, matched = (
             int(sum(row[name] for row in rows)) for name in ('found', 'real', 'matched')

@@ -37,7 +37,7 @@ from tqdm import tqdm
 
 from benchmarks.fusion import EVERY, FIRST, SETTINGS, make_pipeline, the_face
 from benchmarks.fusion_clips import CAMERAS, Camera, clips_in, film, read_clip
-from benchmarks.fusion_variants import Distances, means
+from benchmarks.fusion_variants import Distances, means, table
 from benchmarks.pages import replace_part
 from benchmarks.recurrent_restorer import FP32, Restorers, Version, read_versions
 from cfrnet_ros.vision.engine.model_card import load_card
@@ -77,16 +77,6 @@ def measure(
         truth = warp_crop(shot.truth, face.affine, size)
         found.append(distances(truth, {'fused': face.fused} | crops))
     return found
-
-
-def table(result: Mapping[str, Any]) -> str:
-    """Return the table of the page as Markdown."""
-    names = list(next(iter(result['cameras'].values()))['versions'])
-    lines = [f'| camera | {" | ".join(names)} |', '| --- ' * (len(names) + 1) + '|']
-    for camera, found in result['cameras'].items():
-        cells = [f'{d:.1f} / {p:.2f} / {q:.3f}' for d, p, q in found['versions'].values()]
-        lines.append(f'| {camera} | {" | ".join(cells)} |')
-    return '\n'.join(lines)
 
 
 def main() -> None:

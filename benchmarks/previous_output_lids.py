@@ -35,7 +35,7 @@ import torch
 from tqdm import tqdm
 
 from benchmarks.blink_detection import CASES, Case
-from benchmarks.blink_detection_figures import detect, matches
+from benchmarks.blink_detection_figures import Recording, pooled
 from benchmarks.fusion import SETTINGS, make_pipeline
 from benchmarks.pages import replace_part
 from benchmarks.recurrent_restorer import FP32, Picture, Restorers, Version, read_versions
@@ -49,6 +49,9 @@ PAGE, FIGURES = ROOT / 'docs' / 'fusion.md', ROOT / 'benchmarks' / 'previous_out
 
 #: Cameras that film the blinks.
 NAMES = ('Sensor noise, 320 x 240', 'Low light, 640 x 480', 'Infrared, 480 x 360')
+
+#: Figures of `benchmarks.blink_detection_figures` that are kept.
+KEPT = ('ratio_mae', 'ratio_error_shut', 'f1')
 
 #: Seed and length in seconds of the scenes.
 SEED, SECONDS = 1, 24.0
@@ -84,19 +87,20 @@ def measure(case: Case, versions: Mapping[str, Version]) -> dict[str, dict[str, 
         for name, values in ratios.items():
             eyes = landmarker(crops[name]) if crops else None
             values.append(eyes.openness if eyes is not None and eyes.found else np.nan)
-    closures = [(one.start_s, one.end_s) for one in script.closures]
-    shut = np.array(truth) <= 0.1
-    result = {}
-    for name in ('fused', *versions):
-        error = np.array(ratios[name]) - np.array(ratios['clean'])
-        seen_closures = detect(np.array(times), np.array(ratios[name])).closures
-        hits = sum(match is not None for match in matches(seen_closures, closures))
-        result[name] = {
-            'ratio_mae': round(float(np.nanmean(np.abs(error))), 4),
-            'ratio_error_shut': round(float(np.nanmean(error[shut])), 4),
-            'f1': round(2.0 * hits / max(1, len(seen_closures) + len(closures)), 3),
-        }
-    return result
+    figures = pooled(
+        [
+            Recording(
+                np.array(times),
+                np.array(truth),
+                {name: np.array(values) for name, values in ratios.items()},
+                tuple((one.start_s, one.end_s) for one in script.closures),
+            )
+        ]
+    )
+    return {
+        name: {figure: figures[name][figure] for figure in KEPT}
+        for name in ('fused', *versions)
+    }
 
 
 def table(result: Mapping[str, Any]) -> str:
