@@ -98,8 +98,7 @@ def measure(case: Case, versions: Mapping[str, Version]) -> dict[str, dict[str, 
         ]
     )
     return {
-        name: {figure: figures[name][figure] for figure in KEPT}
-        for name in ('fused', *versions)
+        name: {figure: figures[name][figure] for figure in KEPT} for name in ('fused', *versions)
     }
 
 
