@@ -22,8 +22,8 @@ import numpy as np
 import onnxruntime
 import torch
 
-from cfrnet_ros.vision.quality.eye_openness import PATCH_SIZE
-from training.eyes.network import EyeNetwork
+from cfrnet_ros.vision.quality.eye_patches import PATCH_SIZE
+from training.critics.eye_network import EyeNetwork
 
 OPSET = 17
 

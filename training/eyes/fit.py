@@ -24,8 +24,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from cfrnet_ros.vision.quality.eye_openness import PATCH_SIZE
-from training.eyes.network import EyeNetwork
+from cfrnet_ros.vision.quality.eye_patches import PATCH_SIZE
+from training.critics.eye_network import EyeNetwork
 from training.eyes.samples import SPARE, EyeSamples
 
 BATCH = 128

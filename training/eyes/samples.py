@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from cfrnet_ros.vision.preprocessing.align import DEFAULT_TEMPLATE
-from cfrnet_ros.vision.quality.eye_openness import PATCH_SIZE
+from cfrnet_ros.vision.quality.eye_patches import PATCH_SIZE
 from demo.eyelids import LidStyle, draw_lid
 from examples.eyelids.eye_landmarks import INNER, OUTER, EyeLandmarker, Eyes, eye_aspect_ratio
 from training.data.crops import SIZE, aligned, to_image, to_tensor

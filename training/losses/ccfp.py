@@ -34,6 +34,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from training.critics.discriminator import PatchDiscriminator, deceive_loss
+from training.critics.eye_openness import EyeOpennessCritic, EyeShift
 from training.critics.face_view import STRAIGHT, View
 from training.critics.identity_networks import IdentityCritic
 from training.critics.identity_weights import used_critics
@@ -52,12 +53,14 @@ class Critics:
         judge: Discriminator.
         identity: Networks that embed faces, by their names in `LossWeights.identity_critics`; every
             one that weighs more than 0 there, or none, which leaves the term out.
+        eyes: Network that measures how far eyes are open.
 
     """
 
     lpips: Lpips | None = None
     judge: PatchDiscriminator | None = None
     identity: Mapping[str, IdentityCritic] = field(default_factory=dict)
+    eyes: EyeOpennessCritic | None = None
 
 
 @dataclass(frozen=True)
@@ -76,6 +79,7 @@ class Batch:
         window: Top, left and side of the square that LPIPS sees, in pixels.
         noise: (extra, 3, H, W) noise of the idempotence terms, or None.
         view: View in which the identity term embeds the faces.
+        eye_shift: Departure of the eyes from where they are expected, in pixels.
 
     """
 
@@ -90,6 +94,7 @@ class Batch:
     window: tuple[int, int, int]
     noise: Tensor | None = None
     view: View = STRAIGHT
+    eye_shift: EyeShift = (0.0, 0.0)
 
 
 class ActivationRange:
@@ -235,10 +240,20 @@ def ccfp_loss(
         ]
         share = weights.identity_critics[name]
         terms[f'identity_{name}'] = weights.identity * share * torch.stack(distances).mean()
+    if critics.eyes is not None and weights.eyes > 0:
+        terms['eyes'] = weights.eyes * _eyes(outputs, batch, critics.eyes)
     if weights.fixed_point and batch.extra > 0:
         terms.update(_fixed_point(network, outputs[-1], batch, weights))
     total = torch.stack(list(terms.values())).sum()
     return total, {name: float(value.detach()) for name, value in terms.items()}, outputs
+
+
+def _eyes(outputs: Sequence[Tensor], batch: Batch, measure: EyeOpennessCritic) -> Tensor:
+    """Return the mean difference in openness, height over width, of all cycles' eyes."""
+    with torch.no_grad():
+        truth = measure(batch.truth, batch.eye_shift)
+    found = [measure(output.clamp(0.0, 1.0), batch.eye_shift) for output in outputs]
+    return torch.stack([(openness - truth).abs().mean() for openness in found]).mean()
 
 
 def _chroma(face: Tensor) -> Tensor:

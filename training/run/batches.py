@@ -22,12 +22,16 @@ from concurrent.futures import Future, ThreadPoolExecutor
 import numpy as np
 import torch
 
+from training.critics.eye_openness import EyeShift
 from training.critics.face_view import STRAIGHT, View
 from training.data.crops import SIZE
 from training.data.training_faces import TrainingFaces
 from training.degradation import SAMPLERS, clean_plan, degrade, expose_batch, sample, targets
 from training.losses.ccfp import Batch
 from training.run.config import RunConfig
+
+#: Largest shift of the eyes before their openness is measured, in pixels of the crop.
+_EYE_SHIFT_PX = 2.0
 
 
 def check_sets(config: RunConfig) -> None:
@@ -102,8 +106,15 @@ def make_batch(
         window=(top, left, now.crop),
         noise=noise,
         view=_view(rng, now.loss.identity_views),
+        eye_shift=_eye_shift(rng) if now.loss.eyes > 0 else (0.0, 0.0),
     )
     return batch, whole
+
+
+def _eye_shift(rng: np.random.Generator) -> EyeShift:
+    """Draw a shift: what a network of one view is deceived by hardly deceives it in another."""
+    right, down = (float(v) for v in rng.uniform(-_EYE_SHIFT_PX, _EYE_SHIFT_PX, 2))
+    return right, down
 
 
 def _view(rng: np.random.Generator, spread: float) -> View:

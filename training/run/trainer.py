@@ -26,6 +26,7 @@ import torch
 from torch import Tensor
 
 from training.critics.discriminator import PatchDiscriminator, judge_loss
+from training.critics.eye_openness import EyeOpennessCritic
 from training.critics.identity_networks import CRITICS, IdentityCritic
 from training.critics.identity_weights import used_critics
 from training.critics.perceptual import Lpips
@@ -93,6 +94,7 @@ class Trainer:
         self.judge_optimiser = _adam(self.judge, config)
         self._lpips: Lpips | None = None
         self._identity: dict[str, IdentityCritic] = {}
+        self._eyes: EyeOpennessCritic | None = None
         # Windows are those that all processes have trained on.
         self.step, self.windows, self.elapsed = 0, 0, 0.0
         if (out / CHECKPOINT).is_file():
@@ -133,10 +135,13 @@ class Trainer:
         for name in named:
             if name not in self._identity:
                 self._identity[name] = CRITICS[name]().to(self.device)
+        if now.loss.eyes > 0 and self._eyes is None:
+            self._eyes = EyeOpennessCritic().to(self.device)
         return Critics(
             lpips=self._lpips if max(now.loss.perceptual) > 0 else None,
             judge=self.judge if max(now.loss.adversarial) > 0 else None,
             identity={name: self._identity[name] for name in named} if whole else {},
+            eyes=self._eyes if whole and now.loss.eyes > 0 else None,
         )
 
     def train_step(self) -> dict[str, float]:

@@ -32,12 +32,12 @@ from typing import Any
 
 import torch
 
+from training.critics.eye_network import EyeNetwork
 from training.data.manifest import manifest_sha256, read_manifest, read_names
 from training.export.card import data_sources
 from training.export.texts import LICENCE
 from training.eyes.export import export_eyes
 from training.eyes.fit import BATCH, fit, measure_errors
-from training.eyes.network import EyeNetwork
 from training.eyes.samples import KINDS, EyeSamples, make_samples
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -26,17 +26,13 @@ import pytest
 torch = pytest.importorskip('torch', reason='training needs PyTorch: make test-training')
 pytest.importorskip('ai_edge_litert', reason='the labels come from a LiteRT network')
 
-from cfrnet_ros.vision.quality.eye_openness import (  # noqa: E402
-    MODEL,
-    PATCH_SIZE,
-    EyeOpennessMeter,
-    eye_patches,
-)
+from cfrnet_ros.vision.quality.eye_openness import EyeOpennessMeter  # noqa: E402
+from cfrnet_ros.vision.quality.eye_patches import MODEL, PATCH_SIZE, eye_patches  # noqa: E402
+from training.critics.eye_network import EyeNetwork  # noqa: E402
 from training.data.crops import aligned  # noqa: E402
 from training.data.manifest import read_manifest  # noqa: E402
 from training.eyes.export import export_eyes  # noqa: E402
 from training.eyes.fit import fit, jittered, measure_errors  # noqa: E402
-from training.eyes.network import EyeNetwork  # noqa: E402
 from training.eyes.samples import SPARE, EyeSamples, eye_strips, make_samples  # noqa: E402
 
 

@@ -26,6 +26,7 @@ torch = pytest.importorskip('torch', reason='training needs PyTorch: make test-t
 from torch import Tensor, nn  # noqa: E402
 
 from training.critics.discriminator import PatchDiscriminator, deceive_loss, judge_loss  # noqa: E402
+from training.critics.eye_openness import EyeShift  # noqa: E402
 from training.critics.face_view import STRAIGHT, View  # noqa: E402
 from training.degradation import SAMPLERS, degrade, expose_batch, targets  # noqa: E402
 from training.losses.ccfp import (  # noqa: E402
@@ -203,6 +204,26 @@ def test_identity_counts_in_the_last_cycle_or_in_each() -> None:
     of_last = ccfp_loss(network, data, last, critics)[1]['identity_mobilefacenet']
     of_each = ccfp_loss(network, data, every, critics)[1]['identity_mobilefacenet']
     assert 0 < first_alone < of_each < of_last
+
+
+class Brightness(nn.Module):
+    """Stands for the openness of both eyes."""
+
+    def forward(self, crop: Tensor, shift: EyeShift = (0.0, 0.0)) -> Tensor:
+        assert shift == (1.0, -1.0)
+        return crop.mean(dim=(1, 2, 3))[:, None].expand(-1, 2)
+
+
+def test_eyes_that_open_less_far_than_the_truth_cost_in_every_cycle() -> None:
+    critics = Critics(eyes=Brightness())  # type: ignore[arg-type]
+    data = replace(batch(cycles=2), degraded=batch().truth, eye_shift=(1.0, -1.0))
+    weights = replace(ONLY_PIXELS, eyes=3.0)
+    shut, found, _ = ccfp_loss(Shift(-0.05), data, weights, critics)
+    # 0.05 after the first cycle and 0.1 after the second.
+    assert found['eyes'] == pytest.approx(3.0 * 0.075, rel=1e-3)
+    shut.backward()  # type: ignore[no-untyped-call]
+    assert ccfp_loss(Identity(), data, weights, critics)[1]['eyes'] == pytest.approx(0.0, abs=1e-6)
+    assert 'eyes' not in ccfp_loss(Shift(0.1), data, ONLY_PIXELS, critics)[1]
 
 
 def test_features_are_held_in_the_middle_band_alone() -> None:

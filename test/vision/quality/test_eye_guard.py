@@ -32,7 +32,8 @@ from cfrnet_ros.vision.errors import ModelError
 from cfrnet_ros.vision.pipeline import FacePipeline, PipelineSettings
 from cfrnet_ros.vision.preprocessing.align import align_face
 from cfrnet_ros.vision.quality.eye_guard import EyeGuard, certain_change
-from cfrnet_ros.vision.quality.eye_openness import EyeOpenness, EyeOpennessMeter, eye_patches
+from cfrnet_ros.vision.quality.eye_openness import EyeOpenness, EyeOpennessMeter
+from cfrnet_ros.vision.quality.eye_patches import eye_patches
 from cfrnet_ros.vision.quality.face_quality import EYES
 from cfrnet_ros.vision.restoration.restorer import Restorer
 from cfrnet_ros.vision.stages import Stage

@@ -27,6 +27,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from cfrnet_ros.vision.quality.eye_patches import MODEL as EYE_MODEL
 from training.critics import dlib_descriptor, mobilefacenet
 from training.critics.identity_weights import used_critics
 from training.critics.perceptual import WEIGHT_FILES, read_weights, weights_folder
@@ -92,7 +93,9 @@ def _webp(image: NDArray[np.uint8]) -> bytes:
 
 
 def critics(*configs: RunConfig) -> Iterator[Entry]:
-    """Yield the frozen networks that the configs ask for at any step, in half precision.
+    """Yield the frozen networks that the configs ask for at any step.
+
+    They are in half precision, but for the small one of the eyes.
 
     Args:
         configs: Configurations of the borrowed run.
@@ -109,6 +112,8 @@ def critics(*configs: RunConfig) -> Iterator[Entry]:
         # Protocol 4 is the newest for which NumPy's arrays need none but the allowed names.
         data = pickle.dumps(_half(read_weights('vgg')), protocol=4)
         yield f'{package}/weights/{WEIGHT_FILES["vgg"][0]}', data
+    if any(phase.loss.eyes > 0 for phase in phases):
+        yield EYE_MODEL.relative_to(ROOT).as_posix(), EYE_MODEL.read_bytes()
     named = {
         name: None
         for phase in phases

@@ -139,13 +139,15 @@ def test_critics_of_every_stage_are_packed_and_no_others(tmp_path: Path) -> None
     path.write_text(
         PIXELS_ALONE + 'loss: {identity_critics: {mobilefacenet: 1.0}}\n'
         'stages:\n- {from: 5, loss: {identity: 1.0, identity_critics: {dlib: 1.0}}}\n'
+        '- {from: 9, loss: {eyes: 1.0}}\n'
     )
     try:
         names = {name for name, _ in contents.critics(load_config(path))}
     except FileNotFoundError as error:
         pytest.skip(str(error))
     wanted = ('__init__.py', 'dlib_descriptor.npz')
-    assert names == {f'expo_face_detection/{name}' for name in wanted}
+    eyes = 'cfrnet_ros/models/eyes/eye_openness.onnx'
+    assert names == {eyes, *(f'expo_face_detection/{name}' for name in wanted)}
 
 
 def test_critics_in_half_precision_judge_as_the_whole_ones(

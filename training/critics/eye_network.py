@@ -19,7 +19,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from cfrnet_ros.vision.quality.eye_openness import PATCH_SIZE
+from cfrnet_ros.vision.quality.eye_patches import PATCH_SIZE
 
 #: Least and greatest logarithm of the standard deviation: 0.007 and 0.6 of an eye's width.
 _LOG_SIGMA = (-5.0, -0.5)
