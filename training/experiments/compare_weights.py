@@ -31,9 +31,11 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from tqdm import tqdm
 
+from examples.eyelids.eye_landmarks import EyeLandmarker
 from training.data.crops import to_image
 from training.degradation import SAMPLERS
 from training.degradation.blur import convolve, gaussian_kernels
@@ -57,16 +59,22 @@ class Figures:
         psnr_db: PSNR in dB.
         lpips: LPIPS (AlexNet).
         sface_degrees: Angle between the SFace embeddings of the image and of the truth.
+        eye_error: Mean absolute difference of the eye aspect ratio, height over width of the eyes'
+            opening, from the truth's, as MediaPipe's networks measure both (`examples.eyelids`);
+            over the faces whose eyes they find in image and truth; None if they find none.
+        eye_bias: Mean of that difference, below 0 where the eyes are open too little, or None.
 
     """
 
     psnr_db: float
     lpips: float
     sface_degrees: float
+    eye_error: float | None
+    eye_bias: float | None
 
 
 class Likeness:
-    """Measures restored faces against their truth: PSNR, LPIPS (AlexNet), SFace."""
+    """Measures restored faces against their truth: PSNR, LPIPS (AlexNet), SFace, eyes."""
 
     def __init__(
         self, data: Path, name: str, count: int | None = None, cycles: int = CYCLES
@@ -83,6 +91,7 @@ class Likeness:
         self._cycles = cycles
         self._validation = ValidationFaces(data, torch.device('cpu'), (name,), SEED, count)
         self._sface = SFace(torch.get_num_threads())
+        self._eyes = EyeLandmarker(torch.get_num_threads())
 
     @torch.no_grad()
     def cycles(self, network: nn.Module) -> dict[str, Figures]:
@@ -111,17 +120,31 @@ class Likeness:
         return self._measure(pictures)
 
     def _measure(self, pictures: Sequence[Mapping[str, Tensor]]) -> dict[str, Figures]:
-        sums: dict[str, list[tuple[float, float, float]]] = {}
+        rows: dict[str, list[tuple[float, float, float]]] = {}
+        wider: dict[str, list[float]] = {}
         for images, face in zip(pictures, self._validation.faces, strict=True):
-            who = self._sface(to_image(face.truth))
+            truth = to_image(face.truth)
+            who, open_as = self._sface(truth), self._openness(truth)
             for name, image in images.items():
-                fidelity = self._validation.fidelity(face, image)
-                angle = degrees(self._sface(to_image(image)), who)
-                sums.setdefault(name, []).append((fidelity.psnr_db, fidelity.lpips, angle))
-        return {
-            name: Figures(*(round(float(v), 4) for v in np.mean(values, axis=0)))
-            for name, values in sums.items()
-        }
+                picture, fidelity = to_image(image), self._validation.fidelity(face, image)
+                angle = degrees(self._sface(picture), who)
+                rows.setdefault(name, []).append((fidelity.psnr_db, fidelity.lpips, angle))
+                difference = self._openness(picture) - open_as
+                wider.setdefault(name, []).extend([] if math.isnan(difference) else [difference])
+        found = {}
+        for name, values in rows.items():
+            psnr_db, lpips, angle = (round(float(v), 4) for v in np.mean(values, axis=0))
+            error, bias = _mean([abs(v) for v in wider[name]]), _mean(wider[name])
+            found[name] = Figures(psnr_db, lpips, angle, error, bias)
+        return found
+
+    def _openness(self, picture: NDArray[np.uint8]) -> float:
+        eyes = self._eyes(picture)
+        return eyes.openness if eyes.found else math.nan
+
+
+def _mean(values: Sequence[float]) -> float | None:
+    return round(float(np.mean(values)), 4) if values else None
 
 
 def _coarse(image: Tensor, sigma: float) -> Tensor:
@@ -189,7 +212,10 @@ def main() -> None:
 def _print(name: str, figures: Mapping[str, Figures]) -> None:
     tqdm.write(name)
     for key, row in figures.items():
-        tqdm.write(f'  {key:>4} ' + '  '.join(f'{n} {v:.4f}' for n, v in asdict(row).items()))
+        tqdm.write(
+            f'  {key:>4} '
+            + '  '.join(f'{n} {"-" if v is None else f"{v:.4f}"}' for n, v in asdict(row).items())
+        )
 
 
 if __name__ == '__main__':

@@ -24,6 +24,7 @@ from pathlib import Path
 import pytest
 
 torch = pytest.importorskip('torch', reason='training needs PyTorch: make test-training')
+pytest.importorskip('ai_edge_litert', reason='eyes are measured by a LiteRT network')
 
 from cfrnet_ros.vision.engine.models import MODEL_DIR  # noqa: E402
 from training.experiments import compare_weights  # noqa: E402
@@ -60,6 +61,10 @@ def test_weights_are_compared(tmp_path: Path, faces: Path, monkeypatch: pytest.M
     assert shipped['0'] == worse['0'] == between['0']
     assert shipped['3']['lpips'] < 0.8 * shipped['0']['lpips']
     assert worse['1'] != between['1'] != shipped['1']
+    # A mosaic hides how far eyes are open: none are found in it.
+    assert shipped['0']['eye_error'] is shipped['0']['eye_bias'] is None
+    assert 0 <= shipped['3']['eye_error'] < 0.2
+    assert abs(shipped['3']['eye_bias']) <= shipped['3']['eye_error']
     # Nearly all of the picture from k=1, and nearly none of it.
     narrow, wide = bands['1.0']['lpips'], bands['6.0']['lpips']
     assert shipped['3']['lpips'] - 0.02 < wide < narrow < shipped['1']['lpips'] + 0.02
