@@ -28,6 +28,7 @@ class Augmentation:
         shadow: Share of faces under a cast shadow.
         glint: Share of faces with reflections of glasses over an eye or both.
         hand: Share of faces with a hand, or something of a hand's size, before them.
+        lids: Share of faces whose lids are drawn down, see `training.data.lids`.
 
     Raises:
         ValueError: A share is not in 0..1.
@@ -38,9 +39,10 @@ class Augmentation:
     shadow: float = 0.0
     glint: float = 0.0
     hand: float = 0.0
+    lids: float = 0.0
 
     def __post_init__(self) -> None:
         """Check the shares."""
-        shares = (self.pose, self.shadow, self.glint, self.hand)
+        shares = (self.pose, self.shadow, self.glint, self.hand, self.lids)
         if min(shares) < 0 or max(shares) > 1:
             raise ValueError(f'shares of augmented faces must be 0..1, not {shares}')

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
+from functools import cached_property
 from pathlib import Path
 
 import cv2
@@ -31,11 +32,15 @@ from cfrnet_ros.vision.preprocessing.align import DEFAULT_TEMPLATE, similarity_t
 from training.data.augment import draw_scene, lay_scenes
 from training.data.augmentation import Augmentation
 from training.data.crops import SIZE, load_image
+from training.data.lids import draw_closures, draw_lids, outlines_of
 from training.data.manifest import read_manifest, read_names
 from training.data.pose import draw_pose, turned_grid
 
 #: Distance in pixels between the places at which a turned head's grid is computed.
 _POSE_STEP = 16
+#: Seed of the lids that are drawn down, and the shares of those drawn down by any amount and of
+#: those that are shut; the others are winks.
+_LIDS_SEED, _LIDS = 17, (0.45, 0.45)
 
 
 class TrainingFaces:
@@ -82,6 +87,7 @@ class TrainingFaces:
                 np.ascontiguousarray(whole[..., ::-1].transpose(2, 0, 1))
             )
         self.images = self.images.to(self.device)
+        self._root = root
         self._components = component_map().to(self.device)
 
     def __len__(self) -> int:
@@ -131,7 +137,8 @@ class TrainingFaces:
             rng: Source of randomness.
             indices: Indices of the faces, B of them.
             crop: Side of the random window inside the 256 px crop.
-            augmentation: Shares of turned heads, shadows, reflections and hands; None for none.
+            augmentation: Shares of turned heads, shadows, reflections, hands and lids; None for
+                none.
 
         Returns:
             (B, 3, crop, crop) float32 RGB in 0..1 and the (B, 1, crop, crop)
@@ -139,7 +146,7 @@ class TrainingFaces:
 
         """
         chances = augmentation or Augmentation()
-        grids, places, poses = [], [], []
+        grids, places, poses, blinking = [], [], [], []
         for index in indices:
             affine = np.vstack([self._jittered(rng, index), [0.0, 0.0, 1.0]])
             if rng.random() < 0.5:
@@ -150,14 +157,37 @@ class TrainingFaces:
             places.append((x, y))
             turned = chances.pose > 0 and rng.random() < chances.pose
             poses.append(draw_pose(rng) if turned else None)
+            blinking.append(chances.lids > 0 and rng.random() < chances.lids)
         chosen = torch.as_tensor(np.asarray(indices), device=self.device)
         moved = _moved(poses, places, crop, self.device)
-        faces = _sample(self.images[chosen].float() / 255.0, np.stack(grids), crop, moved)
+        images = self.images[chosen]
+        if any(blinking):
+            lidded = torch.tensor(blinking, device=self.device).view(-1, 1, 1, 1)
+            images = torch.where(lidded, self._lidded[chosen], images)
+        faces = _sample(images.float() / 255.0, np.stack(grids), crop, moved)
         faces = _recolour(rng, faces)
         scenes = [draw_scene(rng, chances) for _ in indices]
         faces = lay_scenes(faces, scenes, np.array(places, dtype=np.float64))
         maps = [self._components[:, :, y : y + crop, x : x + crop] for x, y in places]
         return faces, torch.cat(maps)
+
+    @cached_property
+    def _lidded(self) -> Tensor:
+        """The images with their lids drawn down, each by its own share; made at their first use.
+
+        A face whose eyes were not found is as it was.
+        """
+        images = self.images.cpu().clone()
+        outlines = outlines_of(self._root, self.records)
+        for index, (record, eyes) in enumerate(zip(self.records, outlines, strict=True)):
+            if np.isfinite(eyes).all():
+                rng = np.random.default_rng((_LIDS_SEED, index))
+                picture = np.ascontiguousarray(images[index].permute(1, 2, 0).numpy()[..., ::-1])
+                affine = similarity_transform(record.landmarks, SIZE, DEFAULT_TEMPLATE)
+                scale = 1.0 / float(np.hypot(affine[0, 0], affine[1, 0]))
+                drawn = draw_lids(picture, eyes, draw_closures(rng, 0.0, *_LIDS), rng, scale)
+                images[index] = torch.from_numpy(drawn[..., ::-1].transpose(2, 0, 1).copy())
+        return images.to(self.device)
 
     def _jittered(self, rng: np.random.Generator, index: int) -> NDArray[np.float64]:
         affine = similarity_transform(self.records[index].landmarks, SIZE, DEFAULT_TEMPLATE)

@@ -27,9 +27,9 @@ from tqdm import tqdm
 
 from cfrnet_ros.vision.preprocessing.align import DEFAULT_TEMPLATE
 from cfrnet_ros.vision.quality.eye_patches import PATCH_SIZE
-from demo.eyelids import LidStyle, draw_lid
-from examples.eyelids.eye_landmarks import INNER, OUTER, EyeLandmarker, Eyes, eye_aspect_ratio
+from examples.eyelids.eye_landmarks import EyeLandmarker, eye_aspect_ratio
 from training.data.crops import SIZE, aligned, to_image, to_tensor
+from training.data.lids import draw_closures, draw_lids
 from training.data.manifest import FaceRecord
 from training.degradation import SAMPLERS, Degradation, DegradationBatch, clean_plan
 
@@ -95,8 +95,8 @@ def make_samples(records: Sequence[FaceRecord], per_face: int, seed: int) -> Eye
         if eyes.found:
             for number in range(per_face):
                 rng = np.random.default_rng((seed, index, number))
-                closures = _draw_closures(rng)
-                pictures.append(_with_lids(crop, eyes, closures, rng))
+                closures = draw_closures(rng, _AS_IT_IS, _ANY, _SHUT)
+                pictures.append(draw_lids(crop, eyes.outlines, closures, rng))
                 ratios = [eye_aspect_ratio(np.stack([one, one])) for one in eyes.outlines]
                 openness.append(np.array(ratios) * (1.0 - closures))
                 kind = int(rng.choice(len(names), p=shares / shares.sum()))
@@ -112,40 +112,6 @@ def make_samples(records: Sequence[FaceRecord], per_face: int, seed: int) -> Eye
         np.array(faces, np.int32),
         np.array(kinds, np.int8),
     )
-
-
-def _draw_closures(rng: np.random.Generator) -> NDArray[np.float64]:
-    """Draw the share by which each eye is covered, 0..1."""
-    draw = rng.random()
-    if draw < _AS_IT_IS:
-        return np.zeros(2)
-    if draw < _AS_IT_IS + _ANY:
-        return np.full(2, rng.uniform(0.0, 1.0))
-    if draw < _AS_IT_IS + _ANY + _SHUT:
-        return np.full(2, rng.uniform(0.9, 1.0))
-    wink = np.array([0.0, rng.uniform(0.5, 1.0)])
-    return np.asarray(rng.permutation(wink))
-
-
-def _with_lids(
-    crop: NDArray[np.uint8], eyes: Eyes, closures: NDArray[np.float64], rng: np.random.Generator
-) -> NDArray[np.uint8]:
-    result = crop.copy()
-    # An eye is about 30 px wide in a crop of 256 px, and 20 in the portrait that the defaults fit.
-    style = LidStyle(
-        lashes=float(rng.uniform(1.0, 4.0)),
-        skin=float(rng.uniform(4.0, 10.0)),
-        meet=float(rng.uniform(0.9, 1.0)),
-    )
-    for side, outline in enumerate(eyes.outlines):
-        if closures[side] > 0:
-            upper = np.concatenate([outline[OUTER][None], outline[9:], outline[INNER][None]])
-            lower = outline[: INNER + 1]
-            if side == 1:
-                # From left to right: the outer corner of the image-right eye is its right one.
-                upper, lower = upper[::-1], lower[::-1]
-            draw_lid(result, crop, upper, lower, float(closures[side]), style)
-    return result
 
 
 def _strips(

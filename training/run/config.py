@@ -58,7 +58,8 @@ class RunConfig:
         clean_share: Share of undegraded inputs.
         face_weights: Weights of training faces by patterns of their file names, see
             `TrainingFaces.chances`; empty for all alike.
-        augmentation: Shares of turned heads, shadows, reflections of glasses and hands.
+        augmentation: Shares of turned heads, shadows, reflections of glasses, hands and lids drawn
+            down.
         perceptual_share: Part of a batch on which the VGG16 distance is measured, by far the most
             expensive term.
         extra_share: Part of a batch that the extra passes of CCFP see.
@@ -120,6 +121,11 @@ class RunConfig:
             loss = dataclasses.replace(current.loss, **named.pop('loss', {}))
             current = dataclasses.replace(current, **named, loss=loss)
         return current
+
+    @property
+    def phases(self) -> list[RunConfig]:
+        """The configurations that hold from the start on and from each stage on."""
+        return [self.at(begin) for begin in (0, *(begin for begin, _ in self.stages))]
 
     def rate(self, step: int) -> float:
         """Return the learning rate of a step, without the warm-up."""

@@ -23,9 +23,16 @@ import pytest
 
 torch = pytest.importorskip('torch', reason='training needs PyTorch: make test-training')
 
-from cfrnet_ros.vision.preprocessing.align import DEFAULT_TEMPLATE  # noqa: E402
+from cfrnet_ros.vision.preprocessing.align import (  # noqa: E402
+    DEFAULT_TEMPLATE,
+    similarity_transform,
+    warp_crop,
+)
+from training.critics.eye_openness import EyeOpennessCritic  # noqa: E402
 from training.data.augmentation import Augmentation  # noqa: E402
-from training.data.crops import aligned, to_tensor  # noqa: E402
+from training.data.crops import SIZE, aligned, load_image, to_tensor  # noqa: E402
+from training.data.lids import outlines_of  # noqa: E402
+from training.data.manifest import read_manifest  # noqa: E402
 from training.data.pose import turned_grid  # noqa: E402
 from training.data.training_faces import TrainingFaces  # noqa: E402
 from training.metrics import psnr  # noqa: E402
@@ -114,6 +121,43 @@ def test_each_augmentation_changes_every_face_and_keeps_the_range(faces: Path, k
         # Drawn after the window, so the plain faces are the same but for what was drawn.
         plain, _ = source.draw(np.random.default_rng(3), indices, 192)
         assert all(float((a - b).abs().mean()) > 1e-4 for a, b in zip(drawn, plain))
+
+
+def test_lids_are_drawn_down_and_nothing_else_changes(faces: Path) -> None:
+    pytest.importorskip('ai_edge_litert', reason='eyes are found by a LiteRT network')
+    source, indices = TrainingFaces(faces), [0, 1, 2, 3, 4, 5]
+    drawn, _ = source.draw(np.random.default_rng(3), indices, 256, Augmentation(lids=1.0))
+    again, _ = source.draw(np.random.default_rng(3), indices, 256, Augmentation(lids=1.0))
+    assert torch.equal(drawn, again)
+    records = read_manifest(faces, 'train')
+    was = np.stack([load_image(r.path) for r in records])
+    lidded = source._lidded.permute(0, 2, 3, 1).numpy()[..., ::-1]
+    changed = (was != lidded).any(axis=3)
+    assert changed.any(axis=(1, 2)).all()
+    # The astronaut's eyes, in pixels of the image.
+    rows, columns = np.nonzero(changed.any(axis=0))
+    assert 65 < rows.min() < rows.max() < 95
+    assert 55 < columns.min() < columns.max() < 145
+    critic = EyeOpennessCritic()
+    open_as, shut = (
+        critic(torch.cat([to_tensor(warp_crop(i, affine, SIZE)) for i in images]))
+        for images in (was, np.ascontiguousarray(lidded))
+        for affine in [similarity_transform(records[0].landmarks, SIZE, DEFAULT_TEMPLATE)]
+    )
+    assert float(shut.mean()) < 0.75 * float(open_as.mean())
+
+
+def test_eyes_found_elsewhere_are_read_and_those_of_other_faces_refused(
+    faces: Path, tmp_path: Path
+) -> None:
+    records = read_manifest(faces, 'train')
+    outlines = np.arange(6 * 64, dtype=np.float32).reshape(6, 2, 16, 2)
+    names = np.array([r.path.name for r in records])
+    np.savez(tmp_path / 'eyes.npz', names=names[::-1], outlines=outlines[::-1])
+    assert np.array_equal(outlines_of(tmp_path, records), outlines)
+    np.savez(tmp_path / 'eyes.npz', names=names[:4], outlines=outlines[:4])
+    with pytest.raises(ValueError, match=r'eyes\.npz.*train4\.png and 1 more; delete it'):
+        outlines_of(tmp_path, records)
 
 
 def test_a_turned_head_keeps_its_landmarks_in_place_and_moves_its_cheeks() -> None:

@@ -32,6 +32,8 @@ from training.critics import dlib_descriptor, mobilefacenet
 from training.critics.identity_weights import used_critics
 from training.critics.perceptual import WEIGHT_FILES, read_weights, weights_folder
 from training.data.crops import load_image
+from training.data.lids import FILE as EYES
+from training.data.lids import outlines_of
 from training.data.manifest import read_manifest, read_names
 from training.networks.build import build_network
 from training.run.borrowed.layout import CONFIG, FACES, RUN
@@ -59,18 +61,22 @@ def code(config: Path) -> Iterator[Entry]:
     for package in PACKAGES:
         for path in sorted((ROOT / package).rglob('*.py')):
             yield path.relative_to(ROOT).as_posix(), path.read_bytes()
+    # Lids are drawn there, by what draws the demo's.
+    for name in ('demo/__init__.py', 'demo/eyelids.py'):
+        yield name, (ROOT / name).read_bytes()
     for path in sorted(CONFIGS.iterdir()):
         yield path.relative_to(ROOT).as_posix(), path.read_bytes()
     yield CODE_VERSION, code_version().encode()
     yield CONFIG, config.read_bytes()
 
 
-def faces(data: Path, exclude: str) -> Iterator[Entry]:
+def faces(data: Path, exclude: str, lids: bool = False) -> Iterator[Entry]:
     """Yield the training faces as WebP, and the manifest as it is.
 
     Args:
         data: Folder with MANIFEST.tsv.
         exclude: List of images to leave out, see `RunConfig`.
+        lids: Whether lids will be drawn down, for which the eyes are found here.
 
     Raises:
         FileNotFoundError: The manifest or the list is missing.
@@ -85,6 +91,14 @@ def faces(data: Path, exclude: str) -> Iterator[Entry]:
     for record in records:
         # The name stays, so that the manifest does: the content tells the format.
         yield f'{FACES}/train/{record.path.name}', _webp(load_image(record.path))
+    if lids:
+        buffer = io.BytesIO()
+        np.savez(
+            buffer,
+            names=np.array([record.path.name for record in records]),
+            outlines=outlines_of(data, records),
+        )
+        yield f'{FACES}/{EYES}', buffer.getvalue()
 
 
 def _webp(image: NDArray[np.uint8]) -> bytes:
@@ -105,7 +119,7 @@ def critics(*configs: RunConfig) -> Iterator[Entry]:
         ValueError: A weight is beyond the range of half precision.
 
     """
-    phases = [c.at(begin) for c in configs for begin in (0, *(begin for begin, _ in c.stages))]
+    phases = [phase for config in configs for phase in config.phases]
     if any(max(phase.loss.perceptual) > 0 for phase in phases):
         package = weights_folder().parent.name
         yield f'{package}/__init__.py', b''

@@ -91,13 +91,14 @@ def pack(
         loaded = load_config(config)
         check_sets(loaded)
         session, begin = Session(RUN_SESSION, [loaded], loaded.exclude), contents.start(run, loaded)
+    lids = any(one.augmentation.lids > 0 for one in session.configs)
     # What can be missing comes before the faces, which take longest.
     entries = itertools.chain(
         begin,
         contents.critics(*session.configs),
         [(SESSION, session.module.encode()), *session.entries],
         contents.code(config),
-        contents.faces(data, session.exclude),
+        contents.faces(data, session.exclude, lids),
     )
     partial = out.with_name(out.name + '.partial')
     shutil.rmtree(partial, ignore_errors=True)

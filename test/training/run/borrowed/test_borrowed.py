@@ -58,6 +58,7 @@ crop: 64
 whole_every: 2
 learning_rate: [[0, 1.0e-4], [1000, 1.0e-6]]
 warmup_steps: 2
+augmentation: {lids: 0.5}
 loss: {perceptual: [1.0], adversarial: [0.1], identity: 1.0, eyes: 1.0,
        identity_critics: {mobilefacenet: 0.4, dlib: 0.6}}
 """

