@@ -1,0 +1,101 @@
+# Copyright 2026 The cfrnet_ros authors
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""Goes from some weights towards a run's, by a share for each part of the network.
+
+``python -m training.experiments.mix_parts W RUN --shares 0.8 1.3 0.4 0.7 --out MIXED``
+
+W is the folder of a run or a shipped FP32 file. A share of 0 keeps a part of W, 1 takes that of
+RUN, and more than 1 goes beyond it. Nothing is trained: between runs of one beginning, weights
+mostly restore as well as either (Wortsman et al., "Model soups", ICML 2022), and what the runs
+differ in is not in all parts alike. `training.experiments.mix_weights` learns shares instead.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from torch import Tensor
+
+from training.export.shipped import read_network
+from training.run.checkpoint import CHECKPOINT, read_run, save_atomically
+
+#: Parts of the network in the order of its layers, each with the beginnings of its modules' names.
+#: Every other module belongs to the last part.
+PARTS = {
+    'encoder': ('stem', 'down', 'encode'),
+    'body': ('body',),
+    'first decoder': ('up4', 'decode4'),
+    'rest': (),
+}
+
+
+def part_of(name: str) -> str:
+    """Return the part to which a weight belongs by its name."""
+    return next((part for part, begins in PARTS.items() if name.startswith(begins)), 'rest')
+
+
+def mix_parts(
+    base: Mapping[str, Tensor], other: Mapping[str, Tensor], shares: Sequence[float]
+) -> dict[str, Tensor]:
+    """Return mixed weights.
+
+    Args:
+        base: Weights by name.
+        other: Weights of the same names and shapes.
+        shares: Share of each of `PARTS`: 0 for `base`, 1 for `other`.
+
+    Raises:
+        ValueError: Names or shapes differ, or there is not one share for each part.
+
+    """
+    if len(shares) != len(PARTS):
+        raise ValueError(f'give {len(PARTS)} shares: {", ".join(PARTS)}; got {len(shares)}')
+    differing = {n for n in base.keys() | other.keys() if n not in base or n not in other}
+    differing |= {n for n in base if n not in differing and base[n].shape != other[n].shape}
+    if differing:
+        raise ValueError(f'the weights are not of one layout: {min(differing)} differs')
+    share = dict(zip(PARTS, shares, strict=True))
+    return {n: base[n] + share[part_of(n)] * (other[n] - base[n]) for n in base}
+
+
+def main() -> None:
+    """Mix and write a run's checkpoint, with the discriminator of RUN."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument('weights', type=Path, help="a run's folder or an FP32 file")
+    parser.add_argument('run', type=Path, help='folder of the run to go towards')
+    parser.add_argument(
+        '--shares', type=float, nargs='+', required=True, help=f'one for each: {", ".join(PARTS)}'
+    )
+    parser.add_argument('--out', type=Path, required=True, help="the mixture's folder")
+    args = parser.parse_args()
+    if (args.out / CHECKPOINT).exists():
+        raise SystemExit(f"'{args.out / CHECKPOINT}' exists; give another folder")
+    try:
+        state = read_run(args.run, 'RUN')
+        base, other = (read_network(path).state_dict() for path in (args.weights, args.run))
+        mixed = mix_parts(base, other, args.shares)
+    except (FileNotFoundError, ValueError) as error:
+        raise SystemExit(str(error)) from error
+    args.out.mkdir(parents=True, exist_ok=True)
+    state = {key: value for key, value in state.items() if key != 'optimiser'}
+    save_atomically({**state, 'network': mixed, 'average': mixed}, args.out / CHECKPOINT)
+
+
+if __name__ == '__main__':
+    main()
