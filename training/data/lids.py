@@ -30,6 +30,9 @@ from training.data.manifest import FaceRecord
 #: File beside the manifest that holds outlines which were found elsewhere: 'names' and 'outlines'.
 FILE = 'eyes.npz'
 
+#: Distance from the border, in pixels, within which no lid is drawn: what `draw_lid` looks at.
+MARGIN_PX = 12
+
 #: Indices of the corners in an outline: the outer one begins it, the inner one ends the lower lid.
 _OUTER, _INNER = 0, 8
 
@@ -120,7 +123,7 @@ def draw_lids(
     """Return a picture with the upper lids drawn down.
 
     Args:
-        picture: (H, W, 3) uint8 face; the eyes lie at least 10 pixels inside of it.
+        picture: (H, W, 3) uint8 face. An eye within `MARGIN_PX` of its border stays as it is.
         outlines: (2, 16, 2) outlines of the eyes, in pixels of the picture.
         closures: (2,) share of each eye to cover, 0..1.
         rng: Source of randomness, for lashes and skin.
@@ -137,8 +140,10 @@ def draw_lids(
         skin=scale * float(rng.uniform(4.0, 10.0)),
         meet=float(rng.uniform(0.9, 1.0)),
     )
+    far = np.array(picture.shape[1::-1]) - MARGIN_PX
     for side, outline in enumerate(np.asarray(outlines, np.float64)):
-        if closures[side] > 0:
+        inside = (outline >= MARGIN_PX).all() and (outline < far).all()
+        if closures[side] > 0 and inside:
             upper = np.concatenate([outline[_OUTER][None], outline[9:], outline[_INNER][None]])
             lower = outline[: _INNER + 1]
             if side == 1:

@@ -31,7 +31,7 @@ from cfrnet_ros.vision.preprocessing.align import (  # noqa: E402
 from training.critics.eye_openness import EyeOpennessCritic  # noqa: E402
 from training.data.augmentation import Augmentation  # noqa: E402
 from training.data.crops import SIZE, aligned, load_image, to_tensor  # noqa: E402
-from training.data.lids import outlines_of  # noqa: E402
+from training.data.lids import draw_lids, outlines_of  # noqa: E402
 from training.data.manifest import read_manifest  # noqa: E402
 from training.data.pose import turned_grid  # noqa: E402
 from training.data.training_faces import TrainingFaces  # noqa: E402
@@ -145,6 +145,21 @@ def test_lids_are_drawn_down_and_nothing_else_changes(faces: Path) -> None:
         for affine in [similarity_transform(records[0].landmarks, SIZE, DEFAULT_TEMPLATE)]
     )
     assert float(shut.mean()) < 0.75 * float(open_as.mean())
+
+
+def test_an_eye_at_the_border_stays_open() -> None:
+    picture = np.random.default_rng(1).integers(0, 256, (120, 120, 3)).astype(np.uint8)
+    turn = np.linspace(np.pi, -np.pi, 16, endpoint=False)
+    # From the outer corner along the lower lid, as the outlines of MediaPipe go.
+    eye = np.stack([15 * np.cos(turn), 5 * np.sin(turn)], axis=1)
+    closures, rng = np.ones(2), np.random.default_rng(2)
+    for beyond in ((8.0, 60.0), (60.0, 3.0), (118.0, 60.0), (60.0, 140.0)):
+        outlines = eye + np.array([(50.0, 60.0), beyond])[:, None]
+        drawn = draw_lids(picture, outlines, closures, rng)
+        changed = (drawn != picture).any(axis=2)
+        assert changed[45:75, 30:70].any()
+        changed[40:80, 25:75] = False
+        assert not changed.any()
 
 
 def test_eyes_found_elsewhere_are_read_and_those_of_other_faces_refused(
