@@ -32,7 +32,7 @@ from torch import Tensor, nn
 from cfrnet_ros.vision.preprocessing.align import DEFAULT_TEMPLATE
 from cfrnet_ros.vision.quality.eye_patches import MODEL, PATCH_SIZE
 from training.critics.eye_network import EyeNetwork
-from training.critics.face_view import CROP_SIZE
+from training.critics.face_view import CROP_SIZE, check_whole
 
 #: Share of red, green and blue in the luma (ITU-R BT.601, as OpenCV converts to grey).
 _LUMA = (0.299, 0.587, 0.114)
@@ -75,11 +75,7 @@ class EyeOpennessCritic(nn.Module):
             ValueError: The crop has another shape.
 
         """
-        if crop.ndim != 4 or crop.shape[1:] != (3, CROP_SIZE, CROP_SIZE):
-            raise ValueError(
-                f'eye openness needs whole aligned crops, (B, 3, {CROP_SIZE}, {CROP_SIZE}); '
-                f'got {tuple(crop.shape)}'
-            )
+        check_whole(crop, 'eye openness')
         with torch.autocast(crop.device.type, enabled=False):
             grey = (crop.float() * self.luma).sum(dim=1, keepdim=True) * 255.0
             patches = []

@@ -99,13 +99,27 @@ class FaceView(nn.Module):
             ValueError: The crop has another shape.
 
         """
-        if crop.ndim != 4 or crop.shape[1:] != (3, CROP_SIZE, CROP_SIZE):
-            raise ValueError(
-                f'identity needs whole aligned crops, (B, 3, {CROP_SIZE}, {CROP_SIZE}); '
-                f'got {tuple(crop.shape)}'
-            )
+        check_whole(crop, 'identity')
         rows, columns = self.rows, self.columns
         if view != STRAIGHT:
             rows, columns = (torch.from_numpy(m).to(crop.device) for m in self.matrices(view))
         with torch.autocast(crop.device.type, enabled=False):
             return rows @ crop.float().contiguous() @ columns.T
+
+
+def check_whole(crop: Tensor, what: str) -> None:
+    """Refuse windows where places in the face matter.
+
+    Args:
+        crop: Tensor that must be (B, 3, 256, 256).
+        what: What is measured, for the message.
+
+    Raises:
+        ValueError: The crop has another shape.
+
+    """
+    if crop.ndim != 4 or crop.shape[1:] != (3, CROP_SIZE, CROP_SIZE):
+        raise ValueError(
+            f'{what} needs whole aligned crops, (B, 3, {CROP_SIZE}, {CROP_SIZE}); '
+            f'got {tuple(crop.shape)}'
+        )
