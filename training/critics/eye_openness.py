@@ -32,7 +32,7 @@ from torch import Tensor, nn
 from cfrnet_ros.vision.preprocessing.align import DEFAULT_TEMPLATE
 from cfrnet_ros.vision.quality.eye_patches import MODEL, PATCH_SIZE
 from training.critics.eye_network import EyeNetwork
-from training.critics.face_view import CROP_SIZE, check_whole
+from training.critics.face_view import CROP_SIZE, check_whole, resampling
 
 #: Share of red, green and blue in the luma (ITU-R BT.601, as OpenCV converts to grey).
 _LUMA = (0.299, 0.587, 0.114)
@@ -81,7 +81,7 @@ class EyeOpennessCritic(nn.Module):
             patches = []
             for side, centre in enumerate(DEFAULT_TEMPLATE[:2] * CROP_SIZE):
                 columns, rows = (
-                    torch.from_numpy(_linear(middle + moved, length)).to(crop.device)
+                    torch.from_numpy(resampling(_around(middle + moved, length))).to(crop.device)
                     for middle, moved, length in zip(centre, shift, PATCH_SIZE, strict=True)
                 )
                 patch = rows @ grey @ columns.T
@@ -90,12 +90,9 @@ class EyeOpennessCritic(nn.Module):
         return measured[:, 0].view(2, -1).T
 
 
-def _linear(middle: float, length: int) -> NDArray[np.float32]:
-    """Return (length, 256) weights of linear interpolation at pixels around a middle."""
-    places = middle + np.arange(length) - (length - 1) / 2
-    places = np.clip(places, 0.5, CROP_SIZE - 0.5)
-    distance = np.abs(places[:, None] - np.arange(CROP_SIZE) - 0.5)
-    return np.maximum(0.0, 1.0 - distance).astype(np.float32)
+def _around(middle: float, length: int) -> NDArray[np.float64]:
+    """Return the places of (length,) pixels around a middle."""
+    return np.arange(length, dtype=np.float64) + (middle - (length - 1) / 2)
 
 
 def _weights(model: Path) -> dict[str, Tensor]:

@@ -77,11 +77,7 @@ class FaceView(nn.Module):
         for axis in (1, 0):
             middle = target[:, axis].mean() + view[1 + axis] * self.side
             places = source[:, axis].mean() + (np.arange(self.side) + 0.5 - middle) / scale
-            # Beyond the crop its last row or column goes on.
-            places = np.clip(places, 0.5, CROP_SIZE - 0.5)
-            distance = np.abs(places[:, None] - np.arange(CROP_SIZE) - 0.5)
-            weights = np.maximum(0.0, 1.0 - distance / reach)
-            matrices.append((weights / weights.sum(axis=1, keepdims=True)).astype(np.float32))
+            matrices.append(resampling(places, reach))
         return matrices[0], matrices[1]
 
     def forward(self, crop: Tensor, view: View = STRAIGHT) -> Tensor:
@@ -105,6 +101,24 @@ class FaceView(nn.Module):
             rows, columns = (torch.from_numpy(m).to(crop.device) for m in self.matrices(view))
         with torch.autocast(crop.device.type, enabled=False):
             return rows @ crop.float().contiguous() @ columns.T
+
+
+def resampling(places: NDArray[np.float64], reach: float = 1.0) -> NDArray[np.float32]:
+    """Return the weights of a crop's rows or columns at some places.
+
+    Args:
+        places: (n,) places in pixels, pixel centres at halves. Beyond the crop its last row or
+            column goes on.
+        reach: Half the width of the triangle of weights, in pixels; 1 interpolates linearly.
+
+    Returns:
+        (n, 256) float32; each row sums to 1.
+
+    """
+    places = np.clip(places, 0.5, CROP_SIZE - 0.5)
+    distance = np.abs(places[:, None] - np.arange(CROP_SIZE) - 0.5)
+    weights = np.maximum(0.0, 1.0 - distance / reach)
+    return np.asarray(weights / weights.sum(axis=1, keepdims=True), np.float32)
 
 
 def check_whole(crop: Tensor, what: str) -> None:

@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 
 from cfrnet_ros.vision.preprocessing.align import DEFAULT_TEMPLATE, similarity_transform
 from demo.eyelids import LidStyle, draw_lid
+from examples.eyelids.eye_landmarks import INNER, OUTER, EyeLandmarker
 from training.data.crops import SIZE, aligned
 from training.data.manifest import FaceRecord
 
@@ -32,9 +33,6 @@ FILE = 'eyes.npz'
 
 #: Distance from the border, in pixels, within which no lid is drawn: what `draw_lid` looks at.
 MARGIN_PX = 12
-
-#: Indices of the corners in an outline: the outer one begins it, the inner one ends the lower lid.
-_OUTER, _INNER = 0, 8
 
 
 def find_outlines(records: Sequence[FaceRecord]) -> NDArray[np.float32]:
@@ -48,8 +46,6 @@ def find_outlines(records: Sequence[FaceRecord]) -> NDArray[np.float32]:
     """
     # Not everywhere: a borrowed machine reads what was found here.
     from tqdm import tqdm
-
-    from examples.eyelids.eye_landmarks import EyeLandmarker
 
     landmarker = EyeLandmarker()
     found = np.full((len(records), 2, 16, 2), np.nan, np.float32)
@@ -144,8 +140,8 @@ def draw_lids(
     for side, outline in enumerate(np.asarray(outlines, np.float64)):
         inside = (outline >= MARGIN_PX).all() and (outline < far).all()
         if closures[side] > 0 and inside:
-            upper = np.concatenate([outline[_OUTER][None], outline[9:], outline[_INNER][None]])
-            lower = outline[: _INNER + 1]
+            upper = np.concatenate([outline[OUTER][None], outline[9:], outline[INNER][None]])
+            lower = outline[: INNER + 1]
             if side == 1:
                 # From left to right: the outer corner of the image-right eye is its right one.
                 upper, lower = upper[::-1], lower[::-1]

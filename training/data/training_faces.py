@@ -182,11 +182,11 @@ class TrainingFaces:
         for index, (record, eyes) in enumerate(zip(self.records, outlines, strict=True)):
             if np.isfinite(eyes).all():
                 rng = np.random.default_rng((_LIDS_SEED, index))
-                picture = np.ascontiguousarray(images[index].permute(1, 2, 0).numpy()[..., ::-1])
+                picture = np.ascontiguousarray(images[index].permute(1, 2, 0).numpy())
                 affine = similarity_transform(record.landmarks, SIZE, DEFAULT_TEMPLATE)
                 scale = 1.0 / float(np.hypot(affine[0, 0], affine[1, 0]))
                 drawn = draw_lids(picture, eyes, draw_closures(rng, 0.0, *_LIDS), rng, scale)
-                images[index] = torch.from_numpy(drawn[..., ::-1].transpose(2, 0, 1).copy())
+                images[index] = torch.from_numpy(drawn).permute(2, 0, 1)
         return images.to(self.device)
 
     def _jittered(self, rng: np.random.Generator, index: int) -> NDArray[np.float64]:

@@ -41,8 +41,8 @@ def check_sets(config: RunConfig) -> None:
         ValueError: A set is unknown; the message names it and the first step of its stage.
 
     """
-    for begin in (0, *(begin for begin, _ in config.stages)):
-        unknown = sorted(set(config.at(begin).shares) - set(SAMPLERS))
+    for begin, phase in config.phases:
+        unknown = sorted(set(phase.shares) - set(SAMPLERS))
         if unknown:
             raise ValueError(
                 f'the shares from step {begin} on name unknown set(s) of degradations {unknown}; '

@@ -123,9 +123,9 @@ class RunConfig:
         return current
 
     @property
-    def phases(self) -> list[RunConfig]:
-        """The configurations that hold from the start on and from each stage on."""
-        return [self.at(begin) for begin in (0, *(begin for begin, _ in self.stages))]
+    def phases(self) -> list[tuple[int, RunConfig]]:
+        """Step 0 and the first step of each stage, each with what holds from there on."""
+        return [(begin, self.at(begin)) for begin in (0, *(begin for begin, _ in self.stages))]
 
     def rate(self, step: int) -> float:
         """Return the learning rate of a step, without the warm-up."""

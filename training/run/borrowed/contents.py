@@ -47,6 +47,16 @@ ROOT = Path(__file__).resolve().parents[3]
 #: Packages whose code goes along, without the models and templates in them.
 PACKAGES = ('training', 'cfrnet_ros')
 
+#: Further code that they import: what draws lids, and what knows the outlines of eyes.
+FURTHER = (
+    'demo/__init__.py',
+    'demo/eyelids.py',
+    'examples/__init__.py',
+    'examples/eyelids/__init__.py',
+    'examples/eyelids/eye_landmarks.py',
+    'examples/eyelids/network_files.py',
+)
+
 #: WebP's quality of the faces: 24 kB for 320 px, 0.7 of the JPEG files' size.
 WEBP_QUALITY = 94
 
@@ -61,8 +71,7 @@ def code(config: Path) -> Iterator[Entry]:
     for package in PACKAGES:
         for path in sorted((ROOT / package).rglob('*.py')):
             yield path.relative_to(ROOT).as_posix(), path.read_bytes()
-    # Lids are drawn there, by what draws the demo's.
-    for name in ('demo/__init__.py', 'demo/eyelids.py'):
+    for name in FURTHER:
         yield name, (ROOT / name).read_bytes()
     for path in sorted(CONFIGS.iterdir()):
         yield path.relative_to(ROOT).as_posix(), path.read_bytes()
@@ -119,7 +128,7 @@ def critics(*configs: RunConfig) -> Iterator[Entry]:
         ValueError: A weight is beyond the range of half precision.
 
     """
-    phases = [phase for config in configs for phase in config.phases]
+    phases = [phase for config in configs for _, phase in config.phases]
     if any(max(phase.loss.perceptual) > 0 for phase in phases):
         package = weights_folder().parent.name
         yield f'{package}/__init__.py', b''
