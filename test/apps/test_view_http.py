@@ -152,7 +152,7 @@ def test_a_token_is_needed_where_others_can_connect(locked: Viewer) -> None:
         assert 'max-age' not in cookie.lower()
         assert visitor.request('/session')[0] == 204
         visitor.connect()
-        visitor.wait_for_state(lambda state: True, 'a state')
+        visitor.wait_until_connected()
     with visiting(locked.origin) as another:
         assert another.request('/session')[0] == 401
     assert 'a wrong token came from 127.0.0.1' in locked.log
@@ -176,7 +176,7 @@ def test_a_token_can_be_given_on_this_machine_too(tmp_path: Path) -> None:
 
 def test_damaged_messages_of_a_page_are_ignored(viewer: Viewer, visitor: Visitor) -> None:
     visitor.connect()
-    visitor.wait_for_state(lambda state: True, 'a state')
+    visitor.wait_until_connected()
     for message in (
         {'type': 'look'},
         {'type': 'set', 'name': 'cycles', 'value': '3', 'id': 'x'},
@@ -190,7 +190,7 @@ def test_damaged_messages_of_a_page_are_ignored(viewer: Viewer, visitor: Visitor
     visitor.send(type='look', node='x' * 5000, whole=True, faces=True)
     with visiting(viewer.origin) as another:
         another.connect()
-        another.wait_for_state(lambda state: True, 'a state')
+        another.wait_until_connected()
 
 
 def test_a_browser_too_many_is_refused(viewer: Viewer) -> None:
@@ -220,7 +220,7 @@ def test_ctrl_c_ends_it_with_a_browser_connected_and_nothing_is_left(tmp_path: P
     viewer = Viewer(tmp_path, next_domain())
     with visiting(viewer.origin) as visitor:
         visitor.connect()
-        visitor.wait_for_state(lambda state: True, 'a state')
+        visitor.wait_until_connected()
         assert viewer.end() == 0
     assert 'Traceback' not in viewer.log
     assert 'Error' not in viewer.log

@@ -112,6 +112,8 @@ class Visitor:
         self._session = self._loop.do(self._open())
         self._socket: Any = None
         self._reader: Any = None
+        # Number of states that had come when the present connection began.
+        self._earlier = 0
 
     async def _open(self) -> ClientSession:
         from aiohttp import CookieJar
@@ -139,6 +141,7 @@ class Visitor:
 
     def connect(self, whole: bool = True, faces: bool = True, node: str = '') -> None:
         """Open the WebSocket and look at a node."""
+        self._earlier = len(self.states)
 
         async def open_socket() -> None:
             self._socket = await self._session.ws_connect(
@@ -178,6 +181,14 @@ class Visitor:
         """Return the first state, of those from now on, that meets the condition."""
         start = len(self.states)
         return wait_until(lambda: next(filter(condition, self.states[start:]), None), what)
+
+    def wait_until_connected(self) -> dict[str, Any]:
+        """Return the first state of the connection, which may have come already.
+
+        Where no node is, it is the only one.
+        """
+        states: list[dict[str, Any]] = wait_until(lambda: self.states[self._earlier :], 'a state')
+        return states[0]
 
     def wait_for_picture(
         self, condition: Callable[[dict[str, Any]], Any], what: str
