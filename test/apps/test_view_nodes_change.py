@@ -17,6 +17,7 @@
 from __future__ import annotations
 
 import signal
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -193,3 +194,43 @@ def test_a_camera_that_cannot_be_read_is_told(
         assert 'Traceback' not in viewer.log
     finally:
         node.kill()
+
+
+def test_a_page_goes_on_after_nodes_chosen_in_quick_succession(
+    tmp_path: Path, halving_model: Path, domain: int, peer: Peer, viewer: Viewer
+) -> None:
+    nodes = [
+        NodeProcess(
+            tmp_path / side, domain, ['-p', f'model:={halving_model}', '-r', f'__ns:=/{side}']
+        )
+        for side in ('left', 'right')
+    ]
+    both = {'/left/cfrnet': False, '/right/cfrnet': False}
+    pauses = np.random.default_rng(5).uniform(0, 0.03, (150, 2))
+    try:
+        with visiting(viewer.origin) as visitor, visiting(viewer.origin) as other:
+            visitor.connect()
+            visitor.wait_for_state(lambda s: names(s) == both, 'both nodes')
+            for number, pair in enumerate(pauses):
+                for node, pause_s in zip(both, pair):
+                    visitor.look(node=node)
+                    time.sleep(pause_s)
+                # Another page opens, or leaves while its choice is still being carried out.
+                if number % 20 == 9:
+                    other.connect(node='/right/cfrnet')
+                elif number % 20 == 19:
+                    other.disconnect()
+            for node in both:
+                visitor.look(node=node)
+                visitor.wait_for_state(looks_at(node), node)
+        topics = [f'/{side}/image' for side in ('left', 'right')]
+        # Of the nodes, nobody is left but each node itself.
+        wait_until(
+            lambda: [peer.node.count_subscribers(topic) for topic in topics] == [1, 1],
+            'the end of all subscriptions',
+        )
+        assert 'Traceback' not in viewer.log
+        assert 'never retrieved' not in viewer.log
+    finally:
+        for process in nodes:
+            process.kill()

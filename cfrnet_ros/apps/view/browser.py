@@ -94,7 +94,7 @@ class Browser:
             elif kind == 'look':
                 self.node = str(message['node'])
                 self.whole, self.faces = bool(message['whole']), bool(message['faces'])
-                self._start(self._hub.update())
+                self._hub.update_soon()
                 self.state_changed()
             elif kind == 'set':
                 name, value = str(message['name']), str(message['value'])

@@ -50,6 +50,7 @@ class Hub:
         self._diagnostics: Any = None
         self._workers = ThreadPoolExecutor(2, thread_name_prefix='encode')
         self._updating = asyncio.Lock()
+        self._updates: set[asyncio.Task[None]] = set()
         self._lost: set[str] = set()
         self._ticker: asyncio.Task[None] | None = None
 
@@ -74,6 +75,7 @@ class Hub:
             await browser.close()
         self._browsers.clear()
         await self.update()
+        await asyncio.gather(*self._updates)
         self._workers.shutdown(wait=True, cancel_futures=True)
 
     def chosen(self, browser: Browser) -> str:
@@ -119,6 +121,16 @@ class Hub:
             'limits': {} if watch is None else watch.parameters.limits(),
             'whole_frames': watch is None or watch.parameters.values.get(WHOLE_FRAMES) is not False,
         }
+
+    def update_soon(self) -> None:
+        """Do `update` in a task that does not end with a browser.
+
+        Half an update would leave subscriptions that nobody ends.
+        """
+        task = self._ros.loop.create_task(self.update())
+        # asyncio keeps tasks by weak references only.
+        self._updates.add(task)
+        task.add_done_callback(self._updates.discard)
 
     async def update(self) -> None:
         """Subscribe to what the browsers look at, and to nothing else."""
@@ -169,7 +181,7 @@ class Hub:
             self.nodes[name] = NodeState(statuses, number, self._ros.loop.time())
             # A node that is new or back, or has another camera, is subscribed to anew.
             if before is None or before.camera != self.nodes[name].camera:
-                self._ros.loop.create_task(self.update())
+                self.update_soon()
         self._changed()
 
     async def _tick(self) -> None:
@@ -184,7 +196,7 @@ class Hub:
             if lost or lost != self._lost:
                 self._lost = lost
                 # Of browsers that have not chosen, some may look at another node now.
-                self._ros.loop.create_task(self.update())
+                self.update_soon()
                 self._changed()
 
     def _changed(self) -> None:

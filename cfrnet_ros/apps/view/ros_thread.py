@@ -135,18 +135,20 @@ class RosThread:
             await asyncio.sleep(0.1)
         while self.loop.time() < deadline:
             patience = max(0.1, min(PATIENCE_S, deadline - self.loop.time()))
-            with contextlib.suppress(asyncio.TimeoutError):
-                return await self._ask_once(client, request, patience)
+            answer = await self._ask_once(client, request, patience)
+            if answer.done():
+                return answer.result()
         raise NoAnswerError(f'{service} does not answer within {timeout_s:g} s')
 
-    async def _ask_once(self, client: Any, request: Any, patience_s: float) -> Any:
+    async def _ask_once(self, client: Any, request: Any, patience_s: float) -> asyncio.Future[Any]:
         answer: asyncio.Future[Any] = self.loop.create_future()
         pending = await self.run(lambda: self._send(client, request, answer))
-        try:
-            return await asyncio.wait_for(answer, patience_s)
-        except asyncio.TimeoutError:
+        # Not asyncio.wait_for: before Python 3.12 it loses a cancellation that comes together with
+        # the answer (https://github.com/python/cpython/issues/86296).
+        await asyncio.wait([answer], timeout=patience_s)
+        if not answer.done():
             await self.run(lambda: client.remove_pending_request(pending))
-            raise
+        return answer
 
     def _client(self, kind: Any, service: str) -> Any:
         client = self._clients.get(service)

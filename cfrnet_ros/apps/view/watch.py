@@ -17,7 +17,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import Callable
 from concurrent.futures import Executor
 from typing import Any
@@ -89,7 +88,7 @@ class Watch:
         self._maker = PictureMaker()
         self._encoding = asyncio.Lock()
         self._source = FrameSource(ros, name, self._put(WHOLE), self._put(FACES))
-        self._read_now = asyncio.Event()
+        self._read_now: asyncio.Future[None] = ros.loop.create_future()
         self._reader = asyncio.create_task(self._read())
 
     async def want(self, wanted: Wanted) -> None:
@@ -99,7 +98,8 @@ class Watch:
     async def set(self, name: str, text: str) -> str:
         """Set a parameter, see `Parameters.set`; the values are read again at once."""
         reason = await self.parameters.set(name, text)
-        self._read_now.set()
+        if not self._read_now.done():
+            self._read_now.set_result(None)
         return reason
 
     async def message(self, kind: str) -> tuple[int, bytes]:
@@ -118,8 +118,7 @@ class Watch:
     async def close(self) -> None:
         """End all subscriptions and clients."""
         self._reader.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await self._reader
+        await asyncio.wait([self._reader])
         await self.want(Wanted())
         await self._ros.forget_clients(f'{self.name}/')
 
@@ -134,6 +133,5 @@ class Watch:
         while True:
             if await self.parameters.read():
                 self._changed()
-            with contextlib.suppress(asyncio.TimeoutError):
-                await asyncio.wait_for(self._read_now.wait(), PERIOD_S)
-            self._read_now.clear()
+            await asyncio.wait([self._read_now], timeout=PERIOD_S)
+            self._read_now = self._ros.loop.create_future()
