@@ -12,40 +12,31 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""Makes a bag of a person who blinks at known times: `python -m demo.blinks FOLDER`.
+"""Films a person who blinks at known times with a bad camera.
 
-The person is the astronaut of `scene`, whose lids `eyelids` draws down. The topics are those of the
-demo's bag (see `make_bag`) and `/dms/truth/eye_openness`, a std_msgs/Float32 per frame, recorded at
-the frame's time: 1 for open eyes, 0 for shut ones. The same seed gives the same bag.
+The person is the astronaut of `scene`, whose lids `eyelids` draws down. The same seed gives the
+same pictures. `blinks_bag` makes a bag of them.
 """
 
 from __future__ import annotations
 
-import argparse
-import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from rclpy.serialization import serialize_message
 from skimage import data
-from std_msgs.msg import Float32
 
 from demo import bad_camera
-from demo.bag_frames import START_NS, CameraBag
 from demo.eyelids import close_eyes
 from demo.scene import BORDER, Scene
 
 Picture = NDArray[np.uint8]
 
-OPENNESS_TOPIC = '/dms/truth/eye_openness'
 WIDTH, HEIGHT = 480, 360
 FPS = 15
 SECONDS = 24.0
-SEED = 12
 
 # Blinks of people who are awake last 0.1 to 0.4 s (Caffier, Erdmann, Ullsperger,
 # "Experimental evaluation of eye-blink parameters as a drowsiness measure", European Journal
@@ -208,7 +199,8 @@ def shots(
         KeyError: The condition does not exist.
 
     """
-    see, truth_of = _conditions()[condition]
+    conditions = {name: (see, truth_of) for name, see, truth_of in bad_camera.CONDITIONS}
+    see, truth_of = conditions[condition]
     scene, rng = BlinkingScene(seed, script), np.random.default_rng(seed)
     for index in range(round(seconds * FPS)):
         now = index / FPS
@@ -217,58 +209,6 @@ def shots(
         yield Shot(now, script.openness(now), clean, see(clean, now, rng), truth_of(clean))
 
 
-def make_bag(
-    path: Path, condition: str = 'Low light', seed: int = SEED, seconds: float = SECONDS
-) -> Script:
-    """Write the bag.
-
-    Args:
-        path: Folder to create; it must not exist yet.
-        condition: Name of a condition in `bad_camera.CONDITIONS`.
-        seed: Seed of blinks, movement and noise.
-        seconds: Length of the filmed part of the scene, in seconds.
-
-    Returns:
-        Movements of the lids in the whole scene.
-
-    Raises:
-        BagError: The folder exists or cannot be written.
-        KeyError: The condition does not exist.
-
-    """
-    script = write_script(seed)
-    with CameraBag(path) as bag:
-        bag.add_topic(OPENNESS_TOPIC, 'std_msgs/msg/Float32')
-        bag.label(START_NS, condition)
-        for shot in shots(condition, script, seed, seconds):
-            now_ns = START_NS + round(shot.time_s * 1e9)
-            bag.frame(now_ns, shot.seen, shot.truth)
-            openness = serialize_message(Float32(data=shot.openness))
-            bag.write_canonical(OPENNESS_TOPIC, now_ns, openness)
-    return script
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run from the command line; returns the exit code."""
-    parser = argparse.ArgumentParser(description=(__doc__ or '').splitlines()[0])
-    parser.add_argument('folder', type=Path, help='folder of the bag to create')
-    parser.add_argument('--condition', default='Low light', choices=sorted(_conditions()))
-    parser.add_argument('--seed', type=int, default=SEED)
-    given = parser.parse_args(arguments)
-    script = make_bag(given.folder, given.condition, given.seed)
-    for closure in script.closures:
-        print(f'{closure.start_s:6.2f} s to {closure.end_s:6.2f} s')
-    return 0
-
-
-def _conditions() -> dict[str, tuple[bad_camera.Condition, bad_camera.Truth]]:
-    return {name: (condition, truth) for name, condition, truth in bad_camera.CONDITIONS}
-
-
 def _ease(share: float) -> float:
     """Rise smoothly from 0 to 1 (half a cosine), and stay at 1."""
     return 0.5 - 0.5 * float(np.cos(np.pi * min(max(share, 0.0), 1.0)))
-
-
-if __name__ == '__main__':
-    sys.exit(main())

@@ -29,13 +29,12 @@ from demo.blinks import (
     FPS,
     HEIGHT,
     LONG_S,
-    OPENNESS_TOPIC,
     SECONDS,
     WIDTH,
     BlinkingScene,
-    make_bag,
     write_script,
 )
+from demo.blinks_bag import OPENNESS_TOPIC, make_bag
 from demo.scene import Scene
 
 

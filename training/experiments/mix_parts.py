@@ -12,20 +12,21 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""Goes from some weights towards a run's, by a share for each part of the network.
+"""Goes from some weights towards those of runs, by a share for each part of the network.
 
-``python -m training.experiments.mix_parts W RUN --shares 0.8 1.3 0.4 0.7 --out MIXED``
+``python -m training.experiments.mix_parts W --towards RUN 0.8 1.3 0.4 0.7 --out MIXED``
 
 W is the folder of a run or a shipped FP32 file. A share of 0 keeps a part of W, 1 takes that of
-RUN, and more than 1 goes beyond it. Nothing is trained: between runs of one beginning, weights
-mostly restore as well as either (Wortsman et al., "Model soups", ICML 2022), and what the runs
-differ in is not in all parts alike. `training.experiments.mix_weights` learns shares instead.
+RUN, and more than 1 goes beyond it. ``--towards`` may be given several times: the differences of
+the runs from W add up. Nothing is trained: between runs of one beginning, weights mostly restore as
+well as either (Wortsman et al., "Model soups", ICML 2022), and what the runs differ in is not in
+all parts alike. `training.experiments.mix_weights` learns shares instead.
 """
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from torch import Tensor
@@ -49,47 +50,56 @@ def part_of(name: str) -> str:
 
 
 def mix_parts(
-    base: Mapping[str, Tensor], other: Mapping[str, Tensor], shares: Sequence[float]
+    base: Mapping[str, Tensor], towards: Iterable[tuple[Mapping[str, Tensor], Sequence[float]]]
 ) -> dict[str, Tensor]:
     """Return mixed weights.
 
     Args:
         base: Weights by name.
-        other: Weights of the same names and shapes.
-        shares: Share of each of `PARTS`: 0 for `base`, 1 for `other`.
+        towards: Weights of the same names and shapes, each with a share for each of `PARTS`: 0 for
+            `base`, 1 for these weights. The differences from `base` add up.
 
     Raises:
         ValueError: Names or shapes differ, or there is not one share for each part.
 
     """
-    if len(shares) != len(PARTS):
-        raise ValueError(f'give {len(PARTS)} shares: {", ".join(PARTS)}; got {len(shares)}')
-    differing = {n for n in base.keys() | other.keys() if n not in base or n not in other}
-    differing |= {n for n in base if n not in differing and base[n].shape != other[n].shape}
-    if differing:
-        raise ValueError(f'the weights are not of one layout: {min(differing)} differs')
-    share = dict(zip(PARTS, shares, strict=True))
-    return {n: base[n] + share[part_of(n)] * (other[n] - base[n]) for n in base}
+    mixed = dict(base)
+    for other, shares in towards:
+        if len(shares) != len(PARTS):
+            raise ValueError(f'give {len(PARTS)} shares: {", ".join(PARTS)}; got {len(shares)}')
+        differing = base.keys() ^ other.keys()
+        differing |= {n for n in base.keys() & other.keys() if base[n].shape != other[n].shape}
+        if differing:
+            raise ValueError(f'the weights are not of one layout: {min(differing)} differs')
+        share = dict(zip(PARTS, shares, strict=True))
+        mixed = {n: mixed[n] + share[part_of(n)] * (other[n] - base[n]) for n in base}
+    return mixed
 
 
 def main() -> None:
-    """Mix and write a run's checkpoint, with the discriminator of RUN."""
+    """Mix and write a run's checkpoint, with the discriminator of the first RUN."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument('weights', type=Path, help="a run's folder or an FP32 file")
-    parser.add_argument('run', type=Path, help='folder of the run to go towards')
     parser.add_argument(
-        '--shares', type=float, nargs='+', required=True, help=f'one for each: {", ".join(PARTS)}'
-    )
+        '--towards', nargs='+', action='append', required=True, metavar=('RUN', 'SHARE'),
+        help=f'folder of a run to go towards, and a share for each part: {", ".join(PARTS)}',
+    )  # fmt: skip
     parser.add_argument('--out', type=Path, required=True, help="the mixture's folder")
     args = parser.parse_args()
     if (args.out / CHECKPOINT).exists():
         raise SystemExit(f"'{args.out / CHECKPOINT}' exists; give another folder")
     try:
-        state = read_run(args.run, 'RUN')
-        base, other = (read_network(path).state_dict() for path in (args.weights, args.run))
-        mixed = mix_parts(base, other, args.shares)
+        state = read_run(Path(args.towards[0][0]), 'RUN')
+        base = read_network(args.weights).state_dict()
+        mixed = mix_parts(
+            base,
+            (
+                (read_network(Path(run)).state_dict(), [float(share) for share in shares])
+                for run, *shares in args.towards
+            ),
+        )
     except (FileNotFoundError, ValueError) as error:
         raise SystemExit(str(error)) from error
     args.out.mkdir(parents=True, exist_ok=True)

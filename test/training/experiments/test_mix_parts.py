@@ -55,7 +55,7 @@ def test_each_part_gets_its_share(
     run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     out = tmp_path / 'mixed'
-    command(monkeypatch, SHIPPED, run, '--shares', 0.5, 1.25, 0, -1, '--out', out)
+    command(monkeypatch, SHIPPED, '--towards', run, 0.5, 1.25, 0, -1, '--out', out)
     base = read_model(SHIPPED)[0].state_dict()
     mixed = load_run(out)[0].state_dict()
     for name, added in (
@@ -75,6 +75,20 @@ def test_each_part_gets_its_share(
     assert 'optimiser' not in state
 
 
+def test_shares_of_several_runs_add_up(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / 'mixed'
+    command(
+        monkeypatch, SHIPPED, '--towards', run, 0.5, 1, 0, 0, '--towards', run, 0.75, 0, 0, 2,
+        '--out', out,
+    )  # fmt: skip
+    base = read_model(SHIPPED)[0].state_dict()
+    mixed = load_run(out)[0].state_dict()
+    for name, added in (('stem.weight', 1.25), ('body.4.conv1.weight', 1.0), ('head.bias', 2.0)):
+        torch.testing.assert_close(mixed[name], base[name] + added, msg=name)
+
+
 def test_what_cannot_be_mixed_is_named(
     run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -83,9 +97,10 @@ def test_what_cannot_be_mixed_is_named(
             command(monkeypatch, *arguments, '--out', out)
 
     refused(
-        'give 4 shares: encoder, body, first decoder, rest; got 2', SHIPPED, run, '--shares', 1, 1
+        'give 4 shares: encoder, body, first decoder, rest; got 2', SHIPPED, '--towards', run, 1, 1
     )
+    refused("could not convert string to float: 'all'", SHIPPED, '--towards', run, 'all')
     plain = MODEL_DIR / 'cfrnet_plain_256_fp32.onnx'
-    refused('not of one layout', plain, run, '--shares', 1, 1, 1, 1)
-    refused('is missing; a model', tmp_path / 'none.onnx', run, '--shares', 1, 1, 1, 1)
-    refused('exists; give another folder', SHIPPED, run, '--shares', 1, 1, 1, 1, out=run)
+    refused('not of one layout', plain, '--towards', run, 1, 1, 1, 1)
+    refused('is missing; a model', tmp_path / 'none.onnx', '--towards', run, 1, 1, 1, 1)
+    refused('exists; give another folder', SHIPPED, '--towards', run, 1, 1, 1, 1, out=run)
