@@ -133,10 +133,7 @@ def record(
     truth: list[float] = []
     ratios: dict[str, list[float]] = {origin: [] for origin in ORIGINS}
     for shot in shots(case.condition, script, seed, seconds, case.size):
-        seen = shot.seen
-        if seen.ndim == 2:
-            seen = np.asarray(cv2.cvtColor(seen, cv2.COLOR_GRAY2BGR), np.uint8)
-        faces = pipeline.process(seen, alone, shot.time_s).faces
+        faces = pipeline.process(shot.seen_bgr, alone, shot.time_s).faces
         times.append(shot.time_s)
         truth.append(shot.openness)
         crops = _versions(faces[0], shot.clean, restorer) if faces else {}

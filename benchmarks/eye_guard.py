@@ -82,10 +82,7 @@ def film(
     settings = PipelineSettings(cycles=1, max_faces=1, temporal_smoothing=0.0)
     openness, rows = [], []
     for shot in shots(case.condition, write_script(seed, seconds), seed, seconds, case.size):
-        seen = shot.seen
-        if seen.ndim == 2:
-            seen = np.asarray(cv2.cvtColor(seen, cv2.COLOR_GRAY2BGR), np.uint8)
-        faces = pipeline.process(seen, settings, shot.time_s).faces
+        faces = pipeline.process(shot.seen_bgr, settings, shot.time_s).faces
         if not faces or not faces[0].restored:
             continue
         face = faces[0]

@@ -44,7 +44,7 @@ from cfrnet_ros.vision.restoration.grey import is_grey, take_colour_away
 from demo.blinks import shots, write_script
 from examples.eyelids.eye_landmarks import EyeLandmarker
 from training.data.crops import to_image, to_tensor
-from training.export.shipped import read_network
+from training.experiments.compare_weights import read_networks
 
 #: Seed of blinks, movement and noise; `benchmarks.blink_detection` has 1 and 2.
 SEED = 11
@@ -71,7 +71,7 @@ class EyeError:
     frames: int
 
 
-def film(case: Case, seed: int = SEED, seconds: float = SECONDS) -> Iterator[tuple[Picture, float]]:
+def film(case: Case) -> Iterator[tuple[Picture, float]]:
     """Film a scene with blinks.
 
     Yields:
@@ -81,12 +81,9 @@ def film(case: Case, seed: int = SEED, seconds: float = SECONDS) -> Iterator[tup
     """
     pipeline, restorer = make_pipeline()
     landmarker = EyeLandmarker()
-    script = write_script(seed, seconds)
-    for number, shot in enumerate(shots(case.condition, script, seed, seconds, case.size)):
-        seen = shot.seen
-        if seen.ndim == 2:
-            seen = np.asarray(cv2.cvtColor(seen, cv2.COLOR_GRAY2BGR), np.uint8)
-        faces = pipeline.process(seen, SETTINGS, shot.time_s).faces
+    script = write_script(SEED, SECONDS)
+    for number, shot in enumerate(shots(case.condition, script, SEED, SECONDS, case.size)):
+        faces = pipeline.process(shot.seen_bgr, SETTINGS, shot.time_s).faces
         if number % EVERY or not faces:
             continue
         truth = landmarker(warp_crop(shot.clean, faces[0].affine, restorer.card.size))
@@ -153,10 +150,7 @@ def main() -> None:
     )  # fmt: skip
     parser.add_argument('--out', type=Path, help='JSON file to write')
     args = parser.parse_args()
-    try:
-        networks = {str(path): read_network(path) for path in args.weights}
-    except (FileNotFoundError, ValueError) as error:
-        raise SystemExit(str(error)) from error
+    networks = read_networks(args.weights)
     cv2.setNumThreads(1)
     torch.set_num_threads(1)
     landmarker = EyeLandmarker()

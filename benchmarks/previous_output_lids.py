@@ -74,10 +74,7 @@ def measure(case: Case, versions: Mapping[str, Version]) -> dict[str, dict[str, 
     truth: list[float] = []
     ratios: dict[str, list[float]] = {name: [] for name in ('clean', 'fused', *versions)}
     for shot in shots(case.condition, script, SEED, SECONDS, case.size):
-        seen = shot.seen
-        if seen.ndim == 2:
-            seen = np.asarray(cv2.cvtColor(seen, cv2.COLOR_GRAY2BGR), np.uint8)
-        faces = pipeline.process(seen, SETTINGS, shot.time_s).faces
+        faces = pipeline.process(shot.seen_bgr, SETTINGS, shot.time_s).faces
         crops: dict[str, Picture] = {}
         if faces:
             clean = warp_crop(shot.clean, faces[0].affine, size)

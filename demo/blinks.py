@@ -178,6 +178,13 @@ class Shot:
     seen: Picture
     truth: Picture
 
+    @property
+    def seen_bgr(self) -> Picture:
+        """Picture of the bad camera as (H, W, 3) uint8 BGR, as the node's pipeline takes it."""
+        if self.seen.ndim == 3:
+            return self.seen
+        return np.asarray(cv2.cvtColor(self.seen, cv2.COLOR_GRAY2BGR), np.uint8)
+
 
 def shots(
     condition: str,

@@ -87,11 +87,8 @@ def film(condition: str, cycles: int, model: str) -> list[list[RestoredFace]]:
     frames: list[list[RestoredFace]] = []
     seconds = (SKIPPED + SHOWN) / FPS
     for shot in shots(condition, write_script(SEED), SEED, seconds):
-        seen = shot.seen
-        if seen.ndim == 2:
-            seen = np.asarray(cv2.cvtColor(seen, cv2.COLOR_GRAY2BGR), np.uint8)
         found = {
-            name: pipeline.process(seen, settings[name], shot.time_s).faces
+            name: pipeline.process(shot.seen_bgr, settings[name], shot.time_s).faces
             for name, pipeline in pipelines.items()
         }
         if not all(found.values()):

@@ -224,7 +224,7 @@ def test_a_page_goes_on_after_nodes_chosen_in_quick_succession(
                 visitor.look(node=node)
                 visitor.wait_for_state(looks_at(node), node)
         topics = [f'/{side}/image' for side in ('left', 'right')]
-        # Of the nodes, nobody is left but each node itself.
+        # Each node itself is the only one that still subscribes to its camera.
         wait_until(
             lambda: [peer.node.count_subscribers(topic) for topic in topics] == [1, 1],
             'the end of all subscriptions',

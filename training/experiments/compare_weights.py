@@ -160,6 +160,19 @@ def halfway(first: nn.Module, second: nn.Module) -> dict[str, Tensor]:
     return {name: 0.5 * (value + others[name]) for name, value in first.state_dict().items()}
 
 
+def read_networks(paths: Sequence[Path]) -> dict[str, nn.Module]:
+    """Return the networks that a command was given, by their paths.
+
+    Raises:
+        SystemExit: A path is not the folder of a run or a shipped FP32 file; the message says why.
+
+    """
+    try:
+        return {str(path): read_network(path) for path in paths}
+    except (FileNotFoundError, ValueError) as error:
+        raise SystemExit(str(error)) from error
+
+
 def main() -> None:
     """Measure, print and write."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -174,10 +187,7 @@ def main() -> None:
     parser.add_argument('--bands', action='store_true', help='see Likeness.bands; of the first')
     parser.add_argument('--out', type=Path, help='JSON file to write')
     args = parser.parse_args()
-    try:
-        networks = {str(path): read_network(path) for path in args.weights}
-    except (FileNotFoundError, ValueError) as error:
-        raise SystemExit(str(error)) from error
+    networks = read_networks(args.weights)
     first, *others = networks.items()
     likeness = Likeness(args.data, args.set, args.faces, args.cycles)
     found: dict[str, dict[str, Figures]] = {}
