@@ -142,24 +142,26 @@ def keep_sets(result: Results, earlier: Results | None) -> Results:
 def keep_models(result: Results, earlier: Results | None) -> Results:
     """Return earlier results in which the measured files take the place of those of their names.
 
+    The place of the main model may be taken too: what is measured with it alone, the degraded
+    input and the real faces, is measured anew with the new file.
+
     Args:
-        result: Results of some files, of all sets that were measured of them earlier.
+        result: Results of some files, of all sets that were measured of them earlier, or of more.
         earlier: Earlier results, which must be of the same people, seed, cycles and main model.
 
     Raises:
-        ValueError: There are no earlier results, or they are of something else; a file or one of
-            its sets is missing in one of the two.
+        ValueError: There are no earlier results, or they are of something else; they lack a file of
+            that name, or have a set of it that was not measured now.
 
     """
     earlier = _comparable(result, earlier)
     models, curves = dict(earlier.models), dict(earlier.fixed_point)
     for name, model in result.models.items():
         before = models.get(name)
-        # The degraded input is measured with the main model only, where both are measured.
-        if before is None or set(before.sets) != set(model.sets) or name == earlier.main:
+        if before is None or set(before.sets) - set(model.sets):
             raise ValueError(
-                f'{name} cannot replace what was measured earlier, since that is the main model or '
-                'has other sets; measure everything again, without --replace'
+                f'{name} cannot replace what was measured earlier, since that has further sets; '
+                'measure everything again, without --replace'
             )
         models[name] = model
     return replace(

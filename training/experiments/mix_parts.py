@@ -26,6 +26,7 @@ all parts alike. `training.experiments.mix_weights` learns shares instead.
 from __future__ import annotations
 
 import argparse
+import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
@@ -77,7 +78,10 @@ def mix_parts(
 
 
 def main() -> None:
-    """Mix and write a run's checkpoint, with the discriminator of the first RUN."""
+    """Mix and write a run's checkpoint, with discriminator and configuration of the first RUN.
+
+    The checkpoint says what it was mixed of, and so do the cards of models exported from it.
+    """
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -104,7 +108,19 @@ def main() -> None:
         raise SystemExit(str(error)) from error
     args.out.mkdir(parents=True, exist_ok=True)
     state = {key: value for key, value in state.items() if key != 'optimiser'}
-    save_atomically({**state, 'network': mixed, 'average': mixed}, args.out / CHECKPOINT)
+    mixture = {
+        'of': args.weights.name,
+        # A file of the same name may take its place: the mixture itself, for one.
+        'sha256': hashlib.sha256(
+            (args.weights / CHECKPOINT if args.weights.is_dir() else args.weights).read_bytes()
+        ).hexdigest(),
+        'towards': [
+            {'run': Path(run).name, **dict(zip(PARTS, map(float, shares), strict=True))}
+            for run, *shares in args.towards
+        ],
+    }
+    state |= {'network': mixed, 'average': mixed, 'mixture': mixture}
+    save_atomically(state, args.out / CHECKPOINT)
 
 
 if __name__ == '__main__':

@@ -117,10 +117,29 @@ def _shared(heading: str, key: str, cards: Sequence[Mapping[str, Any]]) -> list[
     return parts
 
 
+def _mixed_of(training: Mapping[str, Any]) -> str:
+    mixture = training['mixture']
+    runs = '; '.join(
+        f'{run["run"]} ('
+        + ', '.join(
+            f'{share:g} of the {part}' for part, share in run.items() if part != 'run' and share
+        )
+        + ')'
+        for run in mixture['towards']
+    )
+    return (
+        f'Mixed, without training, of {mixture["of"]} (SHA-256 `{mixture["sha256"][:16]}`) and a '
+        f'share of the way from there to each of these runs: {runs}. Code '
+        f'{training["code_version"]}, manifest `{training["manifest_sha256"][:16]}`.'
+    )
+
+
 def _made_by(card: Mapping[str, Any]) -> str:
     training = card.get('training', {})
     lines = [f'Licence of the weights: {card["licence"]}.']
-    if 'steps' in training:
+    if 'mixture' in training:
+        lines.append(_mixed_of(training))
+    elif 'steps' in training:
         seed = training.get('config', {}).get('seed')
         lines.append(
             f'Trained for {training["steps"]} steps in {training["seconds"] / 3600:.1f} h, seed '

@@ -165,6 +165,9 @@ def _source(args: argparse.Namespace) -> tuple[nn.Module, dict[str, Any], Path |
         'source_sha256': state['source_sha256'],
         'code_version': state['code_version'],
     }
+    # Weights that `training.experiments.mix_parts` mixed of several runs.
+    if 'mixture' in state:
+        training['mixture'] = state['mixture']
     return network, training, None
 
 

@@ -331,10 +331,26 @@ def test_a_new_file_takes_the_place_of_the_earlier_one_of_its_name() -> None:
     assert result.models['x_int8'] == earlier.models['x_int8']
     assert result.labels['x_fp32'] == 'New'
     assert result.complete
-    with pytest.raises(ValueError, match='other sets'):
+    with pytest.raises(ValueError, match='further sets'):
         keep_models(replace(measured, models={'x_fp32': replace(fresh, sets={})}), earlier)
-    main = replace(measured, models={'x_int8': earlier.models['x_int8']})
-    with pytest.raises(ValueError, match='main model'):
-        keep_models(main, earlier)
     with pytest.raises(ValueError, match='another seed'):
         keep_models(replace(measured, seed=2), earlier)
+
+
+def test_a_new_main_file_is_judged_beside_the_earlier_ones_of_other_names() -> None:
+    earlier = result_of(GOOD, GOOD, 40.0)
+    worse = result_of(BAD, GOOD, 40.0).models['x_int8']
+    measured = replace(
+        earlier,
+        models={'x_int8': replace(worse, sha256='changed')},
+        fixed_point={},
+        labels={},
+        complete=False,
+    )
+    result = keep_models(measured, earlier)
+    assert result.models['x_int8'].sha256 == 'changed'
+    assert result.models['x_fp32'] == earlier.models['x_fp32']
+    before = verdicts(earlier)
+    reached = {verdict.figure: verdict.reached for verdict in result.figures}
+    assert reached.keys() == before.keys()
+    assert sum(reached.values()) < sum(before.values())

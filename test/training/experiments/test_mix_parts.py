@@ -25,6 +25,7 @@ import pytest
 
 torch = pytest.importorskip('torch', reason='training needs PyTorch: make test-training')
 
+from cfrnet_ros.vision.engine.model_card import load_card  # noqa: E402
 from cfrnet_ros.vision.engine.models import MODEL_DIR  # noqa: E402
 from training.experiments import mix_parts  # noqa: E402
 from training.export.shipped import read_model  # noqa: E402
@@ -70,6 +71,14 @@ def test_each_part_gets_its_share(
     ):
         torch.testing.assert_close(mixed[name], base[name] + added, msg=name)
     state = torch.load(out / CHECKPOINT, weights_only=True)
+    # The models exported from it are to say what they are made of.
+    assert state['mixture'] == {
+        'of': 'cfrnet_256_fp32.onnx',
+        'sha256': load_card(SHIPPED).sha256,
+        'towards': [
+            {'run': 'run', 'encoder': 0.5, 'body': 1.25, 'first decoder': 0.0, 'rest': -1.0}
+        ],
+    }
     # The discriminator goes along; moments of other weights do not.
     assert state['judge'] == {'a': 1}
     assert 'optimiser' not in state

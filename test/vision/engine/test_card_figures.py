@@ -89,6 +89,19 @@ def test_figures_are_written_and_shown(tmp_path: Path) -> None:
     assert '| 1 | 28.12 | 0.0123 |' in render_page(read_cards(tmp_path))
 
 
+def test_the_page_says_what_mixed_weights_are_made_of() -> None:
+    card = read_cards(MODEL_DIR)[0]
+    mixture = {
+        'of': 'start.onnx',
+        'sha256': 'd' * 64,
+        'towards': [{'run': 'eyes', 'encoder': 0.75, 'body': 0.0, 'rest': 1.0}],
+    }
+    page = render_page([{**card, 'training': {**card['training'], 'mixture': mixture}}])
+    assert 'eyes (0.75 of the encoder, 1 of the rest)' in page
+    assert f'start.onnx (SHA-256 `{"d" * 16}`)' in page
+    assert 'Trained for' not in page
+
+
 def test_figures_of_other_files_are_refused(tmp_path: Path) -> None:
     path = scale_model(tmp_path / 'm.onnx', 0.5)
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
