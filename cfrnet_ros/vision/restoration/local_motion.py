@@ -35,14 +35,39 @@ WINDOW = 1 / 32
 #: part moves with it.
 SPREAD = 5 / 128
 
-#: Bounds of the median of the spread ratio. It depends on the grain of the noise: 2 for noise of
-#: single pixels in three channels, 4.6 for coarse noise in one. Above them most of the face moves.
-LEAST_MEDIAN, MOST_MEDIAN = 1.0, 5.0
+#: Side of the neighbourhood that supports what a window shows, as a share of the crop: less than
+#: the width of an eye. What moves fills several windows, while the noise of one exceeds that of its
+#: neighbours by chance: 3 to 6 times a frame on a face in deep noise, which left specks there.
+NEIGHBOURHOOD = 14 / 128
+
+#: Largest excess of a window, as a multiple of the mean excess of its neighbourhood. With 4 half of
+#: the specks stay; with 2 and a neighbourhood of 14 / 128, lids are seen as before
+#: (`benchmarks.blink_detection`).
+SUPPORT = 2.0
+
+#: Bounds of the median of the spread ratio, and of that of its neighbourhood. They depend on the
+#: grain of the noise: 2 and 1.5 for noise of single pixels in three channels, up to 4.6 and 2.7 for
+#: coarse noise in one. Above them most of the face moves.
+LEAST_MEDIAN, MOST_MEDIAN, MOST_AROUND = 1.0, 5.0, 3.0
 
 #: Increase of the remembered median from frame to frame; a decrease is adopted at once.
 RISE = 1.05
 
 _MEAN = np.full((1, 3), 1 / 3, np.float32)
+
+
+class _Relative:
+    """Divides a ratio by the median that it has under noise alone."""
+
+    def __init__(self, most: float) -> None:
+        """Start without any measurement; the median is at most `most`."""
+        self._most = self._median = most
+
+    def __call__(self, ratio: Floats) -> Floats:
+        """Measure the median of a ratio, (n, n) float32, and return the ratio relative to it."""
+        median = median_of(np.asarray(ratio[::3, ::3], np.float32).ravel())
+        self._median = min(self._median * RISE, self._most, median)
+        return np.asarray(ratio, np.float32) / np.float32(max(self._median, LEAST_MEDIAN))
 
 
 class LocalMotion:
@@ -54,7 +79,7 @@ class LocalMotion:
     def __init__(self) -> None:
         """Start without any measurement."""
         self._noise = NoiseModel()
-        self._median = MOST_MEDIAN
+        self._windows, self._around = _Relative(MOST_MEDIAN), _Relative(MOST_AROUND)
         #: Noise of one frame in grey values, low-passed over `WINDOW`, as last measured.
         self.noise_level = math.inf
 
@@ -79,12 +104,17 @@ class LocalMotion:
         self.noise_level = math.sqrt(float(noise.mean()))
         ratio = cv2.divide(squares, cv2.LUT(to_bytes(luma), noise))
         spread = _odd(SPREAD * small.shape[0])
+        wide = _odd(NEIGHBOURHOOD * small.shape[0])
+        kernel = np.ones((spread, spread), np.uint8)
         ratio = cv2.blur(ratio, (spread, spread))
-        ratio = cv2.dilate(ratio, np.ones((spread, spread), np.uint8))
-        ratio = cv2.blur(ratio, (spread, spread))
-        median = median_of(np.asarray(ratio[::3, ::3], np.float32).ravel())
-        self._median = min(self._median * RISE, MOST_MEDIAN, median)
-        return np.asarray(ratio, np.float32) / np.float32(max(self._median, LEAST_MEDIAN))
+        around = self._around(_float32(cv2.dilate(cv2.blur(ratio, (wide, wide)), kernel)))
+        windows = self._windows(_float32(cv2.blur(cv2.dilate(ratio, kernel), (spread, spread))))
+        supported = 1.0 + SUPPORT * np.maximum(around - 1.0, 0.0)
+        return np.minimum(windows, supported.astype(np.float32))
+
+
+def _float32(values: NDArray[np.generic]) -> Floats:
+    return np.asarray(values, np.float32)
 
 
 def _odd(side: float) -> int:

@@ -126,6 +126,22 @@ def test_each_frame_at_rest_adds_one_to_the_average() -> None:
         assert 0.75 * number <= fused.frames <= number + 0.01
 
 
+@pytest.mark.parametrize('sigma', [8.0, 25.0])
+def test_noise_of_a_face_at_rest_leaves_no_specks(sigma: float) -> None:
+    specks = []
+    for seed in (0, 1):
+        film, clean = Film(seed=seed), portrait()
+        film.rest(clean, 12, sigma)
+        for _ in range(20):
+            _, fused = film.show(clean, sigma)
+            assert fused.gain is not None
+            # At the margin, parts of the face come into the crop that were not in it before.
+            passed = (fused.gain[12:-12, 12:-12] > 0.3).astype(np.uint8)
+            specks.append(cv2.connectedComponents(passed)[0] - 1)
+    # A speck is a place where one frame's noise is shown beside the average of many.
+    assert float(np.mean(specks)) < 0.3
+
+
 def test_horizon_limits_the_frames_in_the_average() -> None:
     assert 2.5 < Film(horizon=4).rest(portrait(), 20).frames <= 4.0
 

@@ -1,0 +1,65 @@
+# Copyright 2026 The cfrnet_ros authors
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""Measures `strength` after fusion: ``python -m benchmarks.fusion_strength --clips FOLDER``.
+
+The crop that is passed on is a mean of what several frames have measured and of what the network
+made of it, with the weight `strength` for the latter. Clips are filmed by bad cameras as in
+`benchmarks.fusion`, and the mean is compared with the truth for some strengths and numbers of
+cycles. The benchmark needs the training requirements, and writes
+``benchmarks/fusion_strength.json`` and the table of ``docs/fusion.md``.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from benchmarks.fusion import EVERY, FIRST, SETTINGS, make_pipeline, the_face
+from benchmarks.fusion_clips import CAMERAS, Camera, film, read_clip
+from benchmarks.fusion_comparison import Distances, Record, compare
+from cfrnet_ros.vision.preprocessing.align import warp_crop
+from cfrnet_ros.vision.restoration.strength import mix
+
+#: Numbers of cycles and strengths that are compared.
+CYCLES, STRENGTHS = (1, 2, 3), (0.5, 0.75, 1.0)
+
+#: Name of the crop as the network gets it, which is that of strength 0 for every k.
+MEASURED = 'strength 0'
+
+
+def measure(camera: Camera, clip: Path) -> list[Record]:
+    """Film a clip and measure its faces.
+
+    Returns:
+        Degrees from the truth, PSNR in dB and LPIPS of each measured frame, by version.
+
+    """
+    pipeline, restorer = make_pipeline()
+    distances = Distances(restorer.card)
+    found: list[Record] = []
+    for index, shot in enumerate(film(camera, clip.stem, read_clip(clip))):
+        face = the_face(pipeline.process(shot.seen, SETTINGS, shot.time_s).faces, shot.box)
+        if face is None or index < FIRST or (index - FIRST) % EVERY:
+            continue
+        measured = restorer.exposed(face.fused)
+        crops = {MEASURED: measured}
+        for k in CYCLES:
+            restored = restorer.restore(face.fused, k).crop
+            crops |= {f'k = {k}, {s:g}': mix(measured, restored, s) for s in STRENGTHS}
+        found.append(distances(warp_crop(shot.truth, face.affine, measured.shape[0]), crops))
+    return found
+
+
+if __name__ == '__main__':
+    compare('fusion_strength', __doc__ or '', measure, [c.name for c in CAMERAS], 'strength')
