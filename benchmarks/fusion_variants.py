@@ -29,36 +29,23 @@ training requirements, and writes ``benchmarks/fusion_variants.json`` and the ta
 
 from __future__ import annotations
 
-import argparse
-import json
-from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from tqdm import tqdm
 
-from benchmarks.fusion import EVERY, FIRST, SETTINGS, lpips_of, make_pipeline, the_face
-from benchmarks.fusion_clips import CAMERAS, Camera, clips_in, film, read_clip
-from benchmarks.pages import replace_part
-from cfrnet_ros.vision.engine.model_card import ModelCard, load_card
-from cfrnet_ros.vision.engine.models import resolve_model
+from benchmarks.fusion import EVERY, FIRST, SETTINGS, make_pipeline, the_face
+from benchmarks.fusion_clips import Camera, film, read_clip
+from benchmarks.fusion_comparison import Distances, Record, compare
 from cfrnet_ros.vision.preprocessing.align import warp_crop
 from cfrnet_ros.vision.preprocessing.exposure import expose_face
-from cfrnet_ros.vision.quality.face_embedder import FaceEmbedder, angle_deg
 from cfrnet_ros.vision.restoration.crop_planes import CropPlanes
 from cfrnet_ros.vision.restoration.registration import Registration
 from cfrnet_ros.vision.restoration.restorer import Restorer
 from cfrnet_ros.vision.types import RestoredFace
-from training.critics.perceptual import Lpips
 
 Picture = NDArray[np.uint8]
-
-ROOT = Path(__file__).resolve().parent.parent
-PAGE, FIGURES = ROOT / 'docs' / 'fusion.md', ROOT / 'benchmarks' / 'fusion_variants.json'
 
 #: Shares of the last output in the network's input where the face is still.
 SHARES = (0.0, 0.5, 0.8)
@@ -75,40 +62,6 @@ CYCLES = (2, 3)
 STILL, MOVING = 0.1, 0.6
 
 
-class Distances:
-    """Measures how far crops are from the truth."""
-
-    def __init__(self, card: ModelCard) -> None:
-        """Load the networks that measure.
-
-        Args:
-            card: Card of the restorer, which tells where the landmarks are in a crop.
-
-        """
-        self._template = card.template
-        self._embedder, self._lpips = FaceEmbedder(), Lpips('alex')
-
-    def __call__(
-        self, truth: Picture, crops: Mapping[str, Picture]
-    ) -> dict[str, tuple[float, float, float]]:
-        """Return degrees from the truth, PSNR in dB and LPIPS of each crop by its name.
-
-        Args:
-            truth: (N, N, 3) uint8 BGR crop of the undamaged frame.
-            crops: Crops of the same size and place.
-
-        """
-        target = self._embedder.embed(truth, self._template, 1.0)
-        return {
-            name: (
-                angle_deg(target, self._embedder.embed(crop, self._template, 1.0)),
-                float(cv2.PSNR(truth, crop)),
-                lpips_of(self._lpips, truth, crop),
-            )
-            for name, crop in crops.items()
-        }
-
-
 def carried_planes(
     registration: Registration, planes: CropPlanes, flow: NDArray[np.float32]
 ) -> CropPlanes:
@@ -123,14 +76,6 @@ def carried_planes(
     return CropPlanes(
         registration.carry(planes.luma, flow, sharp=True), registration.carry(planes.small, flow)
     )
-
-
-def means(records: Sequence[Mapping[str, Sequence[float]]]) -> dict[str, list[float]]:
-    """Return the means of the figures of several faces, by the name of the version."""
-    return {
-        name: [round(float(v), 4) for v in np.mean([r[name] for r in records], axis=0)]
-        for name in records[0]
-    }
 
 
 class CarriedCycle:
@@ -182,7 +127,7 @@ def sharpened(crop: Picture, share: float) -> Picture:
     return np.asarray(cv2.addWeighted(crop, 1.0 + share, blurred, -share, 0.0), np.uint8)
 
 
-def measure(camera: Camera, clip: Path) -> list[dict[str, tuple[float, float, float]]]:
+def measure(camera: Camera, clip: Path) -> list[Record]:
     """Film a clip and measure its faces.
 
     Returns:
@@ -192,7 +137,7 @@ def measure(camera: Camera, clip: Path) -> list[dict[str, tuple[float, float, fl
     pipeline, restorer = make_pipeline()
     distances, size = Distances(restorer.card), restorer.card.size
     carried: dict[int, dict[float, CarriedCycle]] = {}
-    found = []
+    found: list[Record] = []
     for index, shot in enumerate(film(camera, clip.stem, read_clip(clip))):
         face = the_face(pipeline.process(shot.seen, SETTINGS, shot.time_s).faces, shot.box)
         if face is None:
@@ -213,44 +158,5 @@ def measure(camera: Camera, clip: Path) -> list[dict[str, tuple[float, float, fl
     return found
 
 
-def table(result: Mapping[str, Any]) -> str:
-    """Return the table of the page as Markdown."""
-    versions = next(iter(result['cameras'].values()))['versions']
-    lines = [f'| camera | {" | ".join(versions)} |', '| --- ' * (len(versions) + 1) + '|']
-    for name, found in result['cameras'].items():
-        cells = [f'{d:.1f} / {p:.2f} / {q:.3f}' for d, p, q in found['versions'].values()]
-        lines.append(f'| {name} | {" | ".join(cells)} |')
-    return '\n'.join(lines)
-
-
-def main() -> None:
-    """Measure, write and print."""
-    parser = argparse.ArgumentParser(description=(__doc__ or '').splitlines()[0])
-    parser.add_argument('--clips', type=Path, required=True, help='folder with the clips')
-    parser.add_argument('--cameras', nargs='*', default=list(NAMES))
-    parser.add_argument('--most', type=int, default=4, help='number of clips')
-    parser.add_argument('--out', type=Path, default=FIGURES)
-    args = parser.parse_args()
-    cv2.setNumThreads(1)
-    torch.set_num_threads(1)
-    clips = clips_in(args.clips)[: args.most]
-    chosen = [camera for camera in CAMERAS if camera.name in args.cameras]
-    found: dict[str, Any] = {}
-    for camera in tqdm(chosen, unit='camera'):
-        records = [record for clip in clips for record in measure(camera, clip)]
-        found[camera.name] = {'faces': len(records), 'versions': means(records)}
-    result = {
-        'command': 'python -m benchmarks.fusion_variants --clips FOLDER',
-        'sha256': load_card(resolve_model('auto')).sha256,
-        'clips': [clip.name for clip in clips],
-        'cameras': found,
-    }
-    args.out.write_text(json.dumps(result, indent=1) + '\n', encoding='utf-8')
-    text = table(result)
-    if args.out == FIGURES:
-        replace_part(PAGE, 'variants', text)
-    print(text)
-
-
 if __name__ == '__main__':
-    main()
+    compare('fusion_variants', __doc__ or '', measure, NAMES, 'variants')

@@ -37,7 +37,7 @@ from tqdm import tqdm
 
 from benchmarks.fusion import EVERY, FIRST, SETTINGS, make_pipeline, the_face
 from benchmarks.fusion_clips import CAMERAS, Camera, clips_in, film, read_clip
-from benchmarks.fusion_variants import Distances, means, table
+from benchmarks.fusion_comparison import Distances, means, table
 from benchmarks.pages import replace_part
 from benchmarks.recurrent_restorer import FP32, Restorers, Version, read_versions
 from cfrnet_ros.vision.engine.model_card import load_card

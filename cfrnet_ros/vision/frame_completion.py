@@ -19,6 +19,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+import numpy as np
+from numpy.typing import NDArray
+
 from cfrnet_ros.vision.frame_budget import FrameBudget
 from cfrnet_ros.vision.frame_record import FrameRecord, record_frame
 from cfrnet_ros.vision.frame_work import FaceWork, FrameWork, Outcome
@@ -50,14 +53,20 @@ class FrameCompletion:
     Frames must come in their order, one at a time. Not thread-safe.
     """
 
-    def __init__(self, budget: FrameBudget) -> None:
+    def __init__(
+        self,
+        budget: FrameBudget,
+        exposed: Callable[[NDArray[np.uint8]], NDArray[np.uint8]],
+    ) -> None:
         """Start without any faces.
 
         Args:
             budget: Budget that is told what each frame took.
+            exposed: Function that makes a crop as bright as the network gets it, such as
+                `Restorer.exposed`.
 
         """
-        self._budget = budget
+        self._budget, self._exposed = budget, exposed
         self._smoother = TemporalSmoother()
         self._scene = 0
 
@@ -113,8 +122,11 @@ class FrameCompletion:
         elif settings.temporal_smoothing > 0:
             outcome = self._smooth(face, outcome, work)
         restoration = outcome.restoration
-        if not outcome.reason:
-            shown = mix(item.crop, restoration.crop, settings.strength)
+        if not outcome.reason and settings.strength < 1:
+            # What the camera measured, in this frame and before, and as bright as the restored
+            # crop: the newest frame alone would bring back the noise that fusion took away.
+            measured = self._exposed(face.fused.crop)
+            shown = mix(measured, restoration.crop, settings.strength)
             restoration = replace(restoration, crop=shown)
         with work.clock(Stage.QUALITY):
             sharpness = None if outcome.reason else sharpness_of(restoration.crop)

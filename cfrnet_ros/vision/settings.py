@@ -65,8 +65,9 @@ class PipelineSettings:
     )
     strength: float = parameter(
         1.0,
-        "Share of the restored crop in what is passed on; the rest is the camera's crop. 0 shows"
-        " the camera's crop, 1 the restored one alone.",
+        'Share of the restored crop in what is passed on; the rest is the crop as the network got'
+        ' it: fused over the frames before, and brightened where the face is underexposed. 0 shows'
+        ' that crop alone, 1 the restored one alone.',
         dynamic=True,
         low=0,
         high=1,

@@ -57,7 +57,7 @@ def test_faces_come_restored_largest_first(pipeline: FacePipeline, two_faces: Fr
 
 
 @pytest.mark.parametrize('strength', [0.0, 0.25, 1.0])
-def test_strength_mixes_the_restored_crop_with_the_cameras(
+def test_strength_mixes_the_restored_crop_with_the_one_before_the_network(
     pipeline: FacePipeline, portrait: Frame, strength: float
 ) -> None:
     (face,) = pipeline.process(portrait, replace(EVERY_FRAME, strength=strength)).faces
@@ -247,6 +247,35 @@ def test_crops_of_a_still_noisy_face_are_fused_before_they_are_restored(
     alone = pipeline.process(noisy(portrait, rng), replace(settings, fusion=0.0)).faces[0]
     assert alone.fusion is None
     assert alone.fused is alone.aligned
+
+
+def test_strength_below_1_does_not_bring_back_the_noise_that_fusion_took_away(
+    pipeline: FacePipeline, portrait: Frame
+) -> None:
+    rng, settings = np.random.default_rng(0), replace(EVERY_FRAME, cycles=1, strength=0.0)
+    for _ in range(8):
+        face = pipeline.process(noisy(portrait, rng), settings).faces[0]
+    assert face.restored
+    assert np.array_equal(face.crop, face.fused)
+    truth = warp_crop(portrait, face.affine, 96)
+    assert cv2.PSNR(face.crop, truth) > cv2.PSNR(face.aligned, truth) + 2
+
+
+def test_a_dark_face_is_as_bright_at_any_strength(
+    tmp_path: Path, detector: YuNetDetector, cpu: ProviderChoice, portrait: Frame
+) -> None:
+    # A model that changes nothing, and brightens underexposed faces before.
+    model = scale_model(tmp_path / 'm.onnx', 1.0, size=96, expose=True)
+    pipeline = FacePipeline(detector, Restorer(model, cpu, threads=1), FaceTracker())
+    dark = (portrait * 0.2).astype(np.uint8)
+    settings = replace(EVERY_FRAME, min_brightness=0.0)
+    none, half, full = (
+        pipeline.process(dark, replace(settings, strength=strength)).faces[0]
+        for strength in (0.0, 0.5, 1.0)
+    )
+    assert full.crop.mean() > 2 * full.aligned.mean()
+    for face in (none, half):
+        assert np.abs(face.crop.astype(int) - full.crop).max() <= 1
 
 
 def test_a_camera_that_switches_to_infrared_gives_a_grey_crop_at_once(

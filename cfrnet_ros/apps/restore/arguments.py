@@ -150,8 +150,8 @@ def _parser() -> argparse.ArgumentParser:
         help=f'number of cycles, 1 to {MAX_CYCLES} (default:'
         f' {_SETTINGS["cycles"].default}); more restore more')  # fmt: skip
     add('--strength', '-s', type=float, metavar='S',
-        help='share of the restored face, 0 to 1 (default: 1); the rest is the face as it'
-        ' was')  # fmt: skip
+        help='share of the restored face, 0 to 1 (default: 1); the rest is the face before'
+        ' the network, averaged over the frames of a video, brightened if it is dark')  # fmt: skip
     add('--crops', action='store_true',
         help='also write each face before (cropped_faces), after (restored_faces) and side by'
         ' side (cmp)')  # fmt: skip

@@ -182,6 +182,18 @@ class Restorer:
                 break
         return Restoration(cycle.crop(), len(times), tuple(times), tuple(residuals), tuple(starts))
 
+    def exposed(self, crop: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """Return a crop as the network gets it: brightened where the card demands it (`expose`).
+
+        Args:
+            crop: (N, N, 3) uint8 BGR crop.
+
+        Returns:
+            (N, N, 3) uint8 BGR crop; the crop itself if it is well exposed.
+
+        """
+        return expose_face(crop) if self.card.expose else crop
+
     def cycles(self, crop: NDArray[np.uint8]) -> Iterator[Cycle]:
         """Apply the network to one aligned crop repeatedly, without end.
 
@@ -209,7 +221,7 @@ class Restorer:
         source, target = self._buffers
         # An underexposed face uses a few of the 256 levels. Brightened before it reaches the
         # network, it is an ordinary noisy face, also for 8-bit activations.
-        self._pixels.write(expose_face(crop) if self.card.expose else crop, source)
+        self._pixels.write(self.exposed(crop), source)
         grey = is_grey(crop)
         for number in itertools.count(1):
             start = time.perf_counter()

@@ -208,7 +208,7 @@ def test_the_guards_judge_the_refined_crop(
     assert strict.record.stages_ms[Stage.FINE] > 0
 
 
-def test_strength_mixes_the_refined_crop_with_the_cameras(
+def test_strength_mixes_the_refined_crop_with_the_one_before_the_network(
     pipeline: FacePipeline, portrait: Frame
 ) -> None:
     settings = PipelineSettings(cycles=1, strength=0.0)

@@ -41,7 +41,7 @@ const STAGES = {
 
 export const SETTINGS = {
   cycles: ['Cycles', 'More restore more and take longer.'],
-  strength: ['Strength', 'Share of the restored face; the rest is the camera’s.'],
+  strength: ['Strength', 'Share of the restored face; the rest is the fused one, before the network.'],
   fusion: ['Fusion', 'Weight of what earlier frames have measured.'],
   temporal_smoothing: ['Smoothing', 'Less flicker where nothing moves.'],
 };
