@@ -34,6 +34,9 @@ from cfrnet_ros.vision.restoration.strength import mix
 #: Numbers of cycles and strengths that are compared.
 CYCLES, STRENGTHS = (1, 2, 3), (0.5, 0.75, 1.0)
 
+#: Cameras that are compared: all but the one whose pictures are the truth.
+NAMES = [camera.name for camera in CAMERAS if camera.name != 'clean']
+
 #: Name of the crop as the network gets it, which is that of strength 0 for every k.
 MEASURED = 'strength 0'
 
@@ -62,4 +65,4 @@ def measure(camera: Camera, clip: Path) -> list[Record]:
 
 
 if __name__ == '__main__':
-    compare('fusion_strength', __doc__ or '', measure, [c.name for c in CAMERAS], 'strength')
+    compare('fusion_strength', __doc__ or '', measure, NAMES, 'strength')
