@@ -57,6 +57,7 @@ from cfrnet_ros.vision.pipeline import FacePipeline
 from cfrnet_ros.vision.preprocessing.align import warp_crop
 from cfrnet_ros.vision.preprocessing.exposure import expose_face, face_exposure_gain
 from cfrnet_ros.vision.restoration.restorer import Restorer
+from cfrnet_ros.vision.restoration.strength import mix
 from cfrnet_ros.vision.restoration.temporal import TemporalSmoother
 from cfrnet_ros.vision.settings import PipelineSettings
 from cfrnet_ros.vision.tracking.tracker import FaceTracker
@@ -104,7 +105,12 @@ CASES = (
 
 
 def record(
-    case: Case, seed: int, model: str, seconds: float, smoothing: float = DEFAULT_SMOOTHING
+    case: Case,
+    seed: int,
+    model: str,
+    seconds: float,
+    smoothing: float = DEFAULT_SMOOTHING,
+    strength: float = 1.0,
 ) -> Recording:
     """Film a scene and measure the eyes in every version of every crop.
 
@@ -114,6 +120,7 @@ def record(
         model: Value of the node's parameter `model`.
         seconds: Length of the scene in seconds.
         smoothing: Value of the node's parameter `temporal_smoothing` for the restored crops.
+        strength: Value of the node's parameter `strength`.
 
     Returns:
         Recording with the eye aspect ratios.
@@ -141,15 +148,17 @@ def record(
             # As in the node, after the last cycle.
             for origin, smoother in smoothers.items():
                 fused = faces[0].fusion if origin.startswith('k') else None
-                crops[origin] = smoother.apply(
+                source = faces[0].aligned if fused is None else fused.crop
+                smoothed = smoother.apply(
                     faces[0].face.track_id,
-                    faces[0].aligned if fused is None else fused.crop,
+                    source,
                     crops[origin],
                     smoothing,
                     origin,
                     shot.time_s,
                     None if fused is None else fused.gain,
                 )
+                crops[origin] = mix(restorer.exposed(source), smoothed, strength)
         for origin in ORIGINS:
             eyes = landmarker(crops[origin]) if faces else None
             ratios[origin].append(eyes.openness if eyes is not None and eyes.found else np.nan)
@@ -199,6 +208,7 @@ def run(
     seconds: float,
     jobs: int,
     smoothing: float = DEFAULT_SMOOTHING,
+    strength: float = 1.0,
 ) -> dict[Case, list[Recording]]:
     """Record all cases.
 
@@ -209,6 +219,7 @@ def run(
         seconds: Length of each scene in seconds.
         jobs: Number of processes.
         smoothing: Value of the node's parameter `temporal_smoothing`.
+        strength: Value of the node's parameter `strength`.
 
     Returns:
         Recordings by case, in the order of the seeds.
@@ -216,7 +227,10 @@ def run(
     """
     with ProcessPoolExecutor(jobs, mp_context=get_context('spawn')) as pool:
         futures = {
-            case: [pool.submit(record, case, seed, model, seconds, smoothing) for seed in seeds]
+            case: [
+                pool.submit(record, case, seed, model, seconds, smoothing, strength)
+                for seed in seeds
+            ]
             for case in cases
         }
         recordings: dict[Case, list[Recording]] = {}
@@ -249,6 +263,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or '').splitlines()[0])
     parser.add_argument('--model', default='auto', help="value of the node's parameter model")
     parser.add_argument('--smoothing', type=float, default=DEFAULT_SMOOTHING)
+    parser.add_argument('--strength', type=float, default=1.0)
     parser.add_argument('--seeds', type=int, nargs='+', default=list(SEEDS))
     parser.add_argument('--seconds', type=float, default=SECONDS)
     parser.add_argument(
@@ -265,8 +280,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     cases = [case for case in CASES if given.cases is None or case.name in given.cases]
     if not cases:
         parser.error(f'unknown case; known cases: {"; ".join(case.name for case in CASES)}')
-    recordings = run(cases, given.model, given.seeds, given.seconds, given.jobs, given.smoothing)
+    recordings = run(
+        cases,
+        given.model,
+        given.seeds,
+        given.seconds,
+        given.jobs,
+        given.smoothing,
+        given.strength,
+    )
     result = summarise(recordings, given.model, given.seeds, given.seconds)
+    if given.strength < 1:
+        result = {'strength': given.strength, **result}
     given.out.write_text(json.dumps(result, indent=1) + '\n', encoding='utf-8')
     replace_part(given.page, 'figures', tables(result))
     draw(given.plot, [(case.name, several[0]) for case, several in recordings.items()])
