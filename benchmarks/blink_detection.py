@@ -67,8 +67,9 @@ from examples.eyelids.eye_landmarks import EyeLandmarker
 
 ROOT = Path(__file__).resolve().parent.parent
 SECONDS = 24.0
-#: Default of `temporal_smoothing` for restored crops: the node's own default.
+#: Defaults of `temporal_smoothing` and `strength` for restored crops: the node's own.
 DEFAULT_SMOOTHING = PipelineSettings.temporal_smoothing
+DEFAULT_STRENGTH = PipelineSettings.strength
 SEEDS = (1, 2)
 #: Strength of the blur that represents a simpler method, in pixels of the crop.
 BLUR_PX = 2.0
@@ -110,7 +111,7 @@ def record(
     model: str,
     seconds: float,
     smoothing: float = DEFAULT_SMOOTHING,
-    strength: float = 1.0,
+    strength: float = DEFAULT_STRENGTH,
 ) -> Recording:
     """Film a scene and measure the eyes in every version of every crop.
 
@@ -208,7 +209,7 @@ def run(
     seconds: float,
     jobs: int,
     smoothing: float = DEFAULT_SMOOTHING,
-    strength: float = 1.0,
+    strength: float = DEFAULT_STRENGTH,
 ) -> dict[Case, list[Recording]]:
     """Record all cases.
 
@@ -263,7 +264,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or '').splitlines()[0])
     parser.add_argument('--model', default='auto', help="value of the node's parameter model")
     parser.add_argument('--smoothing', type=float, default=DEFAULT_SMOOTHING)
-    parser.add_argument('--strength', type=float, default=1.0)
+    parser.add_argument('--strength', type=float, default=DEFAULT_STRENGTH)
     parser.add_argument('--seeds', type=int, nargs='+', default=list(SEEDS))
     parser.add_argument('--seconds', type=float, default=SECONDS)
     parser.add_argument(
@@ -290,7 +291,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         given.strength,
     )
     result = summarise(recordings, given.model, given.seeds, given.seconds)
-    if given.strength < 1:
+    if given.strength != DEFAULT_STRENGTH:
         result = {'strength': given.strength, **result}
     given.out.write_text(json.dumps(result, indent=1) + '\n', encoding='utf-8')
     replace_part(given.page, 'figures', tables(result))

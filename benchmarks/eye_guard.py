@@ -26,6 +26,7 @@ same seeds give the same figures.
 from __future__ import annotations
 
 import argparse
+import functools
 import hashlib
 import json
 import sys
@@ -51,7 +52,7 @@ from cfrnet_ros.vision.restoration.restorer import Restorer
 from cfrnet_ros.vision.settings import PipelineSettings
 from cfrnet_ros.vision.tracking.tracker import FaceTracker
 from demo.blinks import shots, write_script
-from training.evaluation.imports import project_files
+from training.evaluation.imports import files_sha256
 
 ROOT = Path(__file__).resolve().parent.parent
 SECONDS, SEEDS = 12.0, (1,)
@@ -94,16 +95,19 @@ def film(
     return np.array(openness), np.array(rows, np.uint8)
 
 
+@functools.cache
+def _key(model: Path) -> str:
+    """Return what crops of the filmed scenes depend on: a hash of the model and of the code."""
+    code = files_sha256('benchmarks.eye_guard', ROOT, ('benchmarks', 'cfrnet_ros', 'demo'))
+    return hashlib.sha256(model.read_bytes() + code.encode()).hexdigest()[:8]
+
+
 def filmed(
     case: Case, seed: int, seconds: float, model: Path, cache: Path
 ) -> tuple[NDArray[np.float64], NDArray[np.uint8]]:
     """Film a scene, or read it from the folder where an earlier run with this code left it."""
-    digest = hashlib.sha256(model.read_bytes())
-    for file in project_files('benchmarks.eye_guard', ROOT, ('benchmarks', 'cfrnet_ros', 'demo')):
-        digest.update(file.read_bytes())
-    key = digest.hexdigest()[:8]
     name = case.name.lower().replace(',', '').replace(' ', '_')
-    path = cache / f'{name}-{seed}-{seconds:g}-{key}.npz'
+    path = cache / f'{name}-{seed}-{seconds:g}-{_key(model)}.npz'
     if not path.is_file():
         openness, rows = film(case, seed, seconds, model)
         cache.mkdir(parents=True, exist_ok=True)

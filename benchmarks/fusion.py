@@ -25,7 +25,6 @@ benchmark needs the training requirements. It writes ``benchmarks/fusion.json`` 
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
@@ -39,7 +38,7 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from benchmarks.fusion_clips import CAMERAS, Camera, clips_in, film, overlap, read_clip
-from benchmarks.pages import replace_part
+from benchmarks.pages import write_figures
 from cfrnet_ros.vision.detection.detector import YuNetDetector
 from cfrnet_ros.vision.engine.model_card import load_card
 from cfrnet_ros.vision.engine.models import resolve_model
@@ -223,11 +222,7 @@ def main() -> None:
         'clips': [clip.name for clip in clips],
         'cameras': found,
     }
-    args.out.write_text(json.dumps(result, indent=1) + '\n', encoding='utf-8')
-    text = tables(result)
-    if args.out == FIGURES:
-        replace_part(PAGE, 'clips', text)
-    print(text)
+    write_figures(result, args.out, tables(result), kept=FIGURES, page=PAGE, name='clips')
 
 
 def run(camera: str, clip: Path) -> list[dict[str, dict[str, float]]]:

@@ -17,7 +17,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -30,7 +29,7 @@ from tqdm import tqdm
 
 from benchmarks.fusion import lpips_of
 from benchmarks.fusion_clips import CAMERAS, Camera, clips_in
-from benchmarks.pages import replace_part
+from benchmarks.pages import write_figures
 from cfrnet_ros.vision.engine.model_card import ModelCard, load_card
 from cfrnet_ros.vision.engine.models import resolve_model
 from cfrnet_ros.vision.quality.face_embedder import FaceEmbedder, angle_deg
@@ -97,6 +96,29 @@ def table(result: Mapping[str, Any]) -> str:
     return '\n'.join(lines)
 
 
+def add_options(parser: argparse.ArgumentParser, cameras: Sequence[str], figures: Path) -> None:
+    """Add the options of a benchmark that films clips.
+
+    Args:
+        parser: Parser of the command line.
+        cameras: Names of the cameras that are compared without the option.
+        figures: File to which the figures go without the option.
+
+    """
+    parser.add_argument('--clips', type=Path, required=True, help='folder with the clips')
+    parser.add_argument('--cameras', nargs='*', default=list(cameras))
+    parser.add_argument('--most', type=int, default=4, help='number of clips')
+    parser.add_argument('--out', type=Path, default=figures)
+
+
+def begin(args: argparse.Namespace) -> tuple[list[Path], list[Camera]]:
+    """Return the clips and cameras that options of `add_options` name; one thread is used."""
+    cv2.setNumThreads(1)
+    torch.set_num_threads(1)
+    chosen = [camera for camera in CAMERAS if camera.name in args.cameras]
+    return clips_in(args.clips)[: args.most], chosen
+
+
 def compare(
     name: str,
     description: str,
@@ -116,16 +138,11 @@ def compare(
     """
     figures = ROOT / 'benchmarks' / f'{name}.json'
     parser = argparse.ArgumentParser(description=description.splitlines()[0])
-    parser.add_argument('--clips', type=Path, required=True, help='folder with the clips')
-    parser.add_argument('--cameras', nargs='*', default=list(cameras))
-    parser.add_argument('--most', type=int, default=4, help='number of clips')
-    parser.add_argument('--out', type=Path, default=figures)
+    add_options(parser, cameras, figures)
     args = parser.parse_args()
-    cv2.setNumThreads(1)
-    torch.set_num_threads(1)
-    clips = clips_in(args.clips)[: args.most]
+    clips, chosen = begin(args)
     found: dict[str, Any] = {}
-    for camera in tqdm([one for one in CAMERAS if one.name in args.cameras], unit='camera'):
+    for camera in tqdm(chosen, unit='camera'):
         records = [record for clip in clips for record in measure(camera, clip)]
         found[camera.name] = {'faces': len(records), 'versions': means(records)}
     result = {
@@ -134,8 +151,4 @@ def compare(
         'clips': [clip.name for clip in clips],
         'cameras': found,
     }
-    args.out.write_text(json.dumps(result, indent=1) + '\n', encoding='utf-8')
-    text = table(result)
-    if args.out == figures:
-        replace_part(PAGE, part, text)
-    print(text)
+    write_figures(result, args.out, table(result), kept=figures, page=PAGE, name=part)

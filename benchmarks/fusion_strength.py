@@ -23,6 +23,7 @@ cycles. The benchmark needs the training requirements, and writes
 
 from __future__ import annotations
 
+from itertools import islice
 from pathlib import Path
 
 from benchmarks.fusion import EVERY, FIRST, SETTINGS, make_pipeline, the_face
@@ -31,8 +32,8 @@ from benchmarks.fusion_comparison import Distances, Record, compare
 from cfrnet_ros.vision.preprocessing.align import warp_crop
 from cfrnet_ros.vision.restoration.strength import mix
 
-#: Numbers of cycles and strengths that are compared.
-CYCLES, STRENGTHS = (1, 2, 3), (0.5, 0.75, 1.0)
+#: Largest number of cycles, and strengths that are compared.
+CYCLES, STRENGTHS = 3, (0.5, 0.75, 1.0)
 
 #: Cameras that are compared: all but the one whose pictures are the truth.
 NAMES = [camera.name for camera in CAMERAS if camera.name != 'clean']
@@ -57,8 +58,8 @@ def measure(camera: Camera, clip: Path) -> list[Record]:
             continue
         measured = restorer.exposed(face.fused)
         crops = {MEASURED: measured}
-        for k in CYCLES:
-            restored = restorer.restore(face.fused, k).crop
+        for cycle in islice(restorer.cycles(face.fused), CYCLES):
+            k, restored = cycle.number, cycle.crop()
             crops |= {f'k = {k}, {s:g}': mix(measured, restored, s) for s in STRENGTHS}
         found.append(distances(warp_crop(shot.truth, face.affine, measured.shape[0]), crops))
     return found

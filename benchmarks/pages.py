@@ -12,11 +12,14 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""Replaces tables in pages of the documentation, between marks."""
+"""Writes figures, and replaces tables in pages of the documentation, between marks."""
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 
 def replace_part(page: Path, name: str, text: str) -> None:
@@ -33,3 +36,23 @@ def replace_part(page: Path, name: str, text: str) -> None:
     before, rest = content.split(begin)
     after = rest.split(end)[1]
     page.write_text(f'{before}{begin}\n\n{text.strip()}\n\n{end}{after}', encoding='utf-8')
+
+
+def write_figures(
+    result: Mapping[str, Any], out: Path, text: str, *, kept: Path, page: Path, name: str
+) -> None:
+    """Write figures as JSON, and print their table; the page shows those that are kept.
+
+    Args:
+        result: Figures.
+        out: File to write.
+        text: Table of the figures as Markdown.
+        kept: File of the figures that the page shows; another `out` leaves the page as it is.
+        page: Page of the documentation.
+        name: Name of the part of the page, see `replace_part`.
+
+    """
+    out.write_text(json.dumps(result, indent=1) + '\n', encoding='utf-8')
+    if out == kept:
+        replace_part(page, name, text)
+    print(text)

@@ -26,19 +26,16 @@ writes ``benchmarks/previous_output.json`` and the table of ``docs/fusion.md``.
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import cv2
-import torch
 from tqdm import tqdm
 
 from benchmarks.fusion import EVERY, FIRST, SETTINGS, make_pipeline, the_face
-from benchmarks.fusion_clips import CAMERAS, Camera, clips_in, film, read_clip
-from benchmarks.fusion_comparison import Distances, means, table
-from benchmarks.pages import replace_part
+from benchmarks.fusion_clips import Camera, film, read_clip
+from benchmarks.fusion_comparison import Distances, add_options, begin, means, table
+from benchmarks.pages import write_figures
 from benchmarks.recurrent_restorer import FP32, Restorers, Version, read_versions
 from cfrnet_ros.vision.engine.model_card import load_card
 from cfrnet_ros.vision.preprocessing.align import warp_crop
@@ -83,18 +80,13 @@ def main() -> None:
     """Measure, write and print."""
     parser = argparse.ArgumentParser(description=(__doc__ or '').splitlines()[0])
     parser.add_argument('runs', type=Path, nargs='+', help="runs' folders")
-    parser.add_argument('--clips', type=Path, required=True, help='folder with the clips')
     parser.add_argument('--model', type=Path, default=FP32, help='shipped FP32 file')
-    parser.add_argument('--cameras', nargs='*', default=list(NAMES))
-    parser.add_argument('--most', type=int, default=4, help='number of clips')
-    parser.add_argument('--out', type=Path, default=FIGURES)
+    add_options(parser, NAMES, FIGURES)
     args = parser.parse_args()
-    cv2.setNumThreads(1)
-    torch.set_num_threads(1)
+    clips, chosen = begin(args)
     versions, trained = read_versions(args.model, args.runs)
-    clips = clips_in(args.clips)[: args.most]
     cameras: dict[str, Any] = {}
-    for camera in tqdm([one for one in CAMERAS if one.name in args.cameras], unit='camera'):
+    for camera in tqdm(chosen, unit='camera'):
         by_clip = {clip.name: measure(camera, clip, versions) for clip in clips}
         records = [record for several in by_clip.values() for record in several]
         cameras[camera.name] = {
@@ -108,11 +100,7 @@ def main() -> None:
         'runs': trained,
         'cameras': cameras,
     }
-    args.out.write_text(json.dumps(result, indent=1) + '\n', encoding='utf-8')
-    text = table(result)
-    if args.out == FIGURES:
-        replace_part(PAGE, 'previous', text)
-    print(text)
+    write_figures(result, args.out, table(result), kept=FIGURES, page=PAGE, name='previous')
 
 
 if __name__ == '__main__':

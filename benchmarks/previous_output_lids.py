@@ -24,7 +24,6 @@ those of training, and writes ``benchmarks/previous_output_lids.json`` and the t
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -37,7 +36,7 @@ from tqdm import tqdm
 from benchmarks.blink_detection import CASES, Case
 from benchmarks.blink_detection_figures import Recording, pooled
 from benchmarks.fusion import SETTINGS, make_pipeline
-from benchmarks.pages import replace_part
+from benchmarks.pages import write_figures
 from benchmarks.recurrent_restorer import FP32, Picture, Restorers, Version, read_versions
 from cfrnet_ros.vision.engine.model_card import load_card
 from cfrnet_ros.vision.preprocessing.align import warp_crop
@@ -132,11 +131,7 @@ def main() -> None:
         'seconds': SECONDS,
         'cameras': {case.name: measure(case, versions) for case in tqdm(cases, unit='camera')},
     }
-    args.out.write_text(json.dumps(result, indent=1) + '\n', encoding='utf-8')
-    text = table(result)
-    if args.out == FIGURES:
-        replace_part(PAGE, 'previous-lids', text)
-    print(text)
+    write_figures(result, args.out, table(result), kept=FIGURES, page=PAGE, name='previous-lids')
 
 
 if __name__ == '__main__':

@@ -16,7 +16,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import zipfile
@@ -25,7 +24,7 @@ from pathlib import Path
 
 import numpy as np
 
-from training.evaluation.imports import project_files
+from training.evaluation.imports import files_sha256
 from training.evaluation.meters import Readings
 
 _ROOT = Path(__file__).resolve().parents[2]
@@ -44,10 +43,7 @@ def code_sha256(root: Path = _ROOT) -> str:
         FileNotFoundError: An imported module of the project has no file.
 
     """
-    digest = hashlib.sha256()
-    for file in project_files(MEASURING, root):
-        digest.update(file.relative_to(root).as_posix().encode() + file.read_bytes())
-    return digest.hexdigest()
+    return files_sha256(MEASURING, root)
 
 
 def save(path: Path, faces: Sequence[Readings], seconds: float) -> None:

@@ -16,6 +16,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from modulefinder import ModuleFinder
 from pathlib import Path
@@ -62,3 +63,16 @@ def project_files(module: str, root: Path, packages: Sequence[str] = PACKAGES) -
     # Types of the standard library do not state this attribute.
     paths = (getattr(found, '__file__', None) for found in finder.modules.values())
     return sorted(Path(path) for path in paths if path)
+
+
+def files_sha256(module: str, root: Path, packages: Sequence[str] = PACKAGES) -> str:
+    """Return one hash over the names and contents of a module's `project_files`.
+
+    Raises:
+        FileNotFoundError: See `project_files`.
+
+    """
+    digest = hashlib.sha256()
+    for file in project_files(module, root, packages):
+        digest.update(file.relative_to(root).as_posix().encode() + file.read_bytes())
+    return digest.hexdigest()

@@ -160,8 +160,8 @@ def keep_models(result: Results, earlier: Results | None) -> Results:
         before = models.get(name)
         if before is None or set(before.sets) - set(model.sets):
             raise ValueError(
-                f'{name} cannot replace what was measured earlier, since that has further sets; '
-                'measure everything again, without --replace'
+                f'{name} cannot replace what was measured earlier, since there was none, or it has '
+                'further sets; measure everything again, without --replace'
             )
         models[name] = model
     return replace(
