@@ -20,7 +20,9 @@ Each W is the folder of a run or a shipped FP32 file, all of one layout. Two run
 different things, and the mean of their weights wins half of both. Here each output channel of each
 layer has a share of its own of every difference from the first W, and the shares minimise the loss
 of the config: some thousand numbers instead of two million, for which a few hundred steps on a CPU
-are enough.
+are enough. Started again with the same RUN, it goes on from its last checkpoint. ``--scale`` adds a
+difference that none of the weights has: each channel of the first W against nothing, so that it may
+grow or shrink. ``--processes 2`` shares the run among two cores.
 
 Sources: Wortsman et al., "Model soups", ICML 2022, for averages of weights; Yang et al.,
 "AdaMerging", ICLR 2024, for learned shares by layer, though there they minimise entropy.
@@ -29,10 +31,15 @@ Sources: Wortsman et al., "Model soups", ICML 2022, for averages of weights; Yan
 from __future__ import annotations
 
 import argparse
+import functools
+import hashlib
+import pickle
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import cv2
 import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
@@ -41,6 +48,7 @@ from tqdm import tqdm
 from training.export.shipped import read_network
 from training.run.checkpoint import CHECKPOINT, read_run, save_atomically
 from training.run.config import load_config
+from training.run.processes import Processes, run_in_processes
 from training.run.trainer import Trainer
 
 Weights = Mapping[str, Tensor]
@@ -96,28 +104,97 @@ def mixed_weights(network: nn.Module, names: Sequence[str]) -> dict[str, Tensor]
     return found
 
 
-def learn(
-    trainer: Trainer, base: Weights, others: Sequence[Weights], begin: Sequence[float]
-) -> dict[str, Tensor]:
-    """Train the shares for the steps of the trainer's config, and return the averaged mixture.
+class Mixing:
+    """A run that trains shares: what it trains, and how it is saved and gone on from."""
 
-    Args:
-        trainer: Trainer that has done no step yet.
-        base: Weights from which the differences are taken.
-        others: Weights to go towards.
-        begin: Share of each difference at the start.
+    def __init__(
+        self, trainer: Trainer, base: Weights, others: Sequence[Weights], begin: Sequence[float]
+    ) -> None:
+        """Let a trainer train the shares, and go on from its checkpoint if it has one.
 
-    """
-    mix(trainer.average, base, others, begin)
-    trainer.average.requires_grad_(False)
-    shares = mix(trainer.network, base, others, begin)
-    trainer.optimiser = torch.optim.Adam(shares, betas=trainer.config.betas)
-    bar = tqdm(range(trainer.config.steps), unit='step')
-    for _ in bar:
-        with parametrize.cached():
-            terms = trainer.train_step()
-        bar.set_postfix(loss=f'{terms.get("loss", float("nan")):.3f}', refresh=False)
-    return mixed_weights(trainer.average, list(base))
+        Args:
+            trainer: Trainer of the run.
+            base: Weights from which the differences are taken.
+            others: Weights to go towards.
+            begin: Share of each difference at the start.
+
+        Raises:
+            KeyError: The weights are not of one layout.
+            ValueError: The checkpoint is of other weights, or of a run that trained no shares.
+
+        """
+        self.trainer = trainer
+        self._names = list(base)
+        self._of = [_fingerprint(weights) for weights in (base, *others)]
+        self._average = mix(trainer.average, base, others, begin)
+        trainer.average.requires_grad_(False)
+        self._shares = mix(trainer.network, base, others, begin)
+        trainer.optimiser = torch.optim.Adam(self._shares, betas=trainer.config.betas)
+        if (trainer.out / CHECKPOINT).is_file():
+            self._resume(trainer.out / CHECKPOINT)
+
+    def _resume(self, path: Path) -> None:
+        saved = _read(path).get('mixing')
+        if saved is None or saved['of'] != self._of:
+            raise ValueError(f"'{path}' is not a mixture of these weights; give another --out")
+        with torch.no_grad():
+            for kind, shares in (('shares', self._shares), ('average', self._average)):
+                for share, value in zip(shares, saved[kind], strict=True):
+                    share.copy_(value)
+        self.trainer.optimiser.load_state_dict(saved['optimiser'])
+
+    def state(self) -> dict[str, Any]:
+        """Return the checkpoint: the mixture as a run's weights, and all to go on from."""
+        trainer = self.trainer
+        saved = {
+            'of': self._of,
+            'shares': [share.detach() for share in self._shares],
+            'average': [share.detach() for share in self._average],
+            'optimiser': trainer.optimiser.state_dict(),
+        }
+        network = mixed_weights(trainer.network, self._names)
+        average = mixed_weights(trainer.average, self._names)
+        state = {**trainer.state(), 'network': network, 'average': average, 'mixing': saved}
+        # Moments of the shares mean nothing to a run that trains weights from here.
+        del state['optimiser']
+        return state
+
+    def learn(self, stop_after_s: float = 0.0) -> None:
+        """Train the shares to the end of the trainer's config, or until it is time to stop.
+
+        Args:
+            stop_after_s: Seconds after which to stop; 0 for no limit.
+
+        """
+        trainer, processes = self.trainer, self.trainer.processes
+        steps = trainer.config.steps
+        begin = last = saved = time.monotonic()
+        bar = tqdm(total=steps, initial=trainer.clock, unit='step', disable=not processes.first)
+        while trainer.clock < steps:
+            with parametrize.cached():
+                terms = trainer.train_step()
+            now = time.monotonic()
+            # Schedules that go by the clock must go by one clock.
+            trainer.elapsed = processes.agree(trainer.elapsed + now - last, trainer.device)
+            last = now
+            bar.update(trainer.clock - bar.n)
+            bar.set_postfix({k: f'{v:.3f}' for k, v in terms.items()}, refresh=False)
+            if processes.first and now - saved > trainer.config.checkpoint_every_s:
+                save_atomically(self.state(), trainer.out / CHECKPOINT)
+                saved = now
+            if 0 < stop_after_s < processes.agree(now - begin, trainer.device):
+                break
+        bar.close()
+        if processes.first:
+            save_atomically(self.state(), trainer.out / CHECKPOINT)
+
+
+def _fingerprint(weights: Weights) -> str:
+    """Return a hash by which a mixture knows again what it is mixed of."""
+    digest = hashlib.sha256()
+    for name, value in weights.items():
+        digest.update(name.encode() + value.float().contiguous().numpy().tobytes())
+    return digest.hexdigest()
 
 
 def main() -> None:
@@ -125,39 +202,83 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('weights', nargs='+', type=Path, help="runs' folders or FP32 files")
     parser.add_argument('--begin', type=float, nargs='+', help='shares at the start, default 0')
+    parser.add_argument(
+        '--scale', action='store_true', help='also let each channel of the first W grow or shrink'
+    )
     parser.add_argument('--config', type=Path, required=True, help='its rates are of the shares')
     parser.add_argument('--data', type=Path, required=True, help='folder with MANIFEST.tsv')
     parser.add_argument('--judge', type=Path, help='run of which the discriminator is taken')
     parser.add_argument('--out', type=Path, required=True, help="the run's folder")
+    parser.add_argument('--stop-after', type=float, default=0.0, help='seconds, 0 = no limit')
+    parser.add_argument('--processes', type=int, default=1, help='that share the run, a core each')
     args = parser.parse_args()
-    if len(args.weights) < 2:
+    if len(args.weights) + args.scale < 2:
         raise SystemExit('give two weights at least: the first, and those to go towards')
-    begin = args.begin or [0.0] * (len(args.weights) - 1)
-    if len(begin) != len(args.weights) - 1:
+    if args.begin and len(args.begin) != len(args.weights) - 1:
         raise SystemExit(
             f'--begin needs {len(args.weights) - 1} shares, one for each W but the first'
         )
-    if (args.out / CHECKPOINT).exists():
-        raise SystemExit(f"'{args.out / CHECKPOINT}' exists; give another folder")
     try:
-        first, *others = (read_network(path).state_dict() for path in args.weights)
+        _check_folder(args.out)
+        weights = [dict(read_network(path).state_dict()) for path in args.weights]
         judge: dict[str, Any] = read_run(args.judge, '--judge') if args.judge else {}
     except (FileNotFoundError, ValueError) as error:
         raise SystemExit(str(error)) from error
-    trainer = Trainer(load_config(args.config), args.data, args.out, 'cpu')
-    if 'judge' in judge:
-        trainer.judge.load_state_dict(judge['judge'])
-        trainer.judge_optimiser.load_state_dict(judge['judge_optimiser'])
+    begin = args.begin or [0.0] * (len(args.weights) - 1)
+    if args.scale:
+        weights.append({name: 2.0 * value for name, value in weights[0].items()})
+        begin = [*begin, 0.0]
+    run_in_processes(
+        args.processes, 'cpu', functools.partial(_mix, args, weights, list(begin), judge)
+    )
+
+
+def _check_folder(out: Path) -> None:
+    """Refuse a folder with a run of another kind, which would be written over.
+
+    Raises:
+        ValueError: The folder's checkpoint is no mixture that this module can go on with.
+
+    """
+    path = out / CHECKPOINT
+    if path.is_file() and 'mixing' not in _read(path):
+        raise ValueError(f"'{path}' exists and is no mixture; give another --out")
+
+
+def _read(path: Path) -> dict[str, Any]:
     try:
-        weights = learn(trainer, first, others, begin)
+        state: dict[str, Any] = torch.load(path, map_location='cpu', weights_only=True)
+    except (pickle.UnpicklingError, RuntimeError, EOFError):
+        return {}
+    return state
+
+
+def _mix(
+    args: argparse.Namespace,
+    weights: Sequence[Weights],
+    begin: Sequence[float],
+    judge: Mapping[str, Any],
+    processes: Processes,
+    device: str,
+) -> None:
+    if processes.count > 1:
+        # Each would take all cores, and they would wait for each other.
+        torch.set_num_threads(max(1, torch.get_num_threads() // processes.count))
+    cv2.setNumThreads(1)
+    goes_on = (args.out / CHECKPOINT).is_file()
+    trainer = Trainer(load_config(args.config), args.data, args.out, device, processes)
+    try:
+        mixing = Mixing(trainer, weights[0], weights[1:], begin)
+        if 'judge' in judge and not goes_on:
+            trainer.judge.load_state_dict(judge['judge'])
+            trainer.judge_optimiser.load_state_dict(judge['judge_optimiser'])
+        mixing.learn(args.stop_after)
     except KeyError as error:
         raise SystemExit(f'the weights are not of one layout: {error} is missing') from error
+    except ValueError as error:
+        raise SystemExit(str(error)) from error
     finally:
         trainer.source.close()
-    state = {**trainer.state(), 'network': weights, 'average': weights}
-    # Moments of the shares mean nothing to a run that goes on from here.
-    del state['optimiser']
-    save_atomically(state, args.out / CHECKPOINT)
 
 
 if __name__ == '__main__':

@@ -23,13 +23,13 @@ import pytest
 
 torch = pytest.importorskip('torch', reason='training needs PyTorch: make test-training')
 
-from torch import nn  # noqa: E402
+from torch import Tensor, nn  # noqa: E402
 
 from cfrnet_ros.vision.engine.models import MODEL_DIR  # noqa: E402
 from training.experiments import mix_weights  # noqa: E402
 from training.experiments.compare_weights import Likeness  # noqa: E402
 from training.export.shipped import read_model  # noqa: E402
-from training.run.checkpoint import CHECKPOINT, load_run, save_atomically  # noqa: E402
+from training.run.checkpoint import CHECKPOINT, load_run, read_run, save_atomically  # noqa: E402
 from training.run.trainer import Trainer  # noqa: E402
 
 SHIPPED = MODEL_DIR / 'cfrnet_256_fp32.onnx'
@@ -111,4 +111,42 @@ def test_what_cannot_be_mixed_is_named(
     plain = MODEL_DIR / 'cfrnet_plain_256_fp32.onnx'
     refused('not of one layout', SHIPPED, plain)
     (tmp_path / CHECKPOINT).write_bytes(b'hours of work')
-    refused('exists; give another folder', SHIPPED, SHIPPED, out=tmp_path)
+    refused('is no mixture; give another --out', SHIPPED, SHIPPED, out=tmp_path)
+    assert (tmp_path / CHECKPOINT).read_bytes() == b'hours of work'
+
+
+def test_a_mixture_that_was_stopped_goes_on_as_if_it_had_not_been(
+    tmp_path: Path, faces: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def mixed(out: str, *steps: int) -> dict[str, Tensor]:
+        for count in steps:
+            config = tmp_path / 'mix.yaml'
+            config.write_text(CONFIG.replace('steps: 20', f'steps: {count}'), encoding='utf-8')
+            command(
+                monkeypatch, SHIPPED, '--scale', '--config', config, '--data', faces,
+                '--out', tmp_path / out,
+            )  # fmt: skip
+        return load_run(tmp_path / out)[0].state_dict()
+
+    whole, parts = mixed('whole', 6), mixed('parts', 3, 6)
+    begun = read_model(SHIPPED)[0].state_dict()
+    for name, value in whole.items():
+        torch.testing.assert_close(parts[name], value)
+    assert any(not torch.allclose(whole[name], begun[name]) for name in begun)
+    with pytest.raises(SystemExit, match='not a mixture of these weights'):
+        command(
+            monkeypatch, SHIPPED, SHIPPED, '--config', tmp_path / 'mix.yaml', '--data', faces,
+            '--out', tmp_path / 'parts',
+        )  # fmt: skip
+
+
+def test_two_processes_see_twice_as_many_windows(
+    tmp_path: Path, faces: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = tmp_path / 'mix.yaml'
+    config.write_text(CONFIG.replace('steps: 20', 'steps: 2'), encoding='utf-8')
+    command(
+        monkeypatch, SHIPPED, '--scale', '--config', config, '--data', faces,
+        '--out', tmp_path / 'two', '--processes', 2,
+    )  # fmt: skip
+    assert read_run(tmp_path / 'two', '--out')['windows'] == 2 * 2 * 8
