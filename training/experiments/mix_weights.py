@@ -33,8 +33,8 @@ from __future__ import annotations
 import argparse
 import functools
 import hashlib
-import pickle
 import time
+import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -246,10 +246,10 @@ def _check_folder(out: Path) -> None:
 
 
 def _read(path: Path) -> dict[str, Any]:
-    try:
-        state: dict[str, Any] = torch.load(path, map_location='cpu', weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError):
+    """Return what a checkpoint holds; nothing if the file is none, which are ZIP files."""
+    if not zipfile.is_zipfile(path):
         return {}
+    state: dict[str, Any] = torch.load(path, map_location='cpu', weights_only=True)
     return state
 
 
