@@ -10,6 +10,7 @@
 # make mutation   whether the tests notice small changes of cfrnet_ros/vision
 # make parameters   rewrites config/dms.yaml and the tables of docs/parameters.md and docs/hardware.md
 # make train, export, evaluate   FACES=folder with MANIFEST.tsv; see training/README.md
+# make figures   after new weights, everything that quotes them; CLIPS and FRAMES beside FACES
 # Everything runs in .venv, which the first run makes from the pinned requirements.
 
 SHELL := /bin/bash
@@ -40,7 +41,7 @@ LOCKED := requirements/locked.txt
 DOCS_VENV := .venv-docs
 DOCS_LOCKED := requirements/docs-locked.txt
 
-.PHONY: demo view test test-all test-npu test-lowest test-training train export evaluate benchmark lint format venv
+.PHONY: demo view test test-all test-npu test-lowest test-training train export evaluate figures benchmark lint format venv
 .PHONY: venv-training bench clean clean-venv benchmark-blinks parameters fuzz sbom coverage lock docs load mutation
 .PHONY: fuzz-guided
 
@@ -152,6 +153,13 @@ export: venv-training
 # The figures and the page of docs/results.md, from the shipped files through ONNX Runtime.
 evaluate: venv-training
 	@$(TRAINING_VENV)/bin/python -m training.tools.evaluate --data $(FACES)
+
+# After new weights: measures every figure that is of other files than those that ship, some hours of a core.
+CLIPS ?= clips
+FRAMES ?= frames
+
+figures: venv venv-training
+	@$(PY) -m benchmarks.shipped_figures --measure --faces $(FACES) --clips $(CLIPS) --frames $(FRAMES)
 
 benchmark: venv
 	@$(PY) -m benchmarks.vision_speed

@@ -28,7 +28,6 @@ from __future__ import annotations
 
 import argparse
 import hashlib
-import json
 import sys
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -49,7 +48,7 @@ from benchmarks.blink_detection_figures import (
     tables,
 )
 from benchmarks.blink_detection_plot import draw
-from benchmarks.pages import replace_part
+from benchmarks.pages import write_figures
 from cfrnet_ros.vision.detection.detector import YuNetDetector
 from cfrnet_ros.vision.engine.models import resolve_model
 from cfrnet_ros.vision.engine.providers import choose_providers
@@ -66,6 +65,9 @@ from demo.blinks import shots, write_script
 from examples.eyelids.eye_landmarks import EyeLandmarker
 
 ROOT = Path(__file__).resolve().parent.parent
+#: Figures that page and plot show.
+FIGURES = ROOT / 'benchmarks' / 'blink_detection.json'
+PAGE, PLOT = ROOT / 'docs' / 'eyelids.md', ROOT / 'docs' / 'images' / 'blinks.png'
 SECONDS = 24.0
 #: Defaults of `temporal_smoothing` and `strength` for restored crops: the node's own.
 DEFAULT_SMOOTHING = PipelineSettings.temporal_smoothing
@@ -274,9 +276,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         help=f'cameras, of: {"; ".join(case.name for case in CASES)}',
     )
     parser.add_argument('--jobs', type=int, default=1, help='number of processes')
-    parser.add_argument('--out', type=Path, default=ROOT / 'benchmarks/blink_detection.json')
-    parser.add_argument('--page', type=Path, default=ROOT / 'docs/eyelids.md')
-    parser.add_argument('--plot', type=Path, default=ROOT / 'docs/images/blinks.png')
+    parser.add_argument(
+        '--out', type=Path, default=FIGURES, help='another file leaves page and plot as they are'
+    )
     given = parser.parse_args(arguments)
     cases = [case for case in CASES if given.cases is None or case.name in given.cases]
     if not cases:
@@ -293,10 +295,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     result = summarise(recordings, given.model, given.seeds, given.seconds)
     if given.strength != DEFAULT_STRENGTH:
         result = {'strength': given.strength, **result}
-    given.out.write_text(json.dumps(result, indent=1) + '\n', encoding='utf-8')
-    replace_part(given.page, 'figures', tables(result))
-    draw(given.plot, [(case.name, several[0]) for case, several in recordings.items()])
-    print(json.dumps(result['all'], indent=1))
+    write_figures(result, given.out, tables(result), kept=FIGURES, page=PAGE, name='figures')
+    if given.out == FIGURES:
+        draw(PLOT, [(case.name, several[0]) for case, several in recordings.items()])
     return 0
 
 
