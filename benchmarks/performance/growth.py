@@ -16,7 +16,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -94,12 +94,19 @@ def fit(results: Results, growth: Growth) -> Line | None:
     return Line(tuple(x), tuple(y), float(slope), float(start), share)
 
 
-def draw(machines: Sequence[Results], path: Path) -> None:
-    """Draw all growths, one panel each, with a line for each kind of CPU."""
-    figure = Figure(figsize=(10.5, 3.4), layout='constrained')
+def draw(machines: Mapping[str, Results], path: Path) -> None:
+    """Draw all growths, one panel each, with a line for each kind of CPU.
+
+    Args:
+        machines: Results by the title of the kind of CPU.
+        path: PNG file to write.
+
+    """
+    figure = Figure(figsize=(10.5, 3.6), layout='constrained')
     panels = figure.subplots(1, len(GROWTHS))
     for axes, growth in zip(panels, GROWTHS):
-        for results, colour in zip(machines, ('#33658a', '#c8553d', '#5b8c5a', '#7d5ba6')):
+        colours = ('#33658a', '#c8553d', '#5b8c5a', '#7d5ba6')
+        for (title, results), colour in zip(machines.items(), colours):
             line = fit(results, growth)
             if line is None:
                 continue
@@ -110,7 +117,7 @@ def draw(machines: Sequence[Results], path: Path) -> None:
                 line.slope_ms * ends + line.start_ms,
                 color=colour,
                 lw=1.2,
-                label=f'{results["machine"]["kind"]}: {line.slope_ms:.1f} ms {growth.unit}',
+                label=f'{title}: {line.slope_ms:.1f} ms {growth.unit}',
             )
         axes.set_xlabel(growth.what)
         highest = max(axes.get_ylim()[1], 0.0)
@@ -119,7 +126,8 @@ def draw(machines: Sequence[Results], path: Path) -> None:
         axes.locator_params(axis='x', nbins=5, integer=growth.unit != 'a megapixel')
         axes.spines[['top', 'right']].set_visible(False)
         if axes.lines:
-            axes.legend(frameon=False, fontsize=8, loc='lower right')
+            # Above the panel, where it hides no line.
+            axes.legend(frameon=False, fontsize=8, loc='lower left', bbox_to_anchor=(0.0, 1.0))
     panels[0].set_ylabel('round trip, ms (median)')
     path.parent.mkdir(parents=True, exist_ok=True)
     # Without the version of Matplotlib and the date, the same figures give the same file.

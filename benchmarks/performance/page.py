@@ -42,11 +42,13 @@ Table = Callable[[Any], str]
 
 
 def read_results(folder: Path, prefix: str) -> dict[str, Any]:
-    """Return the results of each kind of CPU that was measured, by kind."""
-    return {
+    """Return the results of each kind of CPU that was measured, in the order of `KINDS`."""
+    found = {
         path.stem.removeprefix(f'{prefix}_'): json.loads(path.read_text(encoding='utf-8'))
         for path in sorted(folder.glob(f'{prefix}_*.json'))
     }
+    known = {kind: found.pop(kind) for kind in KINDS if kind in found}
+    return {**known, **found}
 
 
 def write_page(folder: Path = RESULTS, page: Path = PAGE) -> None:
@@ -76,7 +78,8 @@ def write_page(folder: Path = RESULTS, page: Path = PAGE) -> None:
     for name, (results, table) in parts.items():
         texts = [f'**{KINDS.get(kind, kind)}**\n\n{table(each)}' for kind, each in results.items()]
         replace_part(page, name, '\n\n'.join(texts) or 'Not measured yet.')
-    draw(list(measured.values()), page.parent / PLOT)
+    titled = {KINDS.get(kind, kind): each for kind, each in measured.items()}
+    draw(titled, page.parent / PLOT)
 
 
 if __name__ == '__main__':
