@@ -105,6 +105,13 @@ CASES: tuple[Case, ...] = (
     ),
     replace(
         BASE,
+        name='parallel2_k1',
+        changed='k = 1, parallel_frames: 2, threads: 1',
+        cycles=1,
+        static={'parallel_frames': 2, 'threads': 1},
+    ),
+    replace(
+        BASE,
         name='parallel2_k3',
         changed='k = 3, parallel_frames: 2, threads: 1',
         cycles=3,
