@@ -77,6 +77,12 @@ class Case:
 BASE = Case('base', '-')
 _HD = replace(BASE, width=1280, height=720)
 _FULL_HD = replace(BASE, width=1920, height=1080)
+_PARALLEL = replace(
+    BASE,
+    name='parallel2',
+    changed='parallel_frames: 2, threads: 1',
+    static={'parallel_frames': 2, 'threads': 1},
+)
 
 #: All cases, in the order of the table.
 CASES: tuple[Case, ...] = (
@@ -97,25 +103,15 @@ CASES: tuple[Case, ...] = (
     ),
     replace(BASE, name='threads1', changed='threads: 1', static={'threads': 1}),
     replace(BASE, name='threads2', changed='threads: 2', static={'threads': 2}),
-    replace(
-        BASE,
-        name='parallel2',
-        changed='parallel_frames: 2, threads: 1',
-        static={'parallel_frames': 2, 'threads': 1},
-    ),
-    replace(
-        BASE,
-        name='parallel2_k1',
-        changed='k = 1, parallel_frames: 2, threads: 1',
-        cycles=1,
-        static={'parallel_frames': 2, 'threads': 1},
-    ),
-    replace(
-        BASE,
-        name='parallel2_k3',
-        changed='k = 3, parallel_frames: 2, threads: 1',
-        cycles=3,
-        static={'parallel_frames': 2, 'threads': 1},
+    _PARALLEL,
+    *(
+        replace(
+            _PARALLEL,
+            name=f'{_PARALLEL.name}_k{k}',
+            changed=f'k = {k}, {_PARALLEL.changed}',
+            cycles=k,
+        )
+        for k in (1, 3)
     ),
     replace(BASE, name='fp32', changed='model: fp32', static={'model': 'fp32'}),
 )

@@ -261,9 +261,7 @@ def _mix(
     processes: Processes,
     device: str,
 ) -> None:
-    if processes.count > 1:
-        # Each would take all cores, and they would wait for each other.
-        torch.set_num_threads(max(1, torch.get_num_threads() // processes.count))
+    processes.share_threads()
     cv2.setNumThreads(1)
     goes_on = (args.out / CHECKPOINT).is_file()
     trainer = Trainer(load_config(args.config), args.data, args.out, device, processes)

@@ -49,6 +49,14 @@ class Processes:
         """Whether this is the process that writes."""
         return self.rank == 0
 
+    def share_threads(self) -> None:
+        """Give each of several processes its share of PyTorch's threads.
+
+        Each would take all cores, and they would wait for each other.
+        """
+        if self.count > 1:
+            torch.set_num_threads(max(1, torch.get_num_threads() // self.count))
+
     def average_gradients(self, parameters: Iterable[nn.Parameter]) -> None:
         """Replace the gradients by their means over the processes."""
         if self.count == 1:

@@ -122,9 +122,8 @@ def main() -> None:
 def _train(args: argparse.Namespace, processes: Processes, device: str) -> None:
     if args.threads > 0:
         torch.set_num_threads(args.threads)
-    elif processes.count > 1:
-        # Each would take all cores, and they would wait for each other.
-        torch.set_num_threads(max(1, torch.get_num_threads() // processes.count))
+    else:
+        processes.share_threads()
     cv2.setNumThreads(1)
     trainer = Trainer(load_config(args.config), args.data, args.out, device, processes)
     run(trainer, args.data, args.stop_after)
