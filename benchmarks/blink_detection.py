@@ -32,6 +32,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from itertools import islice
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -54,7 +55,7 @@ from cfrnet_ros.vision.engine.models import resolve_model
 from cfrnet_ros.vision.engine.providers import choose_providers
 from cfrnet_ros.vision.pipeline import FacePipeline
 from cfrnet_ros.vision.preprocessing.align import warp_crop
-from cfrnet_ros.vision.preprocessing.exposure import expose_face, face_exposure_gain
+from cfrnet_ros.vision.preprocessing.exposure import expose_face
 from cfrnet_ros.vision.restoration.restorer import Restorer
 from cfrnet_ros.vision.restoration.strength import mix
 from cfrnet_ros.vision.restoration.temporal import TemporalSmoother
@@ -73,6 +74,8 @@ SECONDS = 24.0
 DEFAULT_SMOOTHING = PipelineSettings.temporal_smoothing
 DEFAULT_STRENGTH = PipelineSettings.strength
 SEEDS = (1, 2)
+#: Largest number of cycles.
+CYCLES = 3
 #: Strength of the blur that represents a simpler method, in pixels of the crop.
 BLUR_PX = 2.0
 
@@ -113,8 +116,8 @@ def record(
     model: str,
     seconds: float,
     smoothing: float = DEFAULT_SMOOTHING,
-    strength: float = DEFAULT_STRENGTH,
-) -> Recording:
+    strengths: Sequence[float] = (DEFAULT_STRENGTH,),
+) -> list[Recording]:
     """Film a scene and measure the eyes in every version of every crop.
 
     Args:
@@ -123,10 +126,10 @@ def record(
         model: Value of the node's parameter `model`.
         seconds: Length of the scene in seconds.
         smoothing: Value of the node's parameter `temporal_smoothing` for the restored crops.
-        strength: Value of the node's parameter `strength`.
+        strengths: Values of the node's parameter `strength`.
 
     Returns:
-        Recording with the eye aspect ratios.
+        Recording with the eye aspect ratios for each strength.
 
     """
     cv2.setNumThreads(1)
@@ -135,18 +138,20 @@ def record(
     detector = YuNetDetector(None, choice, 480, 1)
     pipeline = FacePipeline(detector, restorer, FaceTracker())
     landmarker = EyeLandmarker()
-    smoothers = {origin: TemporalSmoother() for origin in ORIGINS if origin[-1].isdigit()}
+    restored = [origin for origin in ORIGINS if origin[-1].isdigit()]
+    smoothers = {origin: TemporalSmoother() for origin in restored}
     script = write_script(seed, seconds)
     # The smoothing is applied below, separately for each number of cycles.
     alone = PipelineSettings(cycles=1, max_faces=1, temporal_smoothing=0.0)
     times: list[float] = []
     truth: list[float] = []
-    ratios: dict[str, list[float]] = {origin: [] for origin in ORIGINS}
+    ratios: list[dict[str, list[float]]] = [{origin: [] for origin in ORIGINS} for _ in strengths]
     for shot in shots(case.condition, script, seed, seconds, case.size):
         faces = pipeline.process(shot.seen_bgr, alone, shot.time_s).faces
         times.append(shot.time_s)
         truth.append(shot.openness)
         crops = _versions(faces[0], shot.clean, restorer) if faces else {}
+        mixed = [crops for _ in strengths]
         if faces and faces[0].restored:
             # As in the node, after the last cycle.
             for origin, smoother in smoothers.items():
@@ -161,16 +166,39 @@ def record(
                     shot.time_s,
                     None if fused is None else fused.gain,
                 )
-                crops[origin] = mix(restorer.exposed(source), smoothed, strength)
-        for origin in ORIGINS:
-            eyes = landmarker(crops[origin]) if faces else None
-            ratios[origin].append(eyes.openness if eyes is not None and eyes.found else np.nan)
-    return Recording(
-        np.array(times),
-        np.array(truth),
-        {origin: np.array(values) for origin, values in ratios.items()},
-        tuple((closure.start_s, closure.end_s) for closure in script.closures),
-    )
+                bright = restorer.exposed(source)
+                mixed = [
+                    {**known, origin: mix(bright, smoothed, strength)}
+                    for known, strength in zip(mixed, strengths, strict=True)
+                ]
+        # What is not restored is measured once for all strengths.
+        shared = {
+            origin: _openness(landmarker, crop)
+            for origin, crop in crops.items()
+            if origin not in restored
+        }
+        for known, found in zip(mixed, ratios, strict=True):
+            measured = shared | {
+                origin: _openness(landmarker, known[origin])
+                for origin in restored
+                if origin in known
+            }
+            for origin in ORIGINS:
+                found[origin].append(measured.get(origin, np.nan))
+    return [
+        Recording(
+            np.array(times),
+            np.array(truth),
+            {origin: np.array(values) for origin, values in found.items()},
+            tuple((closure.start_s, closure.end_s) for closure in script.closures),
+        )
+        for found in ratios
+    ]
+
+
+def _openness(landmarker: EyeLandmarker, crop: NDArray[np.uint8]) -> float:
+    eyes = landmarker(crop)
+    return eyes.openness if eyes.found else np.nan
 
 
 def _versions(
@@ -186,21 +214,13 @@ def _versions(
         'fused': face.fused,
     }
     for name, source in (('alone', face.aligned), ('k', face.fused)):
-        for cycles in (1, 2, 3):
-            before = crops.get(f'{name}{cycles - 1}')
-            if not face.restored:
-                # A face that is not to be restored is passed on unchanged, whatever the number of
-                # cycles.
-                crops[f'{name}{cycles}'] = face.aligned
-            elif (
-                before is not None
-                and restorer.card.dtype == 'uint8'
-                and face_exposure_gain(before) == 1.0
-            ):
-                # With bytes as input and output, one more cycle gives exactly the next version.
-                crops[f'{name}{cycles}'] = restorer.restore(before, 1).crop
-            else:
-                crops[f'{name}{cycles}'] = restorer.restore(source, cycles).crop
+        if face.restored:
+            cycles = islice(restorer.cycles(source), CYCLES)
+            crops |= {f'{name}{cycle.number}': cycle.crop() for cycle in cycles}
+        else:
+            # A face that is not to be restored is passed on unchanged, whatever the number of
+            # cycles.
+            crops |= {f'{name}{number}': face.aligned for number in range(1, CYCLES + 1)}
     return crops
 
 
@@ -211,8 +231,8 @@ def run(
     seconds: float,
     jobs: int,
     smoothing: float = DEFAULT_SMOOTHING,
-    strength: float = DEFAULT_STRENGTH,
-) -> dict[Case, list[Recording]]:
+    strengths: Sequence[float] = (DEFAULT_STRENGTH,),
+) -> list[dict[Case, list[Recording]]]:
     """Record all cases.
 
     Args:
@@ -222,23 +242,25 @@ def run(
         seconds: Length of each scene in seconds.
         jobs: Number of processes.
         smoothing: Value of the node's parameter `temporal_smoothing`.
-        strength: Value of the node's parameter `strength`.
+        strengths: Values of the node's parameter `strength`.
 
     Returns:
-        Recordings by case, in the order of the seeds.
+        For each strength the recordings by case, in the order of the seeds.
 
     """
     with ProcessPoolExecutor(jobs, mp_context=get_context('spawn')) as pool:
         futures = {
             case: [
-                pool.submit(record, case, seed, model, seconds, smoothing, strength)
+                pool.submit(record, case, seed, model, seconds, smoothing, strengths)
                 for seed in seeds
             ]
             for case in cases
         }
-        recordings: dict[Case, list[Recording]] = {}
+        recordings: list[dict[Case, list[Recording]]] = [{} for _ in strengths]
         for case, waiting in futures.items():
-            recordings[case] = [future.result() for future in waiting]
+            scenes = [future.result() for future in waiting]
+            for index, found in enumerate(recordings):
+                found[case] = [scene[index] for scene in scenes]
             print(case.name, flush=True)
     return recordings
 
@@ -266,7 +288,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or '').splitlines()[0])
     parser.add_argument('--model', default='auto', help="value of the node's parameter model")
     parser.add_argument('--smoothing', type=float, default=DEFAULT_SMOOTHING)
-    parser.add_argument('--strength', type=float, default=DEFAULT_STRENGTH)
+    parser.add_argument(
+        '--strength',
+        type=float,
+        nargs='+',
+        default=[DEFAULT_STRENGTH],
+        help="values of the node's parameter strength, each for a file of --out",
+    )
     parser.add_argument('--seeds', type=int, nargs='+', default=list(SEEDS))
     parser.add_argument('--seconds', type=float, default=SECONDS)
     parser.add_argument(
@@ -277,13 +305,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument('--jobs', type=int, default=1, help='number of processes')
     parser.add_argument(
-        '--out', type=Path, default=FIGURES, help='another file leaves page and plot as they are'
+        '--out',
+        type=Path,
+        nargs='+',
+        default=[FIGURES],
+        help='other files leave page and plot as they are',
     )
     given = parser.parse_args(arguments)
     cases = [case for case in CASES if given.cases is None or case.name in given.cases]
     if not cases:
         parser.error(f'unknown case; known cases: {"; ".join(case.name for case in CASES)}')
-    recordings = run(
+    if len(given.out) != len(given.strength):
+        parser.error('--out needs a file for each value of --strength')
+    by_strength = run(
         cases,
         given.model,
         given.seeds,
@@ -292,12 +326,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
         given.smoothing,
         given.strength,
     )
-    result = summarise(recordings, given.model, given.seeds, given.seconds)
-    if given.strength != DEFAULT_STRENGTH:
-        result = {'strength': given.strength, **result}
-    write_figures(result, given.out, tables(result), kept=FIGURES, page=PAGE, name='figures')
-    if given.out == FIGURES:
-        draw(PLOT, [(case.name, several[0]) for case, several in recordings.items()])
+    for strength, out, recordings in zip(given.strength, given.out, by_strength, strict=True):
+        result = summarise(recordings, given.model, given.seeds, given.seconds)
+        if strength != DEFAULT_STRENGTH:
+            result = {'strength': strength, **result}
+        shows = out.resolve() == FIGURES
+        write_figures(
+            result,
+            FIGURES if shows else out,
+            tables(result),
+            kept=FIGURES,
+            page=PAGE,
+            name='figures',
+        )
+        if shows:
+            draw(PLOT, [(case.name, several[0]) for case, several in recordings.items()])
     return 0
 
 

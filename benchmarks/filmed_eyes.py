@@ -37,7 +37,7 @@ from torch import nn
 from tqdm import tqdm
 
 from benchmarks.blink_detection import CASES, Case
-from benchmarks.fusion import SETTINGS, make_pipeline
+from benchmarks.fusion import faces_of, make_pipeline
 from cfrnet_ros.vision.preprocessing.align import warp_crop
 from cfrnet_ros.vision.preprocessing.exposure import expose_face
 from cfrnet_ros.vision.restoration.grey import is_grey, take_colour_away
@@ -83,8 +83,8 @@ def film(case: Case) -> Iterator[tuple[Picture, float]]:
     landmarker = EyeLandmarker()
     script = write_script(SEED, SECONDS)
     for number, shot in enumerate(shots(case.condition, script, SEED, SECONDS, case.size)):
-        faces = pipeline.process(shot.seen_bgr, SETTINGS, shot.time_s).faces
-        if number % EVERY or not faces:
+        faces = faces_of(pipeline, shot.seen_bgr, shot.time_s, number % EVERY == 0)
+        if not faces:
             continue
         truth = landmarker(warp_crop(shot.clean, faces[0].affine, restorer.card.size))
         if truth.found:

@@ -27,6 +27,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from itertools import islice
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -80,6 +81,25 @@ def make_pipeline() -> tuple[FacePipeline, Restorer]:
     return FacePipeline(detector, restorer, FaceTracker()), restorer
 
 
+def is_measured(index: int) -> bool:
+    """Return whether the faces of a frame are measured, by its index in the clip."""
+    return index >= FIRST and (index - FIRST) % EVERY == 0
+
+
+def faces_of(
+    pipeline: FacePipeline, seen: Picture, time_s: float, measured: bool
+) -> Sequence[RestoredFace]:
+    """Give the pipeline the next frame of a clip; returns its faces if it is measured.
+
+    A frame that is not measured only has to be found, tracked and fused for those after it, which
+    does not need the restorer.
+    """
+    if measured:
+        return pipeline.process(seen, SETTINGS, time_s).faces
+    pipeline.prepare(seen, SETTINGS, time_s)
+    return ()
+
+
 def measure(camera: Camera, clip: Path) -> list[dict[str, dict[str, float]]]:
     """Film a clip and measure its faces.
 
@@ -94,9 +114,7 @@ def measure(camera: Camera, clip: Path) -> list[dict[str, dict[str, float]]]:
     embedder, lpips = FaceEmbedder(), Lpips('alex')
     found: list[dict[str, dict[str, float]]] = []
     for index, shot in enumerate(film(camera, clip.stem, read_clip(clip))):
-        faces = pipeline.process(shot.seen, SETTINGS, shot.time_s).faces
-        if index < FIRST or (index - FIRST) % EVERY:
-            continue
+        faces = faces_of(pipeline, shot.seen, shot.time_s, is_measured(index))
         face = the_face(faces, shot.box)
         if face is None:
             continue
@@ -104,7 +122,8 @@ def measure(camera: Camera, clip: Path) -> list[dict[str, dict[str, float]]]:
         truth = warp_crop(shot.truth, face.affine, size)
         crops = {'camera': face.aligned, 'fused': face.fused}
         for name, source in (('alone', face.aligned), ('fused', face.fused)):
-            crops |= {f'{name}{k}': restorer.restore(source, k).crop for k in CYCLES}
+            cycles = islice(restorer.cycles(source), max(CYCLES))
+            crops |= {f'{name}{cycle.number}': cycle.crop() for cycle in cycles}
         template = restorer.card.template
         target = embedder.embed(truth, template, 1.0)
         record = {

@@ -26,7 +26,7 @@ from __future__ import annotations
 from itertools import islice
 from pathlib import Path
 
-from benchmarks.fusion import EVERY, FIRST, SETTINGS, make_pipeline, the_face
+from benchmarks.fusion import faces_of, is_measured, make_pipeline, the_face
 from benchmarks.fusion_clips import CAMERAS, Camera, film, read_clip
 from benchmarks.fusion_comparison import Distances, Record, compare
 from cfrnet_ros.vision.preprocessing.align import warp_crop
@@ -53,8 +53,9 @@ def measure(camera: Camera, clip: Path) -> list[Record]:
     distances = Distances(restorer.card)
     found: list[Record] = []
     for index, shot in enumerate(film(camera, clip.stem, read_clip(clip))):
-        face = the_face(pipeline.process(shot.seen, SETTINGS, shot.time_s).faces, shot.box)
-        if face is None or index < FIRST or (index - FIRST) % EVERY:
+        faces = faces_of(pipeline, shot.seen, shot.time_s, is_measured(index))
+        face = the_face(faces, shot.box)
+        if face is None:
             continue
         measured = restorer.exposed(face.fused)
         crops = {MEASURED: measured}

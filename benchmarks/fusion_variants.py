@@ -29,13 +29,14 @@ training requirements, and writes ``benchmarks/fusion_variants.json`` and the ta
 
 from __future__ import annotations
 
+from itertools import islice
 from pathlib import Path
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.fusion import EVERY, FIRST, SETTINGS, make_pipeline, the_face
+from benchmarks.fusion import SETTINGS, is_measured, make_pipeline, the_face
 from benchmarks.fusion_clips import Camera, film, read_clip
 from benchmarks.fusion_comparison import Distances, Record, compare
 from cfrnet_ros.vision.preprocessing.align import warp_crop
@@ -146,13 +147,14 @@ def measure(camera: Camera, clip: Path) -> list[Record]:
             face.face.track_id, {share: CarriedCycle(restorer, share, size) for share in SHARES}
         )
         crops = {f'carried {share}': state(face) for share, state in states.items()}
-        if index < FIRST or (index - FIRST) % EVERY:
+        if not is_measured(index):
             continue
         crops |= {
             f'sharpened {share}': restorer.restore(sharpened(face.fused, share), 1).crop
             for share in SHARPENED
         }
-        crops |= {f'k = {k}': restorer.restore(face.fused, k).crop for k in CYCLES}
+        cycles = islice(restorer.cycles(face.fused), max(CYCLES))
+        crops |= {f'k = {one.number}': one.crop() for one in cycles if one.number in CYCLES}
         truth = warp_crop(shot.truth, face.affine, size)
         found.append(distances(truth, crops))
     return found

@@ -32,7 +32,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from benchmarks.fusion import EVERY, FIRST, SETTINGS, make_pipeline, the_face
+from benchmarks.fusion import SETTINGS, is_measured, make_pipeline, the_face
 from benchmarks.fusion_clips import Camera, film, read_clip
 from benchmarks.fusion_comparison import Distances, add_options, begin, means, table
 from benchmarks.pages import write_figures
@@ -67,7 +67,7 @@ def measure(
         face = the_face(pipeline.process(shot.seen, SETTINGS, shot.time_s).faces, shot.box)
         if face is None:
             continue
-        measured = index >= FIRST and (index - FIRST) % EVERY == 0
+        measured = is_measured(index)
         crops = restorers(face, measured)
         if not measured:
             continue

@@ -91,6 +91,23 @@ def test_only_what_is_outdated_is_measured_and_pictures_follow(
     assert [line.split()[1] for line in ran[1:]] == ['demo.make_film', 'demo.make_picture']
 
 
+def test_a_command_that_writes_two_files_runs_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    ran: list[str] = []
+
+    def run(environment: str, words: list[str]) -> bool:
+        ran.append(' '.join(words))
+        return True
+
+    monkeypatch.setattr(shipped_figures, '_run', run)
+    monkeypatch.setattr(shipped_figures, 'differing', lambda figures: [INT8])
+    failed = measure({'faces': '/data/faces', 'clips': '/data/clips', 'frames': '/data'})
+    assert len(ran) == len(set(ran)) == failed
+    assert ran[0].startswith('training.tools.evaluate ')
+    both = [words for words in ran if 'blink_detection_strength.json' in words]
+    assert len(both) == 1
+    assert 'benchmarks/blink_detection.json' in both[0]
+
+
 def test_folders_that_are_not_there_are_named(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main(['--measure', '--faces', '/nowhere', '--clips', str(ROOT)])
