@@ -21,6 +21,11 @@ RUN, and more than 1 goes beyond it. ``--towards`` may be given several times: t
 the runs from W add up. Nothing is trained: between runs of one beginning, weights mostly restore as
 well as either (Wortsman et al., "Model soups", ICML 2022), and what the runs differ in is not in
 all parts alike. `training.experiments.mix_weights` learns shares instead.
+
+``--scale MODULE FACTOR`` scales a module of the mixture: the whole of a convolution (`up4`,
+`head`), or the branches of the residual blocks of a stage (`body`, `decode4`), whose shortcuts
+stay. So the share of a scale in the picture, or the size of a step of the fixed point, is set by a
+single number.
 """
 
 from __future__ import annotations
@@ -77,6 +82,32 @@ def mix_parts(
     return mixed
 
 
+def scale_modules(
+    weights: Mapping[str, Tensor], factors: Iterable[tuple[str, float]]
+) -> dict[str, Tensor]:
+    """Return weights with scaled modules.
+
+    Args:
+        weights: Weights by name.
+        factors: Names of modules, each with its factor. A convolution is scaled with its bias; of a
+            residual stage, the second convolution of each block is.
+
+    Raises:
+        ValueError: The weights have no such module.
+
+    """
+    scaled = dict(weights)
+    for module, factor in factors:
+        names = [name for name in weights if name.startswith(f'{module}.')]
+        # The first convolution of a block ends in a ReLU: scaling both would square the factor.
+        branches = [name for name in names if '.conv2.' in name]
+        if not names:
+            modules = sorted({name.split('.')[0] for name in weights})
+            raise ValueError(f"no module '{module}' to scale; the network has {', '.join(modules)}")
+        scaled |= {name: scaled[name] * factor for name in branches or names}
+    return scaled
+
+
 def main() -> None:
     """Mix and write a run's checkpoint, with discriminator and configuration of the first RUN.
 
@@ -90,6 +121,10 @@ def main() -> None:
         '--towards', nargs='+', action='append', required=True, metavar=('RUN', 'SHARE'),
         help=f'folder of a run to go towards, and a share for each part: {", ".join(PARTS)}',
     )  # fmt: skip
+    parser.add_argument(
+        '--scale', nargs=2, action='append', default=[], metavar=('MODULE', 'FACTOR'),
+        help='module of the mixture to scale',
+    )  # fmt: skip
     parser.add_argument('--out', type=Path, required=True, help="the mixture's folder")
     args = parser.parse_args()
     if (args.out / CHECKPOINT).exists():
@@ -97,13 +132,12 @@ def main() -> None:
     try:
         state = read_run(Path(args.towards[0][0]), 'RUN')
         base = read_network(args.weights).state_dict()
-        mixed = mix_parts(
-            base,
-            (
-                (read_network(Path(run)).state_dict(), [float(share) for share in shares])
-                for run, *shares in args.towards
-            ),
+        towards = (
+            (read_network(Path(run)).state_dict(), [float(share) for share in shares])
+            for run, *shares in args.towards
         )
+        factors = [(module, float(factor)) for module, factor in args.scale]
+        mixed = scale_modules(mix_parts(base, towards), factors)
     except (FileNotFoundError, ValueError) as error:
         raise SystemExit(str(error)) from error
     args.out.mkdir(parents=True, exist_ok=True)
@@ -118,6 +152,7 @@ def main() -> None:
             {'run': Path(run).name, **dict(zip(PARTS, map(float, shares), strict=True))}
             for run, *shares in args.towards
         ],
+        **({'scale': [list(one) for one in factors]} if factors else {}),
     }
     state |= {'network': mixed, 'average': mixed, 'mixture': mixture}
     save_atomically(state, args.out / CHECKPOINT)

@@ -98,6 +98,30 @@ def test_shares_of_several_runs_add_up(
         torch.testing.assert_close(mixed[name], base[name] + added, msg=name)
 
 
+def test_modules_are_scaled_after_mixing(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / 'mixed'
+    command(
+        monkeypatch, SHIPPED, '--towards', run, 0, 1, 0, 0, '--scale', 'body', 0.5,
+        '--scale', 'up4', 0.9, '--out', out,
+    )  # fmt: skip
+    base = read_model(SHIPPED)[0].state_dict()
+    mixed = load_run(out)[0].state_dict()
+    for name, expected in (
+        # Of a residual block only the branch is scaled, and once.
+        ('body.4.conv2.weight', 0.5 * (base['body.4.conv2.weight'] + 1.0)),
+        ('body.4.conv2.bias', 0.5 * (base['body.4.conv2.bias'] + 1.0)),
+        ('body.4.conv1.weight', base['body.4.conv1.weight'] + 1.0),
+        ('up4.weight', 0.9 * base['up4.weight']),
+        ('up4.bias', 0.9 * base['up4.bias']),
+        ('head.weight', base['head.weight']),
+    ):
+        torch.testing.assert_close(mixed[name], expected, msg=name)
+    state = torch.load(out / CHECKPOINT, weights_only=True)
+    assert state['mixture']['scale'] == [['body', 0.5], ['up4', 0.9]]
+
+
 def test_what_cannot_be_mixed_is_named(
     run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -112,4 +136,8 @@ def test_what_cannot_be_mixed_is_named(
     plain = MODEL_DIR / 'cfrnet_plain_256_fp32.onnx'
     refused('not of one layout', plain, '--towards', run, 1, 1, 1, 1)
     refused('is missing; a model', tmp_path / 'none.onnx', '--towards', run, 1, 1, 1, 1)
+    refused(
+        "no module 'tail' to scale; the network has body, decode2", SHIPPED,
+        '--towards', run, 1, 1, 1, 1, '--scale', 'tail', 0.5,
+    )  # fmt: skip
     refused('exists; give another folder', SHIPPED, '--towards', run, 1, 1, 1, 1, out=run)
