@@ -59,7 +59,7 @@ class Figures:
         hashes: SHA-256 values that it holds: the keys that lead to each, and the name of the model.
         command: Module and arguments that measure it; {faces}, {clips} and {frames} are folders.
         environment: Folder of the virtual environment that the command needs.
-        minutes: Minutes of one core that it took on AVX-512 with VNNI.
+        minutes: Minutes of one core that it takes on AVX-512 with VNNI, about.
 
     """
 
@@ -99,8 +99,8 @@ FIGURES = (
         'docs/groups.json', _MODEL, ('training.tools.evaluate_groups', '--data', '{faces}'),
         TRAINING, 4,
     ),
-    Figures('benchmarks/blink_detection.json', _MODEL, _TWO_STRENGTHS, ROS, 35),
-    Figures('benchmarks/blink_detection_strength.json', _MODEL, _TWO_STRENGTHS, ROS, 35),
+    Figures('benchmarks/blink_detection.json', _MODEL, _TWO_STRENGTHS, ROS, 30),
+    Figures('benchmarks/blink_detection_strength.json', _MODEL, _TWO_STRENGTHS, ROS, 30),
     Figures(
         'benchmarks/blink_detection_motion.json',
         _MODEL,
@@ -120,11 +120,11 @@ FIGURES = (
         _SHA256,
         ('benchmarks.fusion', '--clips', '{clips}', '--jobs', '2'),
         TRAINING,
-        34,
+        22,
     ),
     Figures(
         'benchmarks/fusion_strength.json', _SHA256,
-        ('benchmarks.fusion_strength', '--clips', '{clips}'), TRAINING, 9,
+        ('benchmarks.fusion_strength', '--clips', '{clips}'), TRAINING, 7,
     ),
     Figures(
         'benchmarks/fusion_variants.json', _SHA256,
