@@ -138,8 +138,7 @@ def record(
     detector = YuNetDetector(None, choice, 480, 1)
     pipeline = FacePipeline(detector, restorer, FaceTracker())
     landmarker = EyeLandmarker()
-    restored = [origin for origin in ORIGINS if origin[-1].isdigit()]
-    smoothers = {origin: TemporalSmoother() for origin in restored}
+    smoothers = {origin: TemporalSmoother() for origin in ORIGINS if origin[-1].isdigit()}
     script = write_script(seed, seconds)
     # The smoothing is applied below, separately for each number of cycles.
     alone = PipelineSettings(cycles=1, max_faces=1, temporal_smoothing=0.0)
@@ -151,7 +150,7 @@ def record(
         times.append(shot.time_s)
         truth.append(shot.openness)
         crops = _versions(faces[0], shot.clean, restorer) if faces else {}
-        mixed = [crops for _ in strengths]
+        by_strength: dict[str, list[NDArray[np.uint8]]] = {}
         if faces and faces[0].restored:
             # As in the node, after the last cycle.
             for origin, smoother in smoothers.items():
@@ -167,24 +166,16 @@ def record(
                     None if fused is None else fused.gain,
                 )
                 bright = restorer.exposed(source)
-                mixed = [
-                    {**known, origin: mix(bright, smoothed, strength)}
-                    for known, strength in zip(mixed, strengths, strict=True)
-                ]
-        # What is not restored is measured once for all strengths.
-        shared = {
-            origin: _openness(landmarker, crop)
-            for origin, crop in crops.items()
-            if origin not in restored
-        }
-        for known, found in zip(mixed, ratios, strict=True):
-            measured = shared | {
-                origin: _openness(landmarker, known[origin])
-                for origin in restored
-                if origin in known
-            }
-            for origin in ORIGINS:
-                found[origin].append(measured.get(origin, np.nan))
+                by_strength[origin] = [mix(bright, smoothed, one) for one in strengths]
+        for origin in ORIGINS:
+            values = [np.nan] * len(strengths)
+            if origin in by_strength:
+                values = [_openness(landmarker, crop) for crop in by_strength[origin]]
+            elif origin in crops:
+                # The same at every strength.
+                values = [_openness(landmarker, crops[origin])] * len(strengths)
+            for found, value in zip(ratios, values, strict=True):
+                found[origin].append(value)
     return [
         Recording(
             np.array(times),
@@ -326,20 +317,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         given.smoothing,
         given.strength,
     )
-    for strength, out, recordings in zip(given.strength, given.out, by_strength, strict=True):
+    # Another spelling of the path of the kept figures is the same file.
+    files = [path.resolve() for path in given.out]
+    for strength, out, recordings in zip(given.strength, files, by_strength, strict=True):
         result = summarise(recordings, given.model, given.seeds, given.seconds)
         if strength != DEFAULT_STRENGTH:
             result = {'strength': strength, **result}
-        shows = out.resolve() == FIGURES
-        write_figures(
-            result,
-            FIGURES if shows else out,
-            tables(result),
-            kept=FIGURES,
-            page=PAGE,
-            name='figures',
-        )
-        if shows:
+        write_figures(result, out, tables(result), kept=FIGURES, page=PAGE, name='figures')
+        if out == FIGURES:
             draw(PLOT, [(case.name, several[0]) for case, several in recordings.items()])
     return 0
 
