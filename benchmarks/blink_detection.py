@@ -165,7 +165,7 @@ def record(
                     shot.time_s,
                     None if fused is None else fused.gain,
                 )
-                bright = restorer.exposed(source)
+                bright = restorer.prepared(source)
                 by_strength[origin] = [mix(bright, smoothed, one) for one in strengths]
         for origin in ORIGINS:
             values = [np.nan] * len(strengths)

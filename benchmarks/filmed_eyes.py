@@ -39,7 +39,7 @@ from tqdm import tqdm
 from benchmarks.blink_detection import CASES, Case
 from benchmarks.fusion import faces_of, make_pipeline
 from cfrnet_ros.vision.preprocessing.align import warp_crop
-from cfrnet_ros.vision.preprocessing.exposure import expose_face
+from cfrnet_ros.vision.preprocessing.colour_noise import prepare_face
 from cfrnet_ros.vision.restoration.grey import is_grey, take_colour_away
 from demo.blinks import shots, write_script
 from examples.eyelids.eye_landmarks import EyeLandmarker
@@ -94,7 +94,7 @@ def film(case: Case) -> Iterator[tuple[Picture, float]]:
 @torch.no_grad()
 def restored(network: nn.Module, crop: Picture) -> Iterator[Picture]:
     """Yield the crop after each cycle, as the node's restorer gives it."""
-    picture, grey = expose_face(crop), is_grey(crop)
+    picture, grey = prepare_face(crop), is_grey(crop)
     while True:
         picture = to_image(network(to_tensor(picture)))
         if grey:

@@ -57,7 +57,7 @@ def measure(camera: Camera, clip: Path) -> list[Record]:
         face = the_face(faces, shot.box)
         if face is None:
             continue
-        measured = restorer.exposed(face.fused)
+        measured = restorer.prepared(face.fused)
         crops = {MEASURED: measured}
         for cycle in islice(restorer.cycles(face.fused), CYCLES):
             k, restored = cycle.number, cycle.crop()

@@ -40,7 +40,7 @@ from benchmarks.fusion import SETTINGS, is_measured, make_pipeline, the_face
 from benchmarks.fusion_clips import Camera, film, read_clip
 from benchmarks.fusion_comparison import Distances, Record, compare
 from cfrnet_ros.vision.preprocessing.align import warp_crop
-from cfrnet_ros.vision.preprocessing.exposure import expose_face
+from cfrnet_ros.vision.preprocessing.colour_noise import prepare_face
 from cfrnet_ros.vision.restoration.crop_planes import CropPlanes
 from cfrnet_ros.vision.restoration.registration import Registration
 from cfrnet_ros.vision.restoration.restorer import Restorer
@@ -100,7 +100,7 @@ class CarriedCycle:
         crop, gain = face.fused, face.fusion.gain if face.fusion else None
         now = CropPlanes.of(crop)
         # As bright as the network's output is; what is bright already is not brightened again.
-        given = expose_face(crop)
+        given = prepare_face(crop)
         if self._last is not None and gain is not None and self._share > 0:
             size = crop.shape[0]
             before, output = self._last

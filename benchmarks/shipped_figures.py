@@ -135,6 +135,10 @@ FIGURES = (
         'benchmarks/fine_stage.json', _SHA256,
         ('benchmarks.fine_stage', '--data', '{faces}'), TRAINING, 2,
     ),
+    Figures(
+        'benchmarks/colour_noise.json', _SHA256,
+        ('benchmarks.colour_noise', '--data', '{faces}'), TRAINING, 3,
+    ),
 )  # fmt: skip
 
 #: Modules that draw pictures of restored faces for the README, and where.

@@ -27,7 +27,7 @@ import cv2
 import numpy as np
 
 from cfrnet_ros.apps.restore.face_restorer import Engine, FaceRestorer
-from cfrnet_ros.vision.preprocessing.exposure import expose_face
+from cfrnet_ros.vision.preprocessing.colour_noise import prepare_face
 from cfrnet_ros.vision.settings import PipelineSettings
 from demo import bad_camera
 from demo.scene import Scene
@@ -47,7 +47,7 @@ def main() -> None:
             seen = np.asarray(cv2.GaussianBlur(seen, (0, 0), 1.5), np.uint8)
         restorer.new_video()
         for face in restorer.process(seen, float(number)).faces:
-            crops += [expose_face(face.aligned), face.crop]
+            crops += [prepare_face(face.aligned), face.crop]
     np.save(Path(sys.argv[1]), np.stack(crops)[..., ::-1])
 
 

@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 
 from cfrnet_ros.vision.engine.golden import load_golden
 from cfrnet_ros.vision.engine.model_card import load_card
-from cfrnet_ros.vision.preprocessing.exposure import expose_face
+from cfrnet_ros.vision.preprocessing.colour_noise import prepare_face
 
 #: One cycle: (N, N, 3) float32 RGB in 0..1 in and out.
 Cycle = Callable[[NDArray[np.float32]], NDArray[np.float32]]
@@ -51,7 +51,7 @@ def run_golden(model: Path, cycle: Cycle) -> dict[str, Any]:
     golden = load_golden(card)
     if golden is None:
         raise ValueError(f"'{model}' has no golden crops")
-    crop = expose_face(golden.crop) if card.expose else golden.crop
+    crop = prepare_face(golden.crop) if card.expose else golden.crop
     state = crop[..., ::-1].astype(np.float32) / 255.0
     found: dict[str, float] = {}
     for number in range(1, max(golden.expected) + 1):

@@ -56,17 +56,17 @@ class FrameCompletion:
     def __init__(
         self,
         budget: FrameBudget,
-        exposed: Callable[[NDArray[np.uint8]], NDArray[np.uint8]],
+        prepared: Callable[[NDArray[np.uint8]], NDArray[np.uint8]],
     ) -> None:
         """Start without any faces.
 
         Args:
             budget: Budget that is told what each frame took.
-            exposed: Function that makes a crop as bright as the network gets it, such as
-                `Restorer.exposed`.
+            prepared: Function that makes a crop as the network gets it, such as
+                `Restorer.prepared`.
 
         """
-        self._budget, self._exposed = budget, exposed
+        self._budget, self._prepared = budget, prepared
         self._smoother = TemporalSmoother()
         self._scene = 0
 
@@ -125,7 +125,7 @@ class FrameCompletion:
         if not outcome.reason and settings.strength < 1:
             # What the camera measured, in this frame and before, and as bright as the restored
             # crop: the newest frame alone would bring back the noise that fusion took away.
-            measured = self._exposed(face.fused.crop)
+            measured = self._prepared(face.fused.crop)
             shown = mix(measured, restoration.crop, settings.strength)
             restoration = replace(restoration, crop=shown)
         with work.clock(Stage.QUALITY):

@@ -103,7 +103,7 @@ class FacePipeline:
         identity, eyes = IdentityGuard(load_embedder), EyeGuard(load_eye_meter)
         restorers = [restorer, *(restorer.clone() for _ in range(lanes - 1))]
         self._lanes = [RestorationLane(each, identity, eyes) for each in restorers]
-        self._completion = FrameCompletion(budget, restorer.exposed)
+        self._completion = FrameCompletion(budget, restorer.prepared)
 
     def reset(self) -> None:
         """Forget the faces of earlier frames, for a new scene that the next frame begins."""

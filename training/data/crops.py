@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from cfrnet_ros.vision.preprocessing.align import DEFAULT_TEMPLATE, similarity_transform, warp_crop
+from cfrnet_ros.vision.preprocessing.colour_noise import FIRST_GAIN, smooth_colour_noise
 from cfrnet_ros.vision.preprocessing.exposure import face_exposure_gain
 from training.data.manifest import FaceRecord
 
@@ -57,13 +58,22 @@ def to_image(rgb: Tensor) -> NDArray[np.uint8]:
     return np.ascontiguousarray(bytes_[..., ::-1])
 
 
-def expose(face: Tensor) -> Tensor:
-    """Brighten an underexposed (1, 3, H, W) face in 0..1 as the node does before restoring it.
+def prepare(face: Tensor) -> Tensor:
+    """Prepare a face as the node does before restoring it.
 
-    The gain is measured, not learned from: no gradient flows through it.
+    Args:
+        face: (1, 3, N, N) RGB in 0..1.
+
+    Returns:
+        The face itself if it is well exposed, otherwise a brightened one of the same shape and
+        range, of which the colours are smoothed if it was very dark. No gradient flows through it.
+
     """
     gain = face_exposure_gain(to_image(face))
-    return face if gain <= 1.0 else (face * gain).clamp(0.0, 1.0)
+    bright = face if gain <= 1.0 else (face * gain).clamp(0.0, 1.0)
+    if gain <= FIRST_GAIN:
+        return bright
+    return to_tensor(smooth_colour_noise(to_image(bright), gain)).to(face)
 
 
 def aligned(record: FaceRecord, size: int = SIZE) -> NDArray[np.uint8]:

@@ -70,8 +70,8 @@ bootstrap over people. The main model is **{main}**, what a CPU user runs.
 _NOTES = """## How it was measured
 
 - **Input**: underexposed crops are brightened by
-  `cfrnet_ros.vision.preprocessing.exposure.expose_face` before the first cycle, as in the node;
-  k = 0 is not.
+  `cfrnet_ros.vision.preprocessing.colour_noise.prepare_face` before the first cycle, as in the
+  node, and the colours of very dark ones are smoothed; k = 0 is neither.
 - **PSNR, SSIM, MS-SSIM** over RGB. **LPIPS** is the AlexNet version, **DISTS** the published
   weights; training used LPIPS with VGG16, so DISTS's backbone is not wholly independent of it.
 - **Deg., FED**: angle (degrees) and Euclidean distance between SFace embeddings of the face and of

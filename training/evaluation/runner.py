@@ -23,7 +23,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cfrnet_ros.vision.engine.providers import choose_providers
-from cfrnet_ros.vision.preprocessing.exposure import expose_face
 from cfrnet_ros.vision.restoration.restorer import Restorer
 from training.data.crops import SIZE
 
@@ -57,8 +56,8 @@ class CycleRunner:
             )
 
     def start(self, crop: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """Return what enters the first cycle: the crop, brightened if the card asks for it."""
-        return expose_face(crop) if self.card.expose else crop
+        """Return what enters the first cycle, see `Restorer.prepared`."""
+        return self._restorer.prepared(crop)
 
     def __call__(
         self, crop: NDArray[np.uint8], cycles: int

@@ -25,7 +25,7 @@ import torch
 from torch import Tensor
 
 from training.critics.perceptual import Lpips
-from training.data.crops import aligned, expose, to_tensor
+from training.data.crops import aligned, prepare, to_tensor
 from training.data.manifest import read_manifest
 from training.degradation import SAMPLERS
 from training.metrics import psnr
@@ -51,8 +51,8 @@ class ValidationFace:
 
     Attributes:
         set_name: Name of the set that the degradation was drawn from.
-        degraded: (1, 3, 256, 256) float32 RGB in 0..1, rounded to eight bits and brightened as
-            the node does where it is underexposed.
+        degraded: (1, 3, 256, 256) float32 RGB in 0..1, rounded to eight bits and prepared as the
+            node does (`crops.prepare`).
         truth: (1, 3, 256, 256) float32 RGB in 0..1.
         features: LPIPS features of the truth.
 
@@ -100,7 +100,7 @@ class ValidationFaces:
             clean = to_tensor(aligned(record))
             name = sets[number % len(sets)]
             plan = SAMPLERS[name](np.random.default_rng((seed, number)))
-            degraded = expose(eight_bits(plan(clean))).to(device)
+            degraded = prepare(eight_bits(plan(clean))).to(device)
             truth = plan.truth(clean).to(device)
             with torch.no_grad():
                 features = self._lpips.features(truth)

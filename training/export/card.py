@@ -95,8 +95,8 @@ def make_card(
         'iterative': True,
         'expose': True,
         'exposure': (
-            'cfrnet_ros.vision.preprocessing.exposure.expose_face brightens underexposed crops'
-            ' first'
+            'cfrnet_ros.vision.preprocessing.colour_noise.prepare_face first brightens underexposed'
+            ' crops, and smooths the colours of very dark ones'
         ),
         'precision': precision,
         'template': [[round(float(v), 6) for v in point] for point in DEFAULT_TEMPLATE],

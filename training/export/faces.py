@@ -23,7 +23,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from cfrnet_ros.vision.preprocessing.exposure import expose_face
+from cfrnet_ros.vision.preprocessing.colour_noise import prepare_face
 from training.data.crops import aligned, to_image, to_tensor
 from training.data.manifest import read_manifest
 from training.degradation import sample
@@ -37,7 +37,7 @@ class DegradedFace:
     """A degraded face and what it should look like.
 
     Attributes:
-        degraded: (N, N, 3) uint8 BGR, brightened by `expose_face` where underexposed.
+        degraded: (N, N, 3) uint8 BGR, as `prepare_face` makes it where it is dark.
         truth: (N, N, 3) uint8 BGR.
 
     """
@@ -71,6 +71,6 @@ def degraded_faces(data: Path, split: str, count: int, seed: int) -> list[Degrad
     for index in rng.choice(len(records), min(count, len(records)), replace=False):
         plan = sample(rng, dict(SHARES))
         clean = to_tensor(aligned(records[int(index)]))
-        degraded = expose_face(to_image(plan(clean)))
+        degraded = prepare_face(to_image(plan(clean)))
         faces.append(DegradedFace(degraded, to_image(plan.truth(clean))))
     return faces

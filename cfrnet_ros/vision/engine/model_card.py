@@ -69,8 +69,9 @@ class ModelCard:
         template: (5, 2) float64 positions of the landmarks in an aligned crop, as fractions
             of its side; the target of `align.similarity_transform`.
         iterative: Whether the output may be fed back as the next input.
-        expose: Whether the model was trained on faces that `exposure.expose_face` had
-            brightened, and expects such faces; False if the card does not state it.
+        expose: Whether the model was trained on faces that were brightened where underexposed, and
+            expects them as `colour_noise.prepare_face` makes them; False if the card does not state
+            it.
         precision: Precision of the weights, 'fp32' or 'int8', for information.
         licence: Licence of the weights, or '' if the card does not state it.
         sha256: Hexadecimal digest of the ONNX file.

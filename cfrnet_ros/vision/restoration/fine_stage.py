@@ -120,9 +120,9 @@ class TwoStageRestorer:
         self._coarse.interrupt()
         self._fine.interrupt()
 
-    def exposed(self, crop: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """Return a large crop as bright as the coarse stage gets it, see `Restorer.exposed`."""
-        return self._coarse.exposed(crop)
+    def prepared(self, crop: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """Return a large crop as the coarse stage gets it, see `Restorer.prepared`."""
+        return self._coarse.prepared(crop)
 
     def restore(self, crop: NDArray[np.uint8], cycles: int, tolerance: float = 0.0) -> Restoration:
         """Apply the coarse stage to one aligned crop.

@@ -35,7 +35,7 @@ from cfrnet_ros.vision.engine.provider_records import CPU
 from cfrnet_ros.vision.engine.providers import ProviderChoice
 from cfrnet_ros.vision.engine.sessions import EngineSession, create_session, run_options
 from cfrnet_ros.vision.errors import ModelError, reason_of
-from cfrnet_ros.vision.preprocessing.exposure import expose_face
+from cfrnet_ros.vision.preprocessing.colour_noise import prepare_face
 from cfrnet_ros.vision.restoration.grey import is_grey, take_colour_away
 from cfrnet_ros.vision.restoration.model_pixels import ModelPixels
 from cfrnet_ros.vision.types import MAX_CYCLES, Restoration
@@ -158,8 +158,8 @@ class Restorer:
 
         Returns:
             Restored crop, with the number of cycles and the time and residual of each. If the
-            card demands it (`expose`), an underexposed crop is brightened first, and the first
-            residual is relative to the brightened crop. A crop without colour stays without
+            card demands it (`expose`), the crop is prepared first, and the first residual is
+            relative to the prepared crop, see `prepared`. A crop without colour stays without
             colour in every cycle.
 
         Raises:
@@ -182,8 +182,11 @@ class Restorer:
                 break
         return Restoration(cycle.crop(), len(times), tuple(times), tuple(residuals), tuple(starts))
 
-    def exposed(self, crop: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """Return a crop as the network gets it: brightened where the card demands it (`expose`).
+    def prepared(self, crop: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """Return a crop as the network gets it.
+
+        Where the card demands it (`expose`), an underexposed crop is brightened, and a very dark
+        one's colours are smoothed.
 
         Args:
             crop: (N, N, 3) uint8 BGR crop.
@@ -192,15 +195,15 @@ class Restorer:
             (N, N, 3) uint8 BGR crop; the crop itself if it is well exposed.
 
         """
-        return expose_face(crop) if self.card.expose else crop
+        return prepare_face(crop) if self.card.expose else crop
 
     def cycles(self, crop: NDArray[np.uint8]) -> Iterator[Cycle]:
         """Apply the network to one aligned crop repeatedly, without end.
 
         A cycle is computed when it is requested. The network's own output is fed back, not the
-        picture that is rounded from it. If the card demands it (`expose`), an underexposed crop is
-        brightened first, and the first residual is relative to the brightened crop. A crop without
-        colour stays without colour in every cycle.
+        picture that is rounded from it. If the card demands it (`expose`), the crop is prepared
+        first, and the first residual is relative to the prepared crop, see `prepared`. A crop
+        without colour stays without colour in every cycle.
 
         Args:
             crop: (N, N, 3) uint8 BGR crop, where N is the card's size.
@@ -220,8 +223,9 @@ class Restorer:
             )
         source, target = self._buffers
         # An underexposed face uses a few of the 256 levels. Brightened before it reaches the
-        # network, it is an ordinary noisy face, also for 8-bit activations.
-        self._pixels.write(self.exposed(crop), source)
+        # network, it is an ordinary noisy face, also for 8-bit activations. Its colours have more
+        # noise than the network can tell from colour.
+        self._pixels.write(self.prepared(crop), source)
         grey = is_grey(crop)
         for number in itertools.count(1):
             start = time.perf_counter()

@@ -38,11 +38,11 @@ from torch import nn  # noqa: E402
 
 from cfrnet_ros.vision.engine.model_card import load_card  # noqa: E402
 from cfrnet_ros.vision.engine.providers import choose_providers  # noqa: E402
-from cfrnet_ros.vision.preprocessing.exposure import expose_face  # noqa: E402
+from cfrnet_ros.vision.preprocessing.colour_noise import prepare_face  # noqa: E402
 from cfrnet_ros.vision.restoration.restorer import Restorer  # noqa: E402
 from cfrnet_ros.vision.restoration.self_test import run_self_test  # noqa: E402
 from training.critics.perceptual import weights_folder  # noqa: E402
-from training.data.crops import expose, to_image, to_tensor  # noqa: E402
+from training.data.crops import prepare, to_image, to_tensor  # noqa: E402
 from training.export.camera_format import BytePixels, FloatPlanes, fold  # noqa: E402
 from training.export.equalise import best_factors, equalise  # noqa: E402
 from training.export.faces import degraded_faces  # noqa: E402
@@ -457,13 +457,13 @@ def test_the_calibration_that_uses_least_of_the_limits_is_kept() -> None:
 
 
 @pytest.mark.parametrize('exposure', [0.05, 0.12, 0.3, 0.5, 1.0])
-def test_the_node_brightens_as_training_does(faces: Path, exposure: float) -> None:
+def test_the_node_prepares_faces_as_validation_does(faces: Path, exposure: float) -> None:
     for face in degraded_faces(faces, 'val', 3, 2):
         dark = np.rint(face.truth * exposure).astype(np.uint8)
-        apart = np.abs(expose_face(dark).astype(int) - to_image(expose(to_tensor(dark))))
+        apart = np.abs(prepare_face(dark).astype(int) - to_image(prepare(to_tensor(dark))))
         assert apart.max() <= 1
         if exposure < 0.2:
-            assert expose_face(dark).mean() > 2 * dark.mean()
+            assert prepare_face(dark).mean() > 2 * dark.mean()
 
 
 def untrained_run(folder: Path, layout: str) -> Path:

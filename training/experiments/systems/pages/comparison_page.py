@@ -120,11 +120,12 @@ def _reading(report: Report) -> list[str]:
     return [
         f'Quality is measured on {people} people, spread over the test split, degraded by seed',
         f'{report.seed}, by the code of [results.md](results.md); underexposed faces are',
-        'brightened before every row, as the node does. Figures of pages with other people do not',
-        'compare with these. The networks in wheels enlarge, so their faces are reduced by their',
-        'own factor first. Identity failures: share of faces that SFace, at its own threshold, no',
-        'longer takes for the person in the truth. DISTS is measured on every fifth person, KID',
-        'where there are 50.',
+        'brightened before every row, as the node does; what the node adds, the smoothing of the',
+        'colours of very dark ones, is left out, so that every row gets the same picture. Figures',
+        'of pages with other people do not compare with these. The networks in wheels enlarge, so',
+        'their faces are reduced by their own factor first. Identity failures: share of faces that',
+        'SFace, at its own threshold, no longer takes for the person in the truth. DISTS is',
+        'measured on every fifth person, KID where there are 50.',
     ]
 
 
