@@ -12,11 +12,12 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""For every test: the package from this checkout, and ROS as the package wants it."""
+"""For every test: the package from this checkout, ROS as the package wants it, and Ctrl-C."""
 
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -38,3 +39,8 @@ from cfrnet_ros.replay.dds_environment import prepare_environment  # noqa: E402
 for variable in [name for name in os.environ if name.startswith(('FASTDDS_', 'FASTRTPS_'))]:
     del os.environ[variable]
 prepare_environment()
+
+# A shell that starts the tests in the background has Ctrl-C ignored in them and, unless somebody
+# handles it here, in every process that they start and end by it.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
