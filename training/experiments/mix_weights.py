@@ -22,7 +22,8 @@ layer has a share of its own of every difference from the first W, and the share
 of the config: some thousand numbers instead of two million, for which a few hundred steps on a CPU
 are enough. Started again with the same RUN, it goes on from its last checkpoint. ``--scale`` adds a
 difference that none of the weights has: each channel of the first W against nothing, so that it may
-grow or shrink. ``--processes 2`` shares the run among two cores.
+grow or shrink. ``--each tensor`` has one share for a whole weight or bias: some hundred numbers,
+whose gradients a small batch shows more surely. ``--processes 2`` shares the run among two cores.
 
 Sources: Wortsman et al., "Model soups", ICML 2022, for averages of weights; Yang et al.,
 "AdaMerging", ICLR 2024, for learned shares by layer, though there they minimise entropy.
@@ -53,23 +54,31 @@ from training.run.trainer import Trainer
 
 Weights = Mapping[str, Tensor]
 
+CHANNEL, TENSOR = 'channel', 'tensor'
+#: What may have shares of its own: each output channel, or each weight and bias of a layer.
+EACH = (CHANNEL, TENSOR)
+
 
 class MixedWeight(nn.Module):
     """A weight that is a base plus shares of differences, as a parametrisation of PyTorch."""
 
-    def __init__(self, base: Tensor, others: Sequence[Tensor], begin: Sequence[float]) -> None:
+    def __init__(
+        self, base: Tensor, others: Sequence[Tensor], begin: Sequence[float], each: str = CHANNEL
+    ) -> None:
         """Keep the base and the differences.
 
         Args:
             base: (C, ...) weight whose first axis counts output channels.
             others: Weights of the same shape.
             begin: Share of each difference at the start: 0 is the base, 1 the other weight.
+            each: One of `EACH`: whether each output channel has its shares, or the whole weight.
 
         """
         super().__init__()
         self.register_buffer('base', base.clone())
         self.register_buffer('differences', torch.stack([other - base for other in others]))
-        ones = torch.ones(base.shape[0], *[1] * (base.ndim - 1))
+        channels = base.shape[0] if each == CHANNEL else 1
+        ones = torch.ones(channels, *[1] * (base.ndim - 1))
         self.shares = nn.Parameter(torch.stack([share * ones for share in begin]))
 
     def forward(self, _: Tensor) -> Tensor:
@@ -79,13 +88,17 @@ class MixedWeight(nn.Module):
 
 
 def mix(
-    network: nn.Module, base: Weights, others: Sequence[Weights], begin: Sequence[float]
+    network: nn.Module,
+    base: Weights,
+    others: Sequence[Weights],
+    begin: Sequence[float],
+    each: str = CHANNEL,
 ) -> list[nn.Parameter]:
     """Replace the weights of a network by mixtures; return the shares, which alone are trained."""
     names = [name for name, _ in network.named_parameters()]
     for name in names:
         place, _, own = name.rpartition('.')
-        mixed = MixedWeight(base[name], [other[name] for other in others], begin)
+        mixed = MixedWeight(base[name], [other[name] for other in others], begin, each)
         parametrize.register_parametrization(network.get_submodule(place), own, mixed)
     network.requires_grad_(False)
     shares = [m.shares for m in network.modules() if isinstance(m, MixedWeight)]
@@ -108,7 +121,12 @@ class Mixing:
     """A run that trains shares: what it trains, and how it is saved and gone on from."""
 
     def __init__(
-        self, trainer: Trainer, base: Weights, others: Sequence[Weights], begin: Sequence[float]
+        self,
+        trainer: Trainer,
+        base: Weights,
+        others: Sequence[Weights],
+        begin: Sequence[float],
+        each: str = CHANNEL,
     ) -> None:
         """Let a trainer train the shares, and go on from its checkpoint if it has one.
 
@@ -117,18 +135,21 @@ class Mixing:
             base: Weights from which the differences are taken.
             others: Weights to go towards.
             begin: Share of each difference at the start.
+            each: One of `EACH`: what has shares of its own.
 
         Raises:
             KeyError: The weights are not of one layout.
-            ValueError: The checkpoint is of other weights, or of a run that trained no shares.
+            ValueError: The checkpoint is of other weights, has shares of something else, or is of a
+                run that trained no shares.
 
         """
         self.trainer = trainer
         self._names = list(base)
         self._of = [_fingerprint(weights) for weights in (base, *others)]
-        self._average = mix(trainer.average, base, others, begin)
+        self._each = each
+        self._average = mix(trainer.average, base, others, begin, each)
         trainer.average.requires_grad_(False)
-        self._shares = mix(trainer.network, base, others, begin)
+        self._shares = mix(trainer.network, base, others, begin, each)
         trainer.optimiser = torch.optim.Adam(self._shares, betas=trainer.config.betas)
         if (trainer.out / CHECKPOINT).is_file():
             self._resume(trainer.out / CHECKPOINT)
@@ -137,6 +158,11 @@ class Mixing:
         saved = _read(path).get('mixing')
         if saved is None or saved['of'] != self._of:
             raise ValueError(f"'{path}' is not a mixture of these weights; give another --out")
+        if saved.get('each', CHANNEL) != self._each:
+            raise ValueError(
+                f"'{path}' has shares for each {saved.get('each', CHANNEL)}; give "
+                f'--each {saved.get("each", CHANNEL)} or another --out'
+            )
         with torch.no_grad():
             for kind, shares in (('shares', self._shares), ('average', self._average)):
                 for share, value in zip(shares, saved[kind], strict=True):
@@ -148,6 +174,7 @@ class Mixing:
         trainer = self.trainer
         saved = {
             'of': self._of,
+            'each': self._each,
             'shares': [share.detach() for share in self._shares],
             'average': [share.detach() for share in self._average],
             'optimiser': trainer.optimiser.state_dict(),
@@ -204,6 +231,9 @@ def main() -> None:
     parser.add_argument('--begin', type=float, nargs='+', help='shares at the start, default 0')
     parser.add_argument(
         '--scale', action='store_true', help='also let each channel of the first W grow or shrink'
+    )
+    parser.add_argument(
+        '--each', choices=EACH, default=CHANNEL, help='what has shares of its own, default channel'
     )
     parser.add_argument('--config', type=Path, required=True, help='its rates are of the shares')
     parser.add_argument('--data', type=Path, required=True, help='folder with MANIFEST.tsv')
@@ -266,7 +296,7 @@ def _mix(
     goes_on = (args.out / CHECKPOINT).is_file()
     trainer = Trainer(load_config(args.config), args.data, args.out, device, processes)
     try:
-        mixing = Mixing(trainer, weights[0], weights[1:], begin)
+        mixing = Mixing(trainer, weights[0], weights[1:], begin, args.each)
         if 'judge' in judge and not goes_on:
             trainer.judge.load_state_dict(judge['judge'])
             trainer.judge_optimiser.load_state_dict(judge['judge_optimiser'])

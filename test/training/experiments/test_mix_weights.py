@@ -67,6 +67,30 @@ def test_a_mixture_has_the_given_share_of_every_difference() -> None:
     assert sum(p.numel() for p in shares) == 2 * 2 * (4 + 2)
 
 
+def test_one_share_for_each_tensor_moves_all_its_channels_alike(
+    tmp_path: Path, faces: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = tmp_path / 'mix.yaml'
+    config.write_text(CONFIG.replace('steps: 20', 'steps: 2'), encoding='utf-8')
+
+    def mixed(*arguments: object) -> None:
+        command(
+            monkeypatch, SHIPPED, '--scale', *arguments, '--config', config, '--data', faces,
+            '--out', tmp_path / 'mixed',
+        )  # fmt: skip
+
+    mixed('--each', 'tensor')
+    begun = read_model(SHIPPED)[0].state_dict()
+    factors = []
+    for name, value in load_run(tmp_path / 'mixed')[0].state_dict().items():
+        factor = float((value * begun[name]).sum() / begun[name].square().sum())
+        torch.testing.assert_close(value, factor * begun[name])
+        factors.append(factor)
+    assert max(abs(factor - 1.0) for factor in factors) > 1e-3
+    with pytest.raises(SystemExit, match='give --each tensor or another --out'):
+        mixed()
+
+
 def test_shares_learn_to_leave_weights_that_are_worse(
     tmp_path: Path, faces: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
