@@ -64,40 +64,46 @@ _EYES, _EYE_WINDOW = ((118, 90), (118, 165)), 5.0
 
 
 class Distances:
-    """Measures a crop against its truth."""
+    """Measures crops against their truth."""
 
     def __init__(self) -> None:
         """Load the networks."""
         self._lpips, self._sface = Lpips('alex'), SFace(1)
 
     @torch.no_grad()
-    def __call__(self, crop: Picture, truth: Picture) -> dict[str, float]:
-        """Return the distances of a crop.
+    def __call__(self, truth: Picture, crops: Sequence[Picture]) -> list[dict[str, float]]:
+        """Return the distances of each crop from a truth.
 
         Args:
-            crop: (256, 256, 3) uint8 BGR.
-            truth: Crop of the same shape.
+            truth: (256, 256, 3) uint8 BGR.
+            crops: Crops of the same shape.
 
         Returns:
-            `lpips` (AlexNet); `psnr` in dB; `degrees` between the SFace embeddings; `colour`, mean
-            absolute difference of Cr and Cb in levels of 255; `eyes`, by how many levels the
-            colours of the two eyes differ otherwise than in the truth.
+            For each crop `lpips` (AlexNet); `psnr` in dB; `degrees` between the SFace embeddings;
+            `colour`, mean absolute difference of Cr and Cb in levels of 255; `eyes`, by how many
+            levels the colours of the two eyes differ otherwise than in the truth.
 
         """
-        features = [self._lpips.features(to_tensor(one)) for one in (crop, truth)]
-        colours = [
-            np.asarray(cv2.cvtColor(one, cv2.COLOR_BGR2YCrCb), np.float32)[..., 1:]
-            for one in (crop, truth)
-        ]
-        error = colours[0] - colours[1]
-        local = cv2.GaussianBlur(error, (0, 0), _EYE_WINDOW)
-        return {
-            'lpips': float(self._lpips.distance(*features)),
-            'psnr': float(cv2.PSNR(crop, truth)),
-            'degrees': degrees(self._sface(crop), self._sface(truth)),
-            'colour': float(np.abs(error).mean()),
-            'eyes': float(np.linalg.norm(local[_EYES[0]] - local[_EYES[1]])),
-        }
+        features, who = self._lpips.features(to_tensor(truth)), self._sface(truth)
+        found = []
+        for crop in crops:
+            error = _colours(crop) - _colours(truth)
+            local = cv2.GaussianBlur(error, (0, 0), _EYE_WINDOW)
+            distance = self._lpips.distance(self._lpips.features(to_tensor(crop)), features)
+            found.append(
+                {
+                    'lpips': float(distance),
+                    'psnr': float(cv2.PSNR(crop, truth)),
+                    'degrees': degrees(self._sface(crop), who),
+                    'colour': float(np.abs(error).mean()),
+                    'eyes': float(np.linalg.norm(local[_EYES[0]] - local[_EYES[1]])),
+                }
+            )
+        return found
+
+
+def _colours(crop: Picture) -> NDArray[np.float32]:
+    return np.asarray(cv2.cvtColor(crop, cv2.COLOR_BGR2YCrCb), np.float32)[..., 1:]
 
 
 def measure(data: Path, name: str, restorer: Restorer, distances: Distances) -> dict[str, Any]:
@@ -114,25 +120,23 @@ def measure(data: Path, name: str, restorer: Restorer, distances: Distances) -> 
         mean distances after each cycle, ``'1'``, ``'2'``...
 
     """
-    rows: dict[str, dict[str, list[dict[str, float]]]] = {'brightened': {}, 'smoothed': {}}
+    rows: dict[str, list[list[dict[str, float]]]] = {'brightened': [], 'smoothed': []}
     records = read_manifest(data, 'val')
-    count = 0
     for number, record in enumerate(tqdm(records, desc=name, unit='face')):
         clean = to_tensor(aligned(record))
         plan = SAMPLERS[name](np.random.default_rng((SEED, number)))
         seen, truth = to_image(plan(clean)), to_image(plan.truth(clean))
         if face_exposure_gain(seen) <= FIRST_GAIN:
             continue
-        count += 1
         # What is bright already is neither brightened again nor smoothed.
         for way, crop in (('brightened', expose_face(seen)), ('smoothed', seen)):
-            for cycle in islice(restorer.cycles(crop), CYCLES):
-                found = distances(cycle.crop(), truth)
-                rows[way].setdefault(str(cycle.number), []).append(found)
+            cycles = [cycle.crop() for cycle in islice(restorer.cycles(crop), CYCLES)]
+            rows[way].append(distances(truth, cycles))
     means = {
-        way: {k: _mean(found) for k, found in by_cycle.items()} for way, by_cycle in rows.items()
+        way: {str(k): _mean(found) for k, found in enumerate(zip(*faces, strict=True), start=1)}
+        for way, faces in rows.items()
     }
-    return {'faces': count, 'of': len(records), **means}
+    return {'faces': len(rows['smoothed']), 'of': len(records), **means}
 
 
 def _mean(rows: Sequence[Mapping[str, float]]) -> dict[str, float]:
@@ -180,9 +184,7 @@ def main() -> None:
         'seed': SEED,
         'sets': sets,
     }
-    write_figures(
-        result, args.out, table(sets), kept=FIGURES, page=PAGE, name='colour-noise'
-    )  # fmt: skip
+    write_figures(result, args.out, table(sets), kept=FIGURES, page=PAGE, name='colour-noise')
 
 
 if __name__ == '__main__':

@@ -158,10 +158,10 @@ class Mixing:
         saved = _read(path).get('mixing')
         if saved is None or saved['of'] != self._of:
             raise ValueError(f"'{path}' is not a mixture of these weights; give another --out")
-        if saved.get('each', CHANNEL) != self._each:
+        each = saved.get('each', CHANNEL)
+        if each != self._each:
             raise ValueError(
-                f"'{path}' has shares for each {saved.get('each', CHANNEL)}; give "
-                f'--each {saved.get("each", CHANNEL)} or another --out'
+                f"'{path}' has shares for each {each}; give --each {each} or another --out"
             )
         with torch.no_grad():
             for kind, shares in (('shares', self._shares), ('average', self._average)):

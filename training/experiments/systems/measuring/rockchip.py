@@ -42,7 +42,7 @@ from cfrnet_ros.vision.engine.golden import load_golden
 from cfrnet_ros.vision.engine.model_card import load_card
 from cfrnet_ros.vision.engine.models import FAMILIES, shipped_models
 from cfrnet_ros.vision.engine.providers import choose_providers
-from cfrnet_ros.vision.preprocessing.exposure import expose_face
+from cfrnet_ros.vision.preprocessing.colour_noise import prepare_face
 from cfrnet_ros.vision.restoration.restorer import Restorer
 
 #: Chip for which files are compiled.
@@ -219,7 +219,7 @@ def compile_and_run(file: Path, crops: NDArray[np.uint8], folder: Path) -> dict[
             raise RuntimeError(f'{name} failed')
     golden = load_golden(load_card(shipped_models()[f'{next(iter(FAMILIES.values()))}_int8']))
     assert golden is not None
-    given = np.ascontiguousarray(expose_face(golden.crop)[None, ..., ::-1])
+    given = np.ascontiguousarray(prepare_face(golden.crop)[None, ..., ::-1])
     (planes,) = rknn.inference(inputs=[given], data_format=['nhwc'])
     levels = np.rint(np.clip(planes[0].transpose(1, 2, 0), 0.0, 1.0) * 255.0).astype(np.uint8)
     wanted = Restorer(file, choose_providers('cpu'), 1).restore(golden.crop, 1).crop
