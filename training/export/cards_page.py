@@ -134,12 +134,22 @@ def _mixed_of(training: Mapping[str, Any]) -> str:
     )
 
 
+def _moved_by(steps: Sequence[Mapping[str, Any]]) -> str:
+    faces = ', '.join(str(step['faces']) for step in steps)
+    return (
+        f'Moved by {len(steps)} Gauss-Newton steps (`training.experiments.gauss_newton`), from the '
+        f'responses of {faces} degraded training faces.'
+    )
+
+
 def _made_by(card: Mapping[str, Any]) -> str:
     training = card.get('training', {})
     lines = [f'Licence of the weights: {card["licence"]}.']
     if 'mixture' in training:
         lines.append(_mixed_of(training))
-    elif 'steps' in training:
+    if 'figure_steps' in training:
+        lines.append(_moved_by(training['figure_steps']))
+    if 'steps' in training and 'mixture' not in training:
         seed = training.get('config', {}).get('seed')
         lines.append(
             f'Trained for {training["steps"]} steps in {training["seconds"] / 3600:.1f} h, seed '

@@ -165,9 +165,8 @@ def _source(args: argparse.Namespace) -> tuple[nn.Module, dict[str, Any], Path |
         'source_sha256': state['source_sha256'],
         'code_version': state['code_version'],
     }
-    # Weights that `training.experiments.mix_parts` mixed of several runs.
-    if 'mixture' in state:
-        training['mixture'] = state['mixture']
+    # How `training.experiments.mix_parts` and `gauss_newton` made the weights.
+    training |= {key: state[key] for key in ('mixture', 'figure_steps') if key in state}
     return network, training, None
 
 
