@@ -33,7 +33,7 @@ from __future__ import annotations
 import argparse
 import functools
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from multiprocessing import get_context
@@ -43,13 +43,14 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 from tqdm import tqdm
 
 from training.data.crops import aligned, prepare, to_tensor
 from training.data.manifest import FaceRecord, read_manifest, read_names
 from training.degradation import SAMPLERS
 from training.evaluation.validation_faces import eight_bits
-from training.experiments.mixtures import scale_modules
+from training.experiments.mixtures import fingerprint, scale_modules, with_weights
 from training.experiments.responses.figures import FIGURES, TYPICAL, Judges, responses
 from training.experiments.responses.moves import Moves
 from training.experiments.responses.solve import gauss_newton
@@ -76,7 +77,7 @@ WANTED = {
 }
 
 #: Shares of portraits in studio light, of photographs of other kinds, and of all faces, among the
-#: faces that are drawn: about as among the people that are tested. What ends in `*` begins a name.
+#: faces that are drawn: about as among the people that are tested.
 _STUDIO, _VARIED = ('congress118', 'ussenate'), ('pixabay',)
 _SHARES = (0.35, 0.45, 0.2)
 
@@ -124,8 +125,8 @@ class Measurer:
         torch.set_num_threads(1)
         self._task = task
         self._network = read_network(task.weights[0])
-        first, *others = (dict(read_network(path).state_dict()) for path in task.weights)
-        self.moves = Moves(first, others)
+        others = [read_network(path).state_dict() for path in task.weights[1:]]
+        self.moves = Moves(self._network.state_dict(), others)
         left_out = read_names(task.exclude)
         everyone = [r for r in read_manifest(task.data, 'train') if r.path.name not in left_out]
         self._pools = [_named(everyone, _STUDIO), _named(everyone, _VARIED), everyone]
@@ -157,11 +158,12 @@ def _measure(task: Task, number: int) -> tuple[NDArray[np.float32], NDArray[np.f
     return _measurer(task)(number)
 
 
-def measured(task: Task, faces: int, processes: int, path: Path) -> tuple[Any, Any]:
+def measured(task: Task, of: str, faces: int, processes: int, path: Path) -> tuple[Any, Any]:
     """Measure faces, or go on measuring them.
 
     Args:
         task: What is measured.
+        of: Hash of what is measured, see `_fingerprint`.
         faces: Number of faces.
         processes: Number of processes, a core each.
         path: File that keeps what was measured.
@@ -173,7 +175,6 @@ def measured(task: Task, faces: int, processes: int, path: Path) -> tuple[Any, A
         ValueError: The file is of other weights, faces or seeds.
 
     """
-    of = _fingerprint(task)
     figures: list[NDArray[np.float32]] = []
     slopes: list[NDArray[np.float32]] = []
     if path.is_file():
@@ -213,12 +214,11 @@ def _save(path: Path, of: str, figures: Sequence[Any], slopes: Sequence[Any]) ->
     new.replace(path)
 
 
-def _fingerprint(task: Task) -> str:
+def _fingerprint(task: Task, weights: Sequence[Mapping[str, Tensor]]) -> str:
     """Return a hash of the weights and the seed, and of the faces' list."""
     digest = hashlib.sha256(f'{task.seed} {task.sets}'.encode())
-    for path in task.weights:
-        for name, value in read_network(path).state_dict().items():
-            digest.update(name.encode() + value.float().contiguous().numpy().tobytes())
+    for one in weights:
+        digest.update(fingerprint(one).encode())
     digest.update((task.data / 'MANIFEST.tsv').read_bytes() + task.exclude.read_bytes())
     return digest.hexdigest()
 
@@ -266,10 +266,11 @@ def main() -> None:
     try:
         state = read_run(args.run, 'RUN')
         task = Task((args.run, *args.towards), args.data, args.exclude, args.seed, tuple(args.sets))
-        start, *others = (dict(read_network(path).state_dict()) for path in task.weights)
-        moves = Moves(start, others)
+        read = [read_network(path).state_dict() for path in task.weights]
+        moves = Moves(read[0], read[1:])
         args.out.mkdir(parents=True, exist_ok=True)
-        figures, slopes = measured(task, args.faces, args.processes, args.out / RESPONSES)
+        of = _fingerprint(task, read)
+        figures, slopes = measured(task, of, args.faces, args.processes, args.out / RESPONSES)
         found = by_set(task, figures, slopes)
         wanted = {name: np.array(WANTED[name]) for name in found}
         step = gauss_newton(found, wanted, args.ridge, args.length)
@@ -277,24 +278,16 @@ def main() -> None:
         weights = scale_modules(moves.moved(step), factors)
     except (FileNotFoundError, ValueError) as error:
         raise SystemExit(str(error)) from error
-    expected = {
-        name: dict(zip(FIGURES, (100.0 * responses.mean(axis=0) @ step).round(2), strict=True))
-        for name, responses in found.items()
-    }
-    for name, changes in expected.items():
-        print(f'{name:10}', '  '.join(f'{figure} {c:+.2f}%' for figure, c in changes.items()))
-    state = {key: value for key, value in state.items() if key not in ('optimiser', 'mixing')}
+    for name, slopes_of_set in found.items():
+        changes = zip(FIGURES, 100.0 * slopes_of_set.mean(axis=0) @ step, strict=True)
+        print(f'{name:10}', '  '.join(f'{figure} {c:+.2f}%' for figure, c in changes))
     taken = {
         'of': args.run.name, 'towards': [path.name for path in args.towards],
         'faces': args.faces, 'seed': args.seed, 'ridge': args.ridge, 'length': args.length,
         **({'scale': [list(one) for one in factors]} if factors else {}),
     }  # fmt: skip
-    state |= {
-        'network': weights,
-        'average': weights,
-        'figure_steps': [*state.get('figure_steps', []), taken],
-    }
-    save_atomically(state, args.out / CHECKPOINT)
+    steps = [*state.get('figure_steps', []), taken]
+    save_atomically({**with_weights(state, weights), 'figure_steps': steps}, args.out / CHECKPOINT)
 
 
 if __name__ == '__main__':

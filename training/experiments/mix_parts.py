@@ -34,7 +34,7 @@ import argparse
 import hashlib
 from pathlib import Path
 
-from training.experiments.mixtures import PARTS, mix_parts, scale_modules
+from training.experiments.mixtures import PARTS, mix_parts, scale_modules, with_weights
 from training.export.shipped import read_network
 from training.run.checkpoint import CHECKPOINT, read_run, save_atomically
 
@@ -72,7 +72,6 @@ def main() -> None:
     except (FileNotFoundError, ValueError) as error:
         raise SystemExit(str(error)) from error
     args.out.mkdir(parents=True, exist_ok=True)
-    state = {key: value for key, value in state.items() if key != 'optimiser'}
     mixture = {
         'of': args.weights.name,
         # A file of the same name may take its place: the mixture itself, for one.
@@ -85,8 +84,7 @@ def main() -> None:
         ],
         **({'scale': [list(one) for one in factors]} if factors else {}),
     }
-    state |= {'network': mixed, 'average': mixed, 'mixture': mixture}
-    save_atomically(state, args.out / CHECKPOINT)
+    save_atomically({**with_weights(state, mixed), 'mixture': mixture}, args.out / CHECKPOINT)
 
 
 if __name__ == '__main__':

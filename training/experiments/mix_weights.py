@@ -33,7 +33,6 @@ from __future__ import annotations
 
 import argparse
 import functools
-import hashlib
 import time
 import zipfile
 from collections.abc import Mapping, Sequence
@@ -46,6 +45,7 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrize
 from tqdm import tqdm
 
+from training.experiments.mixtures import fingerprint
 from training.export.shipped import read_network
 from training.run.checkpoint import CHECKPOINT, read_run, save_atomically
 from training.run.config import load_config
@@ -145,7 +145,7 @@ class Mixing:
         """
         self.trainer = trainer
         self._names = list(base)
-        self._of = [_fingerprint(weights) for weights in (base, *others)]
+        self._of = [fingerprint(weights) for weights in (base, *others)]
         self._each = each
         self._average = mix(trainer.average, base, others, begin, each)
         trainer.average.requires_grad_(False)
@@ -214,14 +214,6 @@ class Mixing:
         bar.close()
         if processes.first:
             save_atomically(self.state(), trainer.out / CHECKPOINT)
-
-
-def _fingerprint(weights: Weights) -> str:
-    """Return a hash by which a mixture knows again what it is mixed of."""
-    digest = hashlib.sha256()
-    for name, value in weights.items():
-        digest.update(name.encode() + value.float().contiguous().numpy().tobytes())
-    return digest.hexdigest()
 
 
 def main() -> None:

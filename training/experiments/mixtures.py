@@ -12,11 +12,13 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""Weights mixed of other weights of one layout, and modules that are scaled."""
+"""Weights mixed of other weights of one layout, modules that are scaled, and their checkpoints."""
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from torch import Tensor
 
@@ -91,3 +93,20 @@ def scale_modules(
             raise ValueError(f"no module '{module}' to scale; the network has {', '.join(modules)}")
         scaled |= {name: scaled[name] * factor for name in branches or names}
     return scaled
+
+
+def fingerprint(weights: Mapping[str, Tensor]) -> str:
+    """Return a hash by which weights are known again."""
+    digest = hashlib.sha256()
+    for name, value in weights.items():
+        digest.update(name.encode() + value.float().contiguous().numpy().tobytes())
+    return digest.hexdigest()
+
+
+def with_weights(state: Mapping[str, Any], weights: Mapping[str, Tensor]) -> dict[str, Any]:
+    """Return a run's checkpoint with other weights, without what belongs to its own alone.
+
+    Moments of the optimiser and shares that `mix_weights` learned would mean nothing to them.
+    """
+    kept = {key: value for key, value in state.items() if key not in ('optimiser', 'mixing')}
+    return {**kept, 'network': weights, 'average': weights}

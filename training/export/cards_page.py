@@ -137,8 +137,8 @@ def _mixed_of(training: Mapping[str, Any]) -> str:
 def _moved_by(steps: Sequence[Mapping[str, Any]]) -> str:
     faces = ', '.join(str(step['faces']) for step in steps)
     return (
-        f'Moved by {len(steps)} Gauss-Newton steps (`training.experiments.gauss_newton`), from the '
-        f'responses of {faces} degraded training faces.'
+        'Moved by Gauss-Newton steps (`training.experiments.gauss_newton`) from the responses of '
+        f'{faces} degraded training faces.'
     )
 
 

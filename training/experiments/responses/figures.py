@@ -140,9 +140,7 @@ def responses(
         (5,) float32 values of `FIGURES` and their (5, M) float32 derivatives.
 
     """
-    weights = {
-        name: value.requires_grad_() for name, value in moves.moved(np.zeros(len(moves))).items()
-    }
+    weights = {name: value.clone().requires_grad_() for name, value in moves.start.items()}
     outputs, image = [], degraded
     for _ in range(of.cycles):
         image = functional_call(network, weights, (image,)).clamp(0.0, 1.0)

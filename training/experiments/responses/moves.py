@@ -41,6 +41,10 @@ class Moves:
 
     Each move is scaled to a hundredth of the channel's kernel, so that a step of 1 along any of
     them changes the network about alike.
+
+    Attributes:
+        start: Weights from which they go.
+
     """
 
     def __init__(self, start: Weights, others: Sequence[Weights]) -> None:
@@ -56,10 +60,10 @@ class Moves:
         """
         for other in others:
             check_layout(start, other)
-        self._start = {name: value.detach().float() for name, value in start.items()}
+        self.start = {name: value.detach().float() for name, value in start.items()}
         self._moves = {
             name: _moves_of(value, [other[name].detach().float() for other in others])
-            for name, value in self._start.items()
+            for name, value in self.start.items()
         }
 
     def __len__(self) -> int:
@@ -92,7 +96,7 @@ class Moves:
         if step.shape != (len(self),):
             raise ValueError(f'the step needs ({len(self)},) lengths, got {step.shape}')
         weights, begin = {}, 0
-        for name, value in self._start.items():
+        for name, value in self.start.items():
             moves = self._moves[name]
             end = begin + moves.shape[0] * moves.shape[1]
             lengths = torch.from_numpy(step[begin:end].astype(np.float32))
