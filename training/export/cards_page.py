@@ -129,16 +129,23 @@ def _mixed_of(training: Mapping[str, Any]) -> str:
     )
     return (
         f'Mixed, without training, of {mixture["of"]} (SHA-256 `{mixture["sha256"][:16]}`) and a '
-        f'share of the way from there to each of these runs: {runs}. Code '
-        f'{training["code_version"]}, manifest `{training["manifest_sha256"][:16]}`.'
+        f'share of the way from there to each of these runs: {runs}.'
+        f'{_scaled(mixture)} Code {training["code_version"]}, manifest '
+        f'`{training["manifest_sha256"][:16]}`.'
     )
 
 
+def _scaled(made: Mapping[str, Any]) -> str:
+    factors = ', '.join(f'`{module}` by {factor:g}' for module, factor in made.get('scale', ()))
+    return f' Then scaled: {factors}.' if factors else ''
+
+
 def _moved_by(steps: Sequence[Mapping[str, Any]]) -> str:
-    faces = ', '.join(str(step['faces']) for step in steps)
-    return (
-        'Moved by Gauss-Newton steps (`training.experiments.gauss_newton`) from the responses of '
-        f'{faces} degraded training faces.'
+    return ' '.join(
+        'Moved by a Gauss-Newton step (`training.experiments.gauss_newton`) from the responses of '
+        f'{step["faces"]} degraded training faces, towards {", ".join(step["towards"])}.'
+        + _scaled(step)
+        for step in steps
     )
 
 

@@ -102,6 +102,20 @@ def test_the_page_says_what_mixed_weights_are_made_of() -> None:
     assert 'Trained for' not in page
 
 
+def test_the_page_says_how_weights_were_scaled_and_moved() -> None:
+    card = read_cards(MODEL_DIR)[0]
+    mixture = {'of': 'start', 'sha256': 'd' * 64, 'towards': [], 'scale': [['head', 0.88]]}
+    steps = [
+        {'of': 'mixed', 'towards': ['eyes', 'gpu.onnx'], 'faces': 638, 'scale': [['stem', 1.5]]},
+        {'of': 'moved', 'towards': ['eyes'], 'faces': 40},
+    ]
+    made = {'mixture': mixture, 'figure_steps': steps}
+    page = render_page([{**card, 'training': {**card['training'], **made}}])
+    assert 'Then scaled: `head` by 0.88. Code' in page
+    assert '638 degraded training faces, towards eyes, gpu.onnx. Then scaled: `stem` by' in page
+    assert '40 degraded training faces, towards eyes.\n' in page
+
+
 def test_figures_of_other_files_are_refused(tmp_path: Path) -> None:
     path = scale_model(tmp_path / 'm.onnx', 0.5)
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
