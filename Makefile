@@ -61,7 +61,8 @@ test-all: venv
 
 # Not part of `make test`: it needs PyTorch.
 test-training: venv-training
-	@$(TRAINING_VENV)/bin/python -m pytest test/training test/benchmarks/test_pages.py $(PYTEST_ARGS)
+	@$(TRAINING_VENV)/bin/python -m pytest test/training test/benchmarks/test_pages.py \
+	    test/benchmarks/test_filmed_portraits.py $(PYTEST_ARGS)
 
 # Many inputs for the decoders and readers, drawn anew each time: with 3000 about 100,000. Their number
 # is added to docs/fuzzing.json. A target may take long here, which is no hang.

@@ -45,7 +45,6 @@ from cfrnet_ros.vision.engine.model_card import load_card
 from cfrnet_ros.vision.engine.models import resolve_model
 from cfrnet_ros.vision.engine.providers import choose_providers
 from cfrnet_ros.vision.pipeline import FacePipeline
-from cfrnet_ros.vision.preprocessing.align import warp_crop
 from cfrnet_ros.vision.quality.face_embedder import FaceEmbedder, angle_deg
 from cfrnet_ros.vision.restoration.restorer import Restorer
 from cfrnet_ros.vision.settings import PipelineSettings
@@ -119,7 +118,7 @@ def measure(camera: Camera, clip: Path) -> list[dict[str, dict[str, float]]]:
         if face is None:
             continue
         size = face.aligned.shape[0]
-        truth = warp_crop(shot.truth, face.affine, size)
+        truth = shot.truth_crop(face.affine, size)
         crops = {'camera': face.aligned, 'fused': face.fused}
         for name, source in (('alone', face.aligned), ('fused', face.fused)):
             cycles = islice(restorer.cycles(source), max(CYCLES))

@@ -32,6 +32,7 @@ from numpy.typing import NDArray
 
 from cfrnet_ros.vision.detection.detector import YuNetDetector
 from cfrnet_ros.vision.engine.providers import choose_providers
+from cfrnet_ros.vision.preprocessing.align import warp_crop
 from demo import bad_camera
 
 Picture = NDArray[np.uint8]
@@ -71,9 +72,9 @@ class Filmed:
     Attributes:
         time_s: Time since the start, in seconds.
         seen: (H, W, 3) uint8 BGR picture of the camera.
-        truth: (H, W, 3) uint8 BGR picture of a perfect camera.
-        box: (4,) left, top, right, bottom of the person's face, found in the clip; None if it was
-            not found.
+        truth: (H, W, 3) uint8 BGR picture of a perfect camera, of the size of `seen` or larger.
+        box: (4,) left, top, right, bottom of the person's face in `seen`, found in the clip; None
+            if it was not found.
 
     """
 
@@ -81,6 +82,19 @@ class Filmed:
     seen: Picture
     truth: Picture
     box: NDArray[np.float32] | None
+
+    def truth_crop(self, affine: NDArray[np.float64], size: int) -> Picture:
+        """Cut out of the truth the crop that was cut out of what the camera saw.
+
+        Args:
+            affine: (2, 3) matrix from pixels of `seen` to pixels of the crop.
+            size: Side of the crop in pixels.
+
+        Returns:
+            (size, size, 3) uint8 BGR crop.
+
+        """
+        return warp_crop(self.truth, after_scaling(affine, self.seen, self.truth), size)
 
 
 def _each(condition: bad_camera.Condition) -> Film:
@@ -192,6 +206,23 @@ def film(camera: Camera, clip: str, pictures: Sequence[Picture]) -> Iterator[Fil
         ]
         box = max(found, key=lambda face: face.score).box * camera.scale if found else None
         yield Filmed(index / FPS, seen, truth, box)
+
+
+def after_scaling(
+    affine: NDArray[np.float64], picture: Picture, scaled: Picture
+) -> NDArray[np.float64]:
+    """Return the affine matrix that does for a scaled picture what `affine` does for the picture.
+
+    Args:
+        affine: (2, 3) matrix from pixels of the picture, whole numbers at their centres.
+        picture: (H, W, 3) picture.
+        scaled: The same picture at another size.
+
+    """
+    factor = picture.shape[1] / scaled.shape[1]
+    shift = 0.5 * factor - 0.5
+    back = np.array([[factor, 0.0, shift], [0.0, factor, shift], [0.0, 0.0, 1.0]])
+    return np.asarray(affine, np.float64) @ back
 
 
 def overlap(one: NDArray[np.float32], other: NDArray[np.float32]) -> float:

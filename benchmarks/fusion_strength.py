@@ -29,7 +29,6 @@ from pathlib import Path
 from benchmarks.fusion import faces_of, is_measured, make_pipeline, the_face
 from benchmarks.fusion_clips import CAMERAS, Camera, film, read_clip
 from benchmarks.fusion_comparison import Distances, Record, compare
-from cfrnet_ros.vision.preprocessing.align import warp_crop
 from cfrnet_ros.vision.restoration.strength import mix
 
 #: Largest number of cycles, and strengths that are compared.
@@ -62,7 +61,7 @@ def measure(camera: Camera, clip: Path) -> list[Record]:
         for cycle in islice(restorer.cycles(face.fused), CYCLES):
             k, restored = cycle.number, cycle.crop()
             crops |= {f'k = {k}, {s:g}': mix(measured, restored, s) for s in STRENGTHS}
-        found.append(distances(warp_crop(shot.truth, face.affine, measured.shape[0]), crops))
+        found.append(distances(shot.truth_crop(face.affine, measured.shape[0]), crops))
     return found
 
 

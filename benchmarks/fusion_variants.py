@@ -39,7 +39,6 @@ from numpy.typing import NDArray
 from benchmarks.fusion import SETTINGS, is_measured, make_pipeline, the_face
 from benchmarks.fusion_clips import Camera, film, read_clip
 from benchmarks.fusion_comparison import Distances, Record, compare
-from cfrnet_ros.vision.preprocessing.align import warp_crop
 from cfrnet_ros.vision.preprocessing.colour_noise import prepare_face
 from cfrnet_ros.vision.restoration.crop_planes import CropPlanes
 from cfrnet_ros.vision.restoration.registration import Registration
@@ -155,7 +154,7 @@ def measure(camera: Camera, clip: Path) -> list[Record]:
         }
         cycles = islice(restorer.cycles(face.fused), max(CYCLES))
         crops |= {f'k = {one.number}': one.crop() for one in cycles if one.number in CYCLES}
-        truth = warp_crop(shot.truth, face.affine, size)
+        truth = shot.truth_crop(face.affine, size)
         found.append(distances(truth, crops))
     return found
 

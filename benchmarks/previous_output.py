@@ -38,7 +38,6 @@ from benchmarks.fusion_comparison import Distances, add_options, begin, means, t
 from benchmarks.pages import write_figures
 from benchmarks.recurrent_restorer import FP32, Restorers, Version, read_versions
 from cfrnet_ros.vision.engine.model_card import load_card
-from cfrnet_ros.vision.preprocessing.align import warp_crop
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE, FIGURES = ROOT / 'docs' / 'fusion.md', ROOT / 'benchmarks' / 'previous_output.json'
@@ -71,7 +70,7 @@ def measure(
         crops = restorers(face, measured)
         if not measured:
             continue
-        truth = warp_crop(shot.truth, face.affine, size)
+        truth = shot.truth_crop(face.affine, size)
         found.append(distances(truth, {'fused': face.fused} | crops))
     return found
 

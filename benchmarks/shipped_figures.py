@@ -123,6 +123,13 @@ FIGURES = (
         22,
     ),
     Figures(
+        'benchmarks/fusion_portraits.json',
+        _SHA256,
+        ('benchmarks.fusion_portraits', '--faces', '{faces}', '--clips', '{clips}', '--jobs', '2'),
+        TRAINING,
+        20,
+    ),
+    Figures(
         'benchmarks/fusion_strength.json', _SHA256,
         ('benchmarks.fusion_strength', '--clips', '{clips}'), TRAINING, 7,
     ),

@@ -40,6 +40,7 @@ PARTS = [
     ('cameras', 'cameras', 'cameras', 'cameras.table', '', ROS),
     ('fleet', 'fleet', 'fleet', 'fleet.table', '', ROS),
     ('fusion', 'clips', 'fusion', 'fusion.tables', '', TRAINING),
+    ('fusion', 'portraits', 'fusion_portraits', 'fusion_portraits.tables', '', TRAINING),
     ('fusion', 'strength', 'fusion_strength', 'fusion_comparison.table', '', TRAINING),
     ('fusion', 'variants', 'fusion_variants', 'fusion_comparison.table', '', TRAINING),
     ('fusion', 'previous', 'previous_output', 'previous_output.table', '', TRAINING),

@@ -12,21 +12,15 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""A small folder of faces, made of the astronaut photograph (NASA, public domain)."""
+"""Fixtures of the training's tests."""
 
 from __future__ import annotations
 
 import importlib.util
 from pathlib import Path
 
-import cv2
-import numpy as np
 import pytest
-
-# Five landmarks of skimage.data.astronaut(), marked by hand, in pixels.
-ASTRONAUT = np.array(
-    [[200.0, 108.0], [246.0, 106.0], [226.0, 131.0], [205.0, 152.0], [246.0, 150.0]]
-)
+from faces_folder import write_faces
 
 # Without PyTorch this folder is left out. A skip here would end the whole run: pytest 7 takes one
 # in a conftest.py for a skip of everything. `make test-training` has PyTorch.
@@ -36,30 +30,4 @@ collect_ignore_glob = [] if importlib.util.find_spec('torch') else ['test_*.py']
 @pytest.fixture(scope='session')
 def faces(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a folder with a manifest and splits of a few crops each."""
-    from skimage.data import astronaut
-
-    root = tmp_path_factory.mktemp('faces')
-    photo = astronaut()[..., ::-1]
-    left, top, side = 123, 20, 200
-    crop = np.ascontiguousarray(photo[top : top + side, left : left + side])
-    points = ASTRONAUT - (left, top)
-    lines = ['file\tsplit\tsynthetic\tsource\tperson\tlandmarks5']
-    for split, count in (('train', 6), ('val', 3), ('test', 3)):
-        (root / split).mkdir()
-        for number in range(count):
-            name = f'{split}{number}.png'
-            shaded = np.clip(crop * (0.7 + 0.1 * number), 0, 255).astype(np.uint8)
-            cv2.imwrite(str(root / split / name), shaded)
-            marks = ','.join(f'{v:.1f}' for v in points.ravel())
-            lines.append(f'{name}\t{split}\t0\tnasa\t{split}{number}\t{marks}')
-    # Faces without a truth have a list of their own.
-    (root / 'real_lq').mkdir()
-    listing = ['file\tsource\tlandmarks5']
-    small = cv2.resize(crop, (64, 64), interpolation=cv2.INTER_AREA)
-    marks = ','.join(f'{v:.1f}' for v in (points * 64 / side).ravel())
-    for number in range(2):
-        cv2.imwrite(str(root / 'real_lq' / f'real{number}.png'), small // (number + 1))
-        listing.append(f'real{number}.png\tnasa\t{marks}')
-    (root / 'real_lq' / 'SOURCES.tsv').write_text('\n'.join(listing) + '\n')
-    (root / 'MANIFEST.tsv').write_text('\n'.join(lines) + '\n')
-    return root
+    return write_faces(tmp_path_factory.mktemp('faces'))

@@ -20,6 +20,7 @@ from typing import TypeVar
 import cv2
 import numpy as np
 import pytest
+from faces_folder import ASTRONAUT
 from numpy.typing import NDArray
 
 torch = pytest.importorskip('torch', reason='training needs PyTorch: make test-training')
@@ -52,11 +53,6 @@ from training.metrics.package_files import file_sha256, package_file  # noqa: E4
 
 Image = NDArray[np.uint8]
 Metric = TypeVar('Metric')
-
-# Five landmarks of skimage.data.astronaut(), marked by hand, in pixels.
-ASTRONAUT = np.array(
-    [[200.0, 108.0], [246.0, 106.0], [226.0, 131.0], [205.0, 152.0], [246.0, 150.0]]
-)
 
 
 def have(metric: Callable[[], Metric]) -> Metric:
