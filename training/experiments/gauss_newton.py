@@ -24,8 +24,11 @@ a dozen windows get lost in their noise, on a CPU, this knows of each move how s
 keeps to moves that help most faces and change single ones little. Three such steps, each from where
 the one before ended, are worth more than one that is three times as long.
 
+With ``--filmed``, faces that were filmed and fused count as a set of their own
+(`benchmarks.filmed_faces` films them).
+
 The responses are kept in the run's folder: started again, it goes on measuring, and once all faces
-are measured it only computes the step anew, for another ``--length`` or ``--ridge``.
+are measured it only computes the step anew, for another ``--length``, ``--ridge`` or ``--weigh``.
 """
 
 from __future__ import annotations
@@ -33,9 +36,9 @@ from __future__ import annotations
 import argparse
 import functools
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -52,12 +55,16 @@ from training.degradation import SAMPLERS
 from training.evaluation.validation_faces import eight_bits
 from training.experiments.mixtures import fingerprint, scale_modules, with_weights
 from training.experiments.responses.figures import FIGURES, TYPICAL, Judges, responses
+from training.experiments.responses.filmed_faces import read_filmed_faces
 from training.experiments.responses.moves import Moves
 from training.experiments.responses.solve import gauss_newton
 from training.export.shipped import read_network
 from training.run.checkpoint import CHECKPOINT, read_run, save_atomically
 
-RESPONSES = 'responses.npz'
+RESPONSES, FILMED_RESPONSES = 'responses.npz', 'responses_filmed.npz'
+
+#: Name of the set of faces that were filmed and fused.
+FILMED = 'filmed'
 
 #: Sets in the order in which the faces take them.
 ORDER = (
@@ -74,6 +81,7 @@ WANTED = {
     'mosaic': (-0.1, 0.3, 0.15, 0.2, 0.6),
     'fused': (0.1, 0.3, 0.1, 1.0, 0.0),
     'low_light': (0.0, 0.1, 0.1, 0.4, 0.0),
+    FILMED: (0.3, 0.6, 0.25, 1.0, 0.0),
 }
 
 #: Shares of portraits in studio light, of photographs of other kinds, and of all faces, among the
@@ -95,6 +103,7 @@ class Task:
         exclude: List of training images to leave out.
         seed: Seed of faces and degradations; face i gets (seed, i).
         sets: Names of the sets that the faces take in turn.
+        filmed: File of filmed and fused faces for the set `FILMED`; None if it does not occur.
 
     """
 
@@ -103,6 +112,7 @@ class Task:
     exclude: Path
     seed: int
     sets: tuple[str, ...]
+    filmed: Path | None = None
 
     def set_of(self, number: int) -> str:
         """Return the set of a face by its number."""
@@ -130,18 +140,22 @@ class Measurer:
         left_out = read_names(task.exclude)
         everyone = [r for r in read_manifest(task.data, 'train') if r.path.name not in left_out]
         self._pools = [_named(everyone, _STUDIO), _named(everyone, _VARIED), everyone]
+        self._filmed = read_filmed_faces(task.filmed) if task.filmed else []
         self._judges = Judges()
 
     def __call__(self, number: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Return the figures of a face, (5,), and its responses, (5, M)."""
+        name = self._task.set_of(number)
+        degraded, truth = self._filmed[number] if name == FILMED else self._degraded(name, number)
+        return responses(self._network, self.moves, degraded, truth, self._judges, TYPICAL[name])
+
+    def _degraded(self, name: str, number: int) -> tuple[Tensor, Tensor]:
+        """Return a training face, degraded as in a set, and its truth."""
         rng = np.random.default_rng((self._task.seed, number))
         pool = self._pools[int(rng.choice(len(_SHARES), p=_SHARES))]
         clean = to_tensor(aligned(pool[int(rng.integers(len(pool)))]))
-        name = self._task.set_of(number)
         plan = SAMPLERS[name](rng)
-        degraded = prepare(eight_bits(plan(clean)))
-        truth = plan.truth(clean)
-        return responses(self._network, self.moves, degraded, truth, self._judges, TYPICAL[name])
+        return prepare(eight_bits(plan(clean))), plan.truth(clean)
 
 
 def _named(records: Sequence[FaceRecord], sources: Sequence[str]) -> list[FaceRecord]:
@@ -220,6 +234,8 @@ def _fingerprint(task: Task, weights: Sequence[Mapping[str, Tensor]]) -> str:
     for one in weights:
         digest.update(fingerprint(one).encode())
     digest.update((task.data / 'MANIFEST.tsv').read_bytes() + task.exclude.read_bytes())
+    if task.filmed:
+        digest.update(task.filmed.read_bytes())
     return digest.hexdigest()
 
 
@@ -236,6 +252,27 @@ def by_set(task: Task, figures: Any, slopes: Any) -> dict[str, NDArray[np.float6
     return found
 
 
+def weighed(sets: Collection[str], factors: Sequence[tuple[str, str]]) -> dict[str, float]:
+    """Return how much each set matters.
+
+    Args:
+        sets: Names of the sets.
+        factors: Pairs of a set and its factor, as a command line has them.
+
+    Raises:
+        ValueError: A set is not among `sets`, or a factor is not a number above 0.
+
+    """
+    found = dict.fromkeys(sets, 1.0)
+    for name, factor in factors:
+        if name not in found:
+            raise ValueError(f"--weigh: no face is of the set '{name}', only of {', '.join(found)}")
+        found[name] = float(factor)
+        if not found[name] > 0:
+            raise ValueError(f'--weigh {name}: the factor must be above 0, got {factor}')
+    return found
+
+
 def main() -> None:
     """Measure, take the step, and write the moved weights as a run's checkpoint."""
     parser = argparse.ArgumentParser(
@@ -248,9 +285,15 @@ def main() -> None:
     parser.add_argument('--out', type=Path, required=True, help="the moved run's folder")
     parser.add_argument('--faces', type=int, default=638, help='that are measured, default 638')
     parser.add_argument(
-        '--sets', nargs='+', choices=list(WANTED), default=ORDER, help='that faces take in turn'
-    )
+        '--sets', nargs='+', choices=sorted(set(ORDER)), default=ORDER,
+        help='that faces take in turn',
+    )  # fmt: skip
+    parser.add_argument('--filmed', type=Path, help='file of benchmarks.filmed_faces')
     parser.add_argument('--seed', type=int, default=0, help='of faces and degradations')
+    parser.add_argument(
+        '--weigh', nargs=2, action='append', default=[], metavar=('SET', 'FACTOR'),
+        help='set that matters more, or less, than the others',
+    )  # fmt: skip
     parser.add_argument('--ridge', type=float, default=1.0, help='more: fewer, surer moves')
     parser.add_argument(
         '--length', type=float, default=0.03, help="change of single faces' figures, default 0.03"
@@ -269,10 +312,16 @@ def main() -> None:
         read = [read_network(path).state_dict() for path in task.weights]
         moves = Moves(read[0], read[1:])
         args.out.mkdir(parents=True, exist_ok=True)
-        of = _fingerprint(task, read)
-        figures, slopes = measured(task, of, args.faces, args.processes, args.out / RESPONSES)
-        found = by_set(task, figures, slopes)
-        wanted = {name: np.array(WANTED[name]) for name in found}
+        parts = [(task, args.faces, RESPONSES)]
+        if args.filmed:
+            filmed = replace(task, sets=(FILMED,), filmed=args.filmed)
+            parts.append((filmed, len(read_filmed_faces(args.filmed)), FILMED_RESPONSES))
+        found: dict[str, NDArray[np.float64]] = {}
+        for part, faces, name in parts:
+            of = _fingerprint(part, read)
+            found |= by_set(part, *measured(part, of, faces, args.processes, args.out / name))
+        weights_of = weighed(found, args.weigh)
+        wanted = {name: weights_of[name] * np.array(WANTED[name]) for name in found}
         step = gauss_newton(found, wanted, args.ridge, args.length)
         factors = [(module, float(factor)) for module, factor in args.scale]
         weights = scale_modules(moves.moved(step), factors)
@@ -284,6 +333,8 @@ def main() -> None:
     taken = {
         'of': args.run.name, 'towards': [path.name for path in args.towards],
         'faces': args.faces, 'seed': args.seed, 'ridge': args.ridge, 'length': args.length,
+        **({'filmed': len(found[FILMED])} if args.filmed else {}),
+        **({'weigh': {n: w for n, w in weights_of.items() if w != 1.0}} if args.weigh else {}),
         **({'scale': [list(one) for one in factors]} if factors else {}),
     }  # fmt: skip
     steps = [*state.get('figure_steps', []), taken]

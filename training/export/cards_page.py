@@ -143,10 +143,19 @@ def _scaled(made: Mapping[str, Any]) -> str:
 def _moved_by(steps: Sequence[Mapping[str, Any]]) -> str:
     return ' '.join(
         'Moved by a Gauss-Newton step (`training.experiments.gauss_newton`) from the responses of '
-        f'{step["faces"]} degraded training faces, towards {", ".join(step["towards"])}.'
-        + _scaled(step)
+        f'{step["faces"]} degraded training faces{_filmed(step)}, towards '
+        f'{", ".join(step["towards"])}.' + _weighed(step) + _scaled(step)
         for step in steps
     )
+
+
+def _filmed(step: Mapping[str, Any]) -> str:
+    return f' and {step["filmed"]} that were filmed and fused' if 'filmed' in step else ''
+
+
+def _weighed(step: Mapping[str, Any]) -> str:
+    factors = ', '.join(f'{name} by {factor:g}' for name, factor in step.get('weigh', {}).items())
+    return f' Sets weighed: {factors}.' if factors else ''
 
 
 def _made_by(card: Mapping[str, Any]) -> str:

@@ -149,6 +149,21 @@ def test_a_step_is_taken_gone_on_with_and_written_as_a_run(
     assert float(growth) == pytest.approx(2.0, rel=0.1)
     taken = {'faces': 2, 'seed': 5, 'ridge': 1.0, 'length': 0.03, 'scale': [['head', 2.0]]}
     assert two['figure_steps'] == [{'of': 'run', 'towards': ['other'], **taken}]
+    # Faces that were filmed count beside the degraded ones, as much as they are weighed.
+    filmed = tmp_path / 'filmed.npz'
+    pictures = np.random.default_rng(6).integers(0, 256, (1, 256, 256, 3)).astype(np.uint8)
+    np.savez(filmed, fused=pictures // 2, truth=pictures)
+    weigh = ('--filmed', filmed, '--weigh', 'filmed', 2, '--weigh', 'motion', 1)
+    run_command(monkeypatch, run, other, *options, '--faces', 2, *weigh)
+    assert 'filmed' in capsys.readouterr().out
+    three = torch.load(out / CHECKPOINT, weights_only=True)
+    assert not torch.equal(three['average']['stem.weight'], two['average']['stem.weight'])
+    assert three['figure_steps'][0]['filmed'] == 1
+    assert three['figure_steps'][0]['weigh'] == {'filmed': 2.0}
+    with pytest.raises(SystemExit, match="--weigh: no face is of the set 'car'"):
+        run_command(monkeypatch, run, other, *options, '--faces', 2, '--weigh', 'car', 2)
+    with pytest.raises(SystemExit, match=r'is missing; benchmarks\.filmed_faces'):
+        run_command(monkeypatch, run, other, *options, '--faces', 2, '--filmed', tmp_path / 'no')
     # What was measured for other weights is not mixed in.
     with pytest.raises(SystemExit, match='measured for something else'):
         run_command(monkeypatch, other, run, *options, '--faces', 2)

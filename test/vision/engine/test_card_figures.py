@@ -108,12 +108,15 @@ def test_the_page_says_how_weights_were_scaled_and_moved() -> None:
     steps = [
         {'of': 'mixed', 'towards': ['eyes', 'gpu.onnx'], 'faces': 638, 'scale': [['stem', 1.5]]},
         {'of': 'moved', 'towards': ['eyes'], 'faces': 40},
+        {'of': 'again', 'towards': ['eyes'], 'faces': 9, 'filmed': 7, 'weigh': {'motion': 3.0}},
     ]
     made = {'mixture': mixture, 'figure_steps': steps}
     page = render_page([{**card, 'training': {**card['training'], **made}}])
     assert 'Then scaled: `head` by 0.88. Code' in page
     assert '638 degraded training faces, towards eyes, gpu.onnx. Then scaled: `stem` by' in page
-    assert '40 degraded training faces, towards eyes.\n' in page
+    assert '40 degraded training faces, towards eyes. Moved' in page
+    assert '9 degraded training faces and 7 that were filmed and fused, towards eyes.' in page
+    assert 'Sets weighed: motion by 3.\n' in page
 
 
 def test_figures_of_other_files_are_refused(tmp_path: Path) -> None:

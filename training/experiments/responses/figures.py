@@ -71,6 +71,7 @@ TYPICAL: Mapping[str, Typical] = {
     'motion': Typical(0.14, 0.125, 0.14),
     'mosaic': Typical(0.26, 0.22, 0.96, cycles=6),
     'fused': Typical(0.22, 0.19, 0.2),
+    'filmed': Typical(0.22, 0.19, 0.2),
     'low_light': Typical(0.25, 0.2, 0.4),
 }
 
