@@ -20,7 +20,6 @@ import importlib.util
 from pathlib import Path
 
 import pytest
-from faces_folder import write_faces
 
 # Without PyTorch this folder is left out. A skip here would end the whole run: pytest 7 takes one
 # in a conftest.py for a skip of everything. `make test-training` has PyTorch.
@@ -30,4 +29,6 @@ collect_ignore_glob = [] if importlib.util.find_spec('torch') else ['test_*.py']
 @pytest.fixture(scope='session')
 def faces(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a folder with a manifest and splits of a few crops each."""
+    from faces_folder import write_faces
+
     return write_faces(tmp_path_factory.mktemp('faces'))

@@ -64,13 +64,57 @@ class ValidationFace:
     features: list[Tensor]
 
 
-class ValidationFaces:
-    """Validation faces in memory; every face always gets the same degradation.
+class MeasuredFaces:
+    """Degraded faces in memory, each with its truth, and how near images come to it.
 
     Attributes:
-        faces: Faces in the order of their file names.
+        faces: Faces in the order in which they were added.
 
     """
+
+    def __init__(self, device: torch.device) -> None:
+        """Begin without faces.
+
+        Args:
+            device: Device that the faces lie on and that networks run on.
+
+        Raises:
+            FileNotFoundError: The weights of LPIPS are missing.
+
+        """
+        self._device = device
+        self._lpips = Lpips('alex').to(device)
+        self.faces: list[ValidationFace] = []
+
+    @torch.no_grad()
+    def add(self, name: str, degraded: Tensor, truth: Tensor) -> None:
+        """Add a face.
+
+        Args:
+            name: Name of the set that it belongs to.
+            degraded: (1, 3, 256, 256) RGB in 0..1, prepared as the node does.
+            truth: (1, 3, 256, 256) RGB in 0..1.
+
+        """
+        truth = truth.to(self._device)
+        features = self._lpips.features(truth)
+        self.faces.append(ValidationFace(name, degraded.to(self._device), truth, features))
+
+    @torch.no_grad()
+    def fidelity(self, face: ValidationFace, image: Tensor) -> Fidelity:
+        """Measure an image against a face's truth.
+
+        Args:
+            face: One of `faces`.
+            image: (1, 3, 256, 256) RGB in 0..1 on the same device.
+
+        """
+        distance = self._lpips.distance(self._lpips.features(image), face.features)
+        return Fidelity(float(psnr(image, face.truth)), float(distance))
+
+
+class ValidationFaces(MeasuredFaces):
+    """Validation faces, in the order of their file names; each always has the same degradation."""
 
     def __init__(
         self,
@@ -94,29 +138,12 @@ class ValidationFaces:
             ValueError: The split has no face.
 
         """
-        self._lpips = Lpips('alex').to(device)
-        self.faces: list[ValidationFace] = []
+        super().__init__(device)
         for number, record in enumerate(read_manifest(data, 'val')[:count]):
             clean = to_tensor(aligned(record))
             name = sets[number % len(sets)]
             plan = SAMPLERS[name](np.random.default_rng((seed, number)))
-            degraded = prepare(eight_bits(plan(clean))).to(device)
-            truth = plan.truth(clean).to(device)
-            with torch.no_grad():
-                features = self._lpips.features(truth)
-            self.faces.append(ValidationFace(name, degraded, truth, features))
-
-    @torch.no_grad()
-    def fidelity(self, face: ValidationFace, image: Tensor) -> Fidelity:
-        """Measure an image against a face's truth.
-
-        Args:
-            face: One of `faces`.
-            image: (1, 3, 256, 256) RGB in 0..1 on the same device.
-
-        """
-        distance = self._lpips.distance(self._lpips.features(image), face.features)
-        return Fidelity(float(psnr(image, face.truth)), float(distance))
+            self.add(name, prepare(eight_bits(plan(clean))), plan.truth(clean))
 
 
 def eight_bits(image: Tensor) -> Tensor:

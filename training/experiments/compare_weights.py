@@ -16,8 +16,10 @@
 
 ``python -m training.experiments.compare_weights W W... --data FACES``
 
-Each W is the folder of a run or a shipped FP32 file. What an hour of training gave is told here,
-on the split `val`: the 300 people of `make evaluate` are not for choosing by.
+Each W is the folder of a run or a shipped FP32 file. ``--filmed FILE`` instead of ``--data FACES``
+takes faces that were filmed and fused (`benchmarks.filmed_faces --split val`). What an hour of
+training gave is told here, on the split `val`: the 300 people of `make evaluate` are not for
+choosing by.
 """
 
 from __future__ import annotations
@@ -39,7 +41,8 @@ from examples.eyelids.eye_landmarks import EyeLandmarker
 from training.data.crops import to_image
 from training.degradation import SAMPLERS
 from training.degradation.blur import convolve, gaussian_kernels
-from training.evaluation.validation_faces import ValidationFaces, eight_bits
+from training.evaluation.validation_faces import MeasuredFaces, ValidationFaces, eight_bits
+from training.experiments.responses.filmed_faces import read_filmed_faces
 from training.export.shipped import read_network
 from training.metrics.sface import SFace, degrees
 
@@ -76,20 +79,16 @@ class Figures:
 class Likeness:
     """Measures restored faces against their truth: PSNR, LPIPS (AlexNet), SFace, eyes."""
 
-    def __init__(
-        self, data: Path, name: str, count: int | None = None, cycles: int = CYCLES
-    ) -> None:
-        """Degrade each validation face once.
+    def __init__(self, faces: MeasuredFaces, cycles: int = CYCLES) -> None:
+        """Load the networks that measure.
 
         Args:
-            data: Folder with MANIFEST.tsv.
-            name: Name of the set, one of `training.degradation.SAMPLERS`.
-            count: Largest number of faces; None for all.
+            faces: Faces on the CPU; see `validation_faces` and `filmed_faces`.
             cycles: Largest k that is measured.
 
         """
         self._cycles = cycles
-        self._validation = ValidationFaces(data, torch.device('cpu'), (name,), SEED, count)
+        self._validation = faces
         self._sface = SFace(torch.get_num_threads())
         self._eyes = EyeLandmarker(torch.get_num_threads())
 
@@ -143,6 +142,32 @@ class Likeness:
         return eyes.openness if eyes.found else math.nan
 
 
+def validation_faces(data: Path, name: str, count: int | None = None) -> MeasuredFaces:
+    """Return validation faces, each degraded once.
+
+    Args:
+        data: Folder with MANIFEST.tsv.
+        name: Name of the set, one of `training.degradation.SAMPLERS`.
+        count: Largest number of faces; None for all.
+
+    """
+    return ValidationFaces(data, torch.device('cpu'), (name,), SEED, count)
+
+
+def filmed_faces(path: Path, count: int | None = None) -> MeasuredFaces:
+    """Return faces that were filmed and fused.
+
+    Args:
+        path: File of `benchmarks.filmed_faces`.
+        count: Largest number of faces; None for all.
+
+    """
+    faces = MeasuredFaces(torch.device('cpu'))
+    for fused, truth in read_filmed_faces(path)[:count]:
+        faces.add('filmed', fused, truth)
+    return faces
+
+
 def _mean(values: Sequence[float]) -> float | None:
     return round(float(np.mean(values)), 4) if values else None
 
@@ -177,7 +202,9 @@ def main() -> None:
     """Measure, print and write."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('weights', nargs='+', type=Path, help="runs' folders or FP32 files")
-    parser.add_argument('--data', type=Path, required=True, help='folder with MANIFEST.tsv')
+    given = parser.add_mutually_exclusive_group(required=True)
+    given.add_argument('--data', type=Path, help='folder with MANIFEST.tsv')
+    given.add_argument('--filmed', type=Path, help='file of benchmarks.filmed_faces instead')
     parser.add_argument('--set', default='car', choices=sorted(SAMPLERS), help='degradation')
     parser.add_argument('--faces', type=int, help='the first so many only; default: all')
     parser.add_argument('--cycles', type=int, default=CYCLES, help='largest k')
@@ -189,7 +216,11 @@ def main() -> None:
     args = parser.parse_args()
     networks = read_networks(args.weights)
     first, *others = networks.items()
-    likeness = Likeness(args.data, args.set, args.faces, args.cycles)
+    if args.filmed:
+        faces = filmed_faces(args.filmed, args.faces)
+    else:
+        faces = validation_faces(args.data, args.set, args.faces)
+    likeness = Likeness(faces, args.cycles)
     found: dict[str, dict[str, Figures]] = {}
     for name, network in networks.items():
         found[name] = likeness.cycles(network)
@@ -210,7 +241,7 @@ def main() -> None:
             for label, row in found.items()
         }
         facts = {
-            'set': args.set,
+            'set': 'filmed' if args.filmed else args.set,
             'seed': SEED,
             'split': 'val',
             'faces': args.faces,

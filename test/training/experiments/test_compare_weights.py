@@ -21,12 +21,16 @@ import json
 import sys
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 
 torch = pytest.importorskip('torch', reason='training needs PyTorch: make test-training')
 pytest.importorskip('ai_edge_litert', reason='eyes are measured by a LiteRT network')
 
 from cfrnet_ros.vision.engine.models import MODEL_DIR  # noqa: E402
+from training.data.crops import aligned  # noqa: E402
+from training.data.manifest import read_manifest  # noqa: E402
 from training.experiments import compare_weights  # noqa: E402
 from training.export.shipped import read_model  # noqa: E402
 from training.run.checkpoint import CHECKPOINT  # noqa: E402
@@ -68,6 +72,22 @@ def test_weights_are_compared(tmp_path: Path, faces: Path, monkeypatch: pytest.M
     # Nearly all of the picture from k=1, and nearly none of it.
     narrow, wide = bands['1.0']['lpips'], bands['6.0']['lpips']
     assert shipped['3']['lpips'] - 0.02 < wide < narrow < shipped['1']['lpips'] + 0.02
+
+
+def test_weights_are_compared_on_faces_that_were_filmed_and_fused(
+    tmp_path: Path, faces: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pairs = [aligned(record) for record in read_manifest(faces, 'val')][:2]
+    soft = [cv2.GaussianBlur(picture, (0, 0), 3.0) for picture in pairs]
+    filmed, out = tmp_path / 'filmed.npz', tmp_path / 'found.json'
+    np.savez(filmed, fused=np.stack(soft), truth=np.stack(pairs))
+    compare(monkeypatch, SHIPPED, '--filmed', filmed, '--cycles', 2, '--out', out)
+    found = json.loads(out.read_text(encoding='utf-8'))
+    assert found['set'] == 'filmed'
+    k = found['weights'][str(SHIPPED)]
+    assert k['2']['lpips'] < k['1']['lpips'] < k['0']['lpips']
+    with pytest.raises(SystemExit):
+        compare(monkeypatch, SHIPPED, '--filmed', filmed, '--data', faces)
 
 
 def test_what_is_no_weights_is_named(

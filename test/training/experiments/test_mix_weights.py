@@ -27,7 +27,7 @@ from torch import Tensor, nn  # noqa: E402
 
 from cfrnet_ros.vision.engine.models import MODEL_DIR  # noqa: E402
 from training.experiments import mix_weights  # noqa: E402
-from training.experiments.compare_weights import Likeness  # noqa: E402
+from training.experiments.compare_weights import Likeness, validation_faces  # noqa: E402
 from training.export.shipped import read_model  # noqa: E402
 from training.run.checkpoint import CHECKPOINT, load_run, read_run, save_atomically  # noqa: E402
 from training.run.trainer import Trainer  # noqa: E402
@@ -109,7 +109,7 @@ def test_shares_learn_to_leave_weights_that_are_worse(
         monkeypatch, SHIPPED, tmp_path / 'other', '--begin', 0.5, '--config', config,
         '--data', faces, '--out', tmp_path / 'mixed',
     )  # fmt: skip
-    likeness = Likeness(faces, 'general', cycles=1)
+    likeness = Likeness(validation_faces(faces, 'general'), cycles=1)
     network.load_state_dict({name: 0.5 * (good[name] + bad[name]) for name in good})
     halfway = likeness.cycles(network)['1'].psnr_db
     mixed = likeness.cycles(load_run(tmp_path / 'mixed')[0])['1'].psnr_db
