@@ -216,10 +216,13 @@ def main() -> None:
     args = parser.parse_args()
     networks = read_networks(args.weights)
     first, *others = networks.items()
-    if args.filmed:
-        faces = filmed_faces(args.filmed, args.faces)
-    else:
-        faces = validation_faces(args.data, args.set, args.faces)
+    try:
+        if args.filmed:
+            faces = filmed_faces(args.filmed, args.faces)
+        else:
+            faces = validation_faces(args.data, args.set, args.faces)
+    except (FileNotFoundError, ValueError) as error:
+        raise SystemExit(str(error)) from error
     likeness = Likeness(faces, args.cycles)
     found: dict[str, dict[str, Figures]] = {}
     for name, network in networks.items():

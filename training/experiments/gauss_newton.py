@@ -267,9 +267,12 @@ def weighed(sets: Collection[str], factors: Sequence[tuple[str, str]]) -> dict[s
     for name, factor in factors:
         if name not in found:
             raise ValueError(f"--weigh: no face is of the set '{name}', only of {', '.join(found)}")
-        found[name] = float(factor)
-        if not found[name] > 0:
-            raise ValueError(f'--weigh {name}: the factor must be above 0, got {factor}')
+        try:
+            found[name] = float(factor)
+        except ValueError:
+            found[name] = 0.0
+        if not 0.0 < found[name] < float('inf'):
+            raise ValueError(f"--weigh {name}: the factor must be a number above 0, got '{factor}'")
     return found
 
 
@@ -307,6 +310,9 @@ def main() -> None:
     if args.faces < len(args.sets):
         raise SystemExit(f'--faces must be {len(args.sets)} at least: one for each of --sets')
     try:
+        # What is wrong in the command line is said before half an hour of measuring.
+        names = (*args.sets, FILMED) if args.filmed else args.sets
+        weights_of = weighed(dict.fromkeys(names), args.weigh)
         state = read_run(args.run, 'RUN')
         task = Task((args.run, *args.towards), args.data, args.exclude, args.seed, tuple(args.sets))
         read = [read_network(path).state_dict() for path in task.weights]
@@ -320,7 +326,6 @@ def main() -> None:
         for part, faces, name in parts:
             of = _fingerprint(part, read)
             found |= by_set(part, *measured(part, of, faces, args.processes, args.out / name))
-        weights_of = weighed(found, args.weigh)
         wanted = {name: weights_of[name] * np.array(WANTED[name]) for name in found}
         step = gauss_newton(found, wanted, args.ridge, args.length)
         factors = [(module, float(factor)) for module, factor in args.scale]

@@ -88,6 +88,9 @@ def test_weights_are_compared_on_faces_that_were_filmed_and_fused(
     assert k['2']['lpips'] < k['1']['lpips'] < k['0']['lpips']
     with pytest.raises(SystemExit):
         compare(monkeypatch, SHIPPED, '--filmed', filmed, '--data', faces)
+    for path, message in ((tmp_path / 'no', 'is missing; b'), (out, 'is not a file of b')):
+        with pytest.raises(SystemExit, match=message):
+            compare(monkeypatch, SHIPPED, '--filmed', path)
 
 
 def test_what_is_no_weights_is_named(

@@ -162,6 +162,8 @@ def test_a_step_is_taken_gone_on_with_and_written_as_a_run(
     assert three['figure_steps'][0]['weigh'] == {'filmed': 2.0}
     with pytest.raises(SystemExit, match="--weigh: no face is of the set 'car'"):
         run_command(monkeypatch, run, other, *options, '--faces', 2, '--weigh', 'car', 2)
+    with pytest.raises(SystemExit, match='--weigh motion: the factor must be a number above 0'):
+        run_command(monkeypatch, run, other, *options, '--faces', 2, '--weigh', 'motion', 'much')
     with pytest.raises(SystemExit, match=r'is missing; benchmarks\.filmed_faces'):
         run_command(monkeypatch, run, other, *options, '--faces', 2, '--filmed', tmp_path / 'no')
     # What was measured for other weights is not mixed in.
