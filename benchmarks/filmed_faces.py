@@ -35,9 +35,9 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from benchmarks.fusion import faces_of, make_pipeline, the_face
-from benchmarks.fusion_clips import CAMERAS, clips_in, read_clip
-from benchmarks.moving_portraits import film_portrait, motion_of, read_portrait
+from benchmarks.fusion import make_pipeline, measured_faces
+from benchmarks.fusion_clips import CAMERAS, camera_named
+from benchmarks.moving_portraits import film_portrait, motions_in, read_portrait
 from training.data.manifest import FaceRecord, read_manifest, read_names
 
 Picture = NDArray[np.uint8]
@@ -69,14 +69,14 @@ def filmed(
 
     """
     cv2.setNumThreads(1)
-    chosen = next(one for one in CAMERAS if one.name == camera)
     pipeline, restorer = make_pipeline()
+    shots = film_portrait(camera_named(camera), read_portrait(portrait), motion)
     last = len(motion) - 1
-    for index, shot in enumerate(film_portrait(chosen, read_portrait(portrait), motion)):
-        face = the_face(faces_of(pipeline, shot.seen, shot.time_s, index == last), shot.box)
-        if face is not None:
-            return restorer.prepared(face.fused), shot.truth_crop(face.affine, restorer.card.size)
-    return None
+    found = next(measured_faces(pipeline, shots, lambda index: index == last), None)
+    if found is None:
+        return None
+    shot, face = found
+    return restorer.prepared(face.fused), shot.truth_crop(face.affine, restorer.card.size)
 
 
 def jobs_of(
@@ -117,7 +117,7 @@ def main() -> None:
             for record in read_manifest(args.faces, args.split)
             if not record.synthetic and record.path.name not in left_out
         ]
-        motions = [motion_of(read_clip(clip)[:FRAMES]) for clip in clips_in(args.clips)]
+        motions = motions_in(args.clips, FRAMES)
         jobs = jobs_of(records, motions, args.number, args.seed)
     except (FileNotFoundError, ValueError) as error:
         raise SystemExit(str(error)) from error

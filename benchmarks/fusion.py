@@ -25,7 +25,7 @@ benchmark needs the training requirements. It writes ``benchmarks/fusion.json`` 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from itertools import islice
 from multiprocessing import get_context
@@ -38,7 +38,16 @@ import torch
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from benchmarks.fusion_clips import CAMERAS, Camera, clips_in, film, overlap, read_clip
+from benchmarks.fusion_clips import (
+    CAMERAS,
+    Camera,
+    Filmed,
+    camera_named,
+    clips_in,
+    film,
+    overlap,
+    read_clip,
+)
 from benchmarks.pages import write_figures
 from cfrnet_ros.vision.detection.detector import YuNetDetector
 from cfrnet_ros.vision.engine.model_card import load_card
@@ -99,6 +108,25 @@ def faces_of(
     return ()
 
 
+def measured_faces(
+    pipeline: FacePipeline,
+    shots: Iterable[Filmed],
+    measured: Callable[[int], bool] = is_measured,
+) -> Iterator[tuple[Filmed, RestoredFace]]:
+    """Give the pipeline a film; yields the person's face of each measured frame that has it.
+
+    Args:
+        pipeline: Pipeline that has seen no frame yet.
+        shots: Frames of the film, from its beginning.
+        measured: Function that tells of a frame's index whether its face is measured.
+
+    """
+    for index, shot in enumerate(shots):
+        face = the_face(faces_of(pipeline, shot.seen, shot.time_s, measured(index)), shot.box)
+        if face is not None:
+            yield shot, face
+
+
 def measure(camera: Camera, clip: Path) -> list[dict[str, dict[str, float]]]:
     """Film a clip and measure its faces.
 
@@ -112,11 +140,7 @@ def measure(camera: Camera, clip: Path) -> list[dict[str, dict[str, float]]]:
     pipeline, restorer = make_pipeline()
     embedder, lpips = FaceEmbedder(), Lpips('alex')
     found: list[dict[str, dict[str, float]]] = []
-    for index, shot in enumerate(film(camera, clip.stem, read_clip(clip))):
-        faces = faces_of(pipeline, shot.seen, shot.time_s, is_measured(index))
-        face = the_face(faces, shot.box)
-        if face is None:
-            continue
+    for shot, face in measured_faces(pipeline, film(camera, clip.stem, read_clip(clip))):
         size = face.aligned.shape[0]
         truth = shot.truth_crop(face.affine, size)
         crops = {'camera': face.aligned, 'fused': face.fused}
@@ -245,7 +269,7 @@ def main() -> None:
 
 def run(camera: str, clip: Path) -> list[dict[str, dict[str, float]]]:
     """Measure a clip with the camera of a name, in a process of its own."""
-    return measure(next(one for one in CAMERAS if one.name == camera), clip)
+    return measure(camera_named(camera), clip)
 
 
 if __name__ == '__main__':

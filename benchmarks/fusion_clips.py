@@ -148,6 +148,11 @@ CAMERAS = (
 )
 
 
+def camera_named(name: str) -> Camera:
+    """Return the camera of `CAMERAS` that has a name; a process of its own is given the name."""
+    return next(camera for camera in CAMERAS if camera.name == name)
+
+
 def clips_in(folder: Path) -> list[Path]:
     """Return the paths of the clips in a folder, in the order of their names."""
     return sorted(path for path in folder.iterdir() if path.suffix in ('.mkv', '.gif', '.mp4'))

@@ -39,10 +39,10 @@ import torch
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from benchmarks.fusion import faces_of, make_pipeline, the_face
-from benchmarks.fusion_clips import CAMERAS, clips_in, read_clip
+from benchmarks.fusion import make_pipeline, measured_faces
+from benchmarks.fusion_clips import CAMERAS, camera_named
 from benchmarks.fusion_comparison import PAGE, ROOT, Distances, Record, means, table
-from benchmarks.moving_portraits import film_portrait, motion_of, read_portrait
+from benchmarks.moving_portraits import film_portrait, motions_in, read_portrait
 from benchmarks.pages import write_figures
 from cfrnet_ros.vision.engine.model_card import load_card
 from cfrnet_ros.vision.engine.models import resolve_model
@@ -90,15 +90,11 @@ def measure(camera: str, portrait: FaceRecord, motion: NDArray[np.float64]) -> l
     """
     cv2.setNumThreads(1)
     torch.set_num_threads(1)
-    chosen = next(one for one in CAMERAS if one.name == camera)
     pipeline, restorer = make_pipeline()
     distances = Distances(restorer.card)
     found: list[Record] = []
-    for index, shot in enumerate(film_portrait(chosen, read_portrait(portrait), motion)):
-        faces = faces_of(pipeline, shot.seen, shot.time_s, index in MEASURED)
-        face = the_face(faces, shot.box)
-        if face is None:
-            continue
+    shots = film_portrait(camera_named(camera), read_portrait(portrait), motion)
+    for shot, face in measured_faces(pipeline, shots, lambda index: index in MEASURED):
         fused = restorer.prepared(face.fused)
         one, two, three = (cycle.crop() for cycle in islice(restorer.cycles(face.fused), 3))
         crops = {
@@ -165,7 +161,7 @@ def main() -> None:
     parser.add_argument('--portraits', type=int, default=PORTRAITS)
     parser.add_argument('--out', type=Path, default=FIGURES)
     args = parser.parse_args()
-    motions = [motion_of(read_clip(clip)[:FRAMES]) for clip in clips_in(args.clips)]
+    motions = motions_in(args.clips, FRAMES)
     portraits = portraits_of(args.faces, args.portraits)
     found: dict[str, Any] = {}
     with ProcessPoolExecutor(args.jobs, mp_context=get_context('spawn')) as pool:

@@ -26,7 +26,7 @@ from __future__ import annotations
 from itertools import islice
 from pathlib import Path
 
-from benchmarks.fusion import faces_of, is_measured, make_pipeline, the_face
+from benchmarks.fusion import make_pipeline, measured_faces
 from benchmarks.fusion_clips import CAMERAS, Camera, film, read_clip
 from benchmarks.fusion_comparison import Distances, Record, compare
 from cfrnet_ros.vision.restoration.strength import mix
@@ -51,11 +51,7 @@ def measure(camera: Camera, clip: Path) -> list[Record]:
     pipeline, restorer = make_pipeline()
     distances = Distances(restorer.card)
     found: list[Record] = []
-    for index, shot in enumerate(film(camera, clip.stem, read_clip(clip))):
-        faces = faces_of(pipeline, shot.seen, shot.time_s, is_measured(index))
-        face = the_face(faces, shot.box)
-        if face is None:
-            continue
+    for shot, face in measured_faces(pipeline, film(camera, clip.stem, read_clip(clip))):
         measured = restorer.prepared(face.fused)
         crops = {MEASURED: measured}
         for cycle in islice(restorer.cycles(face.fused), CYCLES):

@@ -30,11 +30,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.fusion_clips import Camera, Filmed, film
+from benchmarks.fusion_clips import Camera, Filmed, clips_in, film, read_clip
 from cfrnet_ros.vision.detection.detector import YuNetDetector
 from cfrnet_ros.vision.engine.providers import choose_providers
 from cfrnet_ros.vision.preprocessing.align import similarity_transform
 from demo import bad_camera
+from training.data.images import load_image
 from training.data.manifest import FaceRecord
 
 Picture = NDArray[np.uint8]
@@ -76,13 +77,10 @@ def read_portrait(record: FaceRecord) -> Portrait:
     """Read a face of the manifest.
 
     Raises:
-        FileNotFoundError: The picture cannot be read.
+        ValueError: The picture cannot be decoded.
 
     """
-    picture = cv2.imread(str(record.path))
-    if picture is None:
-        raise FileNotFoundError(f"'{record.path}' cannot be read as a picture")
-    return Portrait(Path(record.path).stem, np.asarray(picture, np.uint8), record.landmarks)
+    return Portrait(record.path.stem, load_image(record.path), record.landmarks)
 
 
 def motion_of(pictures: Sequence[Picture]) -> NDArray[np.float64]:
@@ -125,6 +123,17 @@ def motion_of(pictures: Sequence[Picture]) -> NDArray[np.float64]:
     ).reshape(path.shape)
     smooth[:, :, 2] += (np.array(FRAME) - 1) / 2 - smooth[:, :, 2].mean(axis=0)
     return smooth
+
+
+def motions_in(folder: Path, frames: int) -> list[NDArray[np.float64]]:
+    """Return how the face of each clip in a folder moves through the clip's first frames.
+
+    Raises:
+        FileNotFoundError: A clip cannot be read.
+        ValueError: A clip shows no face in them.
+
+    """
+    return [motion_of(read_clip(clip)[:frames]) for clip in clips_in(folder)]
 
 
 def move(portrait: Portrait, motion: NDArray[np.float64]) -> Iterator[Picture]:

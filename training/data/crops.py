@@ -16,9 +16,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
-import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -27,23 +24,11 @@ from torch import Tensor
 from cfrnet_ros.vision.preprocessing.align import DEFAULT_TEMPLATE, similarity_transform, warp_crop
 from cfrnet_ros.vision.preprocessing.colour_noise import FIRST_GAIN, smooth_colour_noise
 from cfrnet_ros.vision.preprocessing.exposure import face_exposure_gain
+from training.data.images import load_image
 from training.data.manifest import FaceRecord
 
 #: Side of a crop in pixels.
 SIZE = 256
-
-
-def load_image(path: Path) -> NDArray[np.uint8]:
-    """Read an image as (H, W, 3) uint8 BGR.
-
-    Raises:
-        ValueError: The image cannot be decoded.
-
-    """
-    image = cv2.imread(str(path), cv2.IMREAD_COLOR)
-    if image is None:
-        raise ValueError(f'{path} cannot be decoded as an image')
-    return np.asarray(image, dtype=np.uint8)
 
 
 def to_tensor(bgr: NDArray[np.uint8]) -> Tensor:

@@ -31,7 +31,8 @@ from torch.nn import functional as F
 from cfrnet_ros.vision.preprocessing.align import DEFAULT_TEMPLATE, similarity_transform
 from training.data.augment import draw_scene, lay_scenes
 from training.data.augmentation import Augmentation
-from training.data.crops import SIZE, load_image
+from training.data.crops import SIZE
+from training.data.images import load_image
 from training.data.lids import draw_closures, draw_lids, outlines_of
 from training.data.manifest import read_manifest, read_names
 from training.data.pose import draw_pose, turned_grid

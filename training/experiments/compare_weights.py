@@ -42,7 +42,7 @@ from training.data.crops import to_image
 from training.degradation import SAMPLERS
 from training.degradation.blur import convolve, gaussian_kernels
 from training.evaluation.validation_faces import MeasuredFaces, ValidationFaces, eight_bits
-from training.experiments.responses.filmed_faces import read_filmed_faces
+from training.experiments.responses.filmed_faces import FILMED, read_filmed_faces
 from training.export.shipped import read_network
 from training.metrics.sface import SFace, degrees
 
@@ -164,7 +164,7 @@ def filmed_faces(path: Path, count: int | None = None) -> MeasuredFaces:
     """
     faces = MeasuredFaces(torch.device('cpu'))
     for fused, truth in read_filmed_faces(path)[:count]:
-        faces.add('filmed', fused, truth)
+        faces.add(FILMED, fused, truth)
     return faces
 
 
@@ -244,7 +244,7 @@ def main() -> None:
             for label, row in found.items()
         }
         facts = {
-            'set': 'filmed' if args.filmed else args.set,
+            'set': FILMED if args.filmed else args.set,
             'seed': SEED,
             'split': 'val',
             'faces': args.faces,

@@ -55,16 +55,13 @@ from training.degradation import SAMPLERS
 from training.evaluation.validation_faces import eight_bits
 from training.experiments.mixtures import fingerprint, scale_modules, with_weights
 from training.experiments.responses.figures import FIGURES, TYPICAL, Judges, responses
-from training.experiments.responses.filmed_faces import read_filmed_faces
+from training.experiments.responses.filmed_faces import FILMED, read_filmed_faces
 from training.experiments.responses.moves import Moves
 from training.experiments.responses.solve import gauss_newton
 from training.export.shipped import read_network
 from training.run.checkpoint import CHECKPOINT, read_run, save_atomically
 
 RESPONSES, FILMED_RESPONSES = 'responses.npz', 'responses_filmed.npz'
-
-#: Name of the set of faces that were filmed and fused.
-FILMED = 'filmed'
 
 #: Sets in the order in which the faces take them.
 ORDER = (
@@ -312,7 +309,7 @@ def main() -> None:
     try:
         # What is wrong in the command line is said before half an hour of measuring.
         names = (*args.sets, FILMED) if args.filmed else args.sets
-        weights_of = weighed(dict.fromkeys(names), args.weigh)
+        weights_of = weighed(names, args.weigh)
         state = read_run(args.run, 'RUN')
         task = Task((args.run, *args.towards), args.data, args.exclude, args.seed, tuple(args.sets))
         read = [read_network(path).state_dict() for path in task.weights]

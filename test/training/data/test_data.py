@@ -30,7 +30,8 @@ from cfrnet_ros.vision.preprocessing.align import (  # noqa: E402
 )
 from training.critics.eye_openness import EyeOpennessCritic  # noqa: E402
 from training.data.augmentation import Augmentation  # noqa: E402
-from training.data.crops import SIZE, aligned, load_image, to_tensor  # noqa: E402
+from training.data.crops import SIZE, aligned, to_tensor  # noqa: E402
+from training.data.images import load_image  # noqa: E402
 from training.data.lids import draw_lids, outlines_of  # noqa: E402
 from training.data.manifest import read_manifest  # noqa: E402
 from training.data.pose import turned_grid  # noqa: E402

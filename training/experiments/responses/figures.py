@@ -29,6 +29,7 @@ from training.critics.dlib_descriptor import FaceDescriptor
 from training.critics.eye_openness import EyeOpennessCritic
 from training.critics.mobilefacenet import IdentityEmbedding, identity_distance
 from training.critics.perceptual import Lpips
+from training.experiments.responses.filmed_faces import FILMED
 from training.experiments.responses.moves import Moves
 from training.metrics.dists import Dists
 
@@ -71,7 +72,7 @@ TYPICAL: Mapping[str, Typical] = {
     'motion': Typical(0.14, 0.125, 0.14),
     'mosaic': Typical(0.26, 0.22, 0.96, cycles=6),
     'fused': Typical(0.22, 0.19, 0.2),
-    'filmed': Typical(0.22, 0.19, 0.2),
+    FILMED: Typical(0.22, 0.19, 0.2),
     'low_light': Typical(0.25, 0.2, 0.4),
 }
 

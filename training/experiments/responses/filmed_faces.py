@@ -23,6 +23,9 @@ from torch import Tensor
 
 from training.data.crops import to_tensor
 
+#: Name of the set of these faces.
+FILMED = 'filmed'
+
 
 def read_filmed_faces(path: Path) -> list[tuple[Tensor, Tensor]]:
     """Read what `benchmarks.filmed_faces` wrote.

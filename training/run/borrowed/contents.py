@@ -31,7 +31,7 @@ from cfrnet_ros.vision.quality.eye_patches import MODEL as EYE_MODEL
 from training.critics import dlib_descriptor, mobilefacenet
 from training.critics.identity_weights import used_critics
 from training.critics.perceptual import WEIGHT_FILES, read_weights, weights_folder
-from training.data.crops import load_image
+from training.data.images import load_image
 from training.data.lids import FILE as EYES
 from training.data.lids import outlines_of
 from training.data.manifest import read_manifest, read_names

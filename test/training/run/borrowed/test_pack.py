@@ -27,7 +27,7 @@ torch = pytest.importorskip('torch', reason='training needs PyTorch: make test-t
 from training.critics.discriminator import PatchDiscriminator  # noqa: E402
 from training.critics.mobilefacenet import IdentityEmbedding, identity_distance  # noqa: E402
 from training.critics.perceptual import Lpips, weights_folder  # noqa: E402
-from training.data.crops import load_image  # noqa: E402
+from training.data.images import load_image  # noqa: E402
 from training.data.lids import find_outlines, outlines_of  # noqa: E402
 from training.data.manifest import manifest_sha256, read_manifest  # noqa: E402
 from training.networks.build import build_network  # noqa: E402
