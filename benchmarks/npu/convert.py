@@ -15,8 +15,8 @@
 """Writes what toolchains take: ``python -m benchmarks.npu.convert OUT``, with litert-torch.
 
 For each shipped network that is a float ONNX file (planes, RGB 0..1) and an INT8 TFLite file with
-the levels of the shipped INT8 file (`benchmarks.npu.learned`). The golden crops go through the
-latter as LiteRT computes it on a CPU, operator by operator as the Ethos-U would.
+the levels of the shipped INT8 file (`benchmarks.npu.shipped_levels`). The golden crops go through
+the latter as LiteRT computes it on a CPU, operator by operator as the Ethos-U would.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from numpy.typing import NDArray
 
 from benchmarks.npu.float_onnx import write_float
 from benchmarks.npu.golden import run_golden
-from benchmarks.npu.learned import take_over
+from benchmarks.npu.shipped_levels import take_over
 from cfrnet_ros.vision.engine.model_card import load_card
 from cfrnet_ros.vision.engine.models import FAMILIES, shipped_models
 from training.experiments.systems.measuring.npu import to_tflite

@@ -42,15 +42,15 @@ the steps for each family of chips.
 
 _LEVELS = """
 Qualcomm's emulator and OpenVINO ran the shipped INT8 files. LiteRT ran a TFLite file with the
-levels of their weights and the steps of their tensors (`benchmarks/npu/learned.py`): what the
-Ethos-U computes, here on the CPU. It takes and gives the colour order of the shipped file, BGR, as
-levels of pixels minus 128. The tool's own: quantised from the float network, with channels of like
-range (`benchmarks/npu/float_onnx.py`), calibrated with 8 crops of one face
-(`benchmarks/npu/calibration.py`), without the learning that the shipped INT8 files have.
+levels of their weights and the steps of their tensors (`benchmarks/npu/shipped_levels.py`): what
+the Ethos-U computes, here on the CPU. It takes and gives the colour order of the shipped file, BGR,
+as levels of pixels minus 128. The tool's own: quantised from the float network, with channels of
+like range (`benchmarks/npu/float_onnx.py`), calibrated with 8 crops of one face
+(`benchmarks/npu/calibration.py`), each weight rounded by itself.
 """
 
 _REMEDY = """
-A toolchain that quantises by itself rounds what the shipped INT8 files have learned to make good.
+A toolchain that quantises by itself rounds what the shipped INT8 files make good.
 Where it takes QDQ or TFLite files, give it the shipped INT8 file or the TFLite file that
 `make test-npu` leaves in `.npu/work`; otherwise more and other faces for the calibration, 16-bit
 activations, or quantisation-aware training in the tool are what is left to try.

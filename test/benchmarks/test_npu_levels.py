@@ -29,7 +29,7 @@ pytest.importorskip('ai_edge_litert')
 
 from tflite_models import TFLiteModel, run
 
-from benchmarks.npu.learned import take_over
+from benchmarks.npu.shipped_levels import take_over
 from cfrnet_ros.vision.engine.models import shipped_models
 
 SIDE, CHANNELS = 8, 4

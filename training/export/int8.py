@@ -26,6 +26,7 @@ import onnx
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from cfrnet_ros.vision.engine.precision import LEAST_DB
 from training.export.compare import LPIPS_LIMIT, PSNR_LIMIT_DB
 from training.export.learning import Learning, learn
 from training.export.quantise import METHODS, chains_of, quantise
@@ -78,7 +79,7 @@ def find_int8(
         measure: Function that compares a QDQ model with FP32, see `Comparison.measure`.
 
     Returns:
-        The best calibration, or what it learned if that uses less of the limits.
+        The best calibration, or what it learned if that loses less, see `choose`.
 
     """
     trials: dict[str, Trial] = {}
@@ -98,17 +99,24 @@ def find_int8(
 
 
 def choose(trials: dict[str, Trial]) -> str:
-    """Return the calibration that uses least of the limits, PSNR's or LPIPS's, at any k.
+    """Return the name of the model that loses least against FP32.
 
-    The nearest to FP32 in decibels is not always it: a grain that FP32 does not have is few
-    decibels, and on a face that was smooth a whole limit of LPIPS.
+    What counts is the largest loss at any k, of PSNR or of LPIPS, in shares of their limits; a
+    figure that is better than FP32's is no loss. The nearest to FP32 in decibels is not always it:
+    a grain that FP32 does not have is few decibels, and on a face that was smooth a whole limit of
+    LPIPS; and a model that learned to give FP32's outputs can give a smoother mean of them. Models
+    that the node would not take for FP32 (`precision.LEAST_DB`) come last.
+
+    Args:
+        trials: Figures of each model by name, as `Comparison.measure` returns them.
+
     """
 
-    def used(name: str) -> float:
+    def lost(name: str) -> tuple[bool, float]:
         trial = trials[name]
-        return max(
-            max(abs(v) for v in trial['psnr_change_db']) / PSNR_LIMIT_DB,
-            max(abs(v) for v in trial['lpips_change']) / LPIPS_LIMIT,
+        loss = max(
+            -min(trial['psnr_change_db']) / PSNR_LIMIT_DB, max(trial['lpips_change']) / LPIPS_LIMIT
         )
+        return min(trial['to_fp32_db']) < LEAST_DB, loss
 
-    return min(trials, key=used)
+    return min(trials, key=lost)

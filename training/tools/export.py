@@ -230,7 +230,7 @@ def _arguments() -> argparse.Namespace:
         nargs='+',
         choices=sorted(METHODS),
         default=list(METHODS),
-        help='methods to try; the one that uses least of the limits is kept (default: all)',
+        help='methods to try; the one that loses least against FP32 is kept (default: all)',
     )
     parser.add_argument('--calibration-faces', type=int, default=48)
     parser.add_argument(

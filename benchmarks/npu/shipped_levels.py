@@ -14,10 +14,10 @@
 
 """Puts what a shipped INT8 file knows into a TFLite file of the same network.
 
-A converter calibrates anew and rounds the float weights, while the shipped files have learned
-theirs in eight bits. Both files consist of the same operators, so that the TFLite file can take
-over the levels of weights and biases, and the steps of all tensors. It then computes what the ONNX
-file does, but for the rounding of single levels.
+A converter calibrates anew and rounds each float weight to the nearest level, while the weights of
+the shipped files make each other's rounding good. Both files consist of the same operators, so that
+the TFLite file can take over the levels of weights and biases, and the steps of all tensors. It
+then computes what the ONNX file does, but for the rounding of single levels.
 """
 
 from __future__ import annotations
