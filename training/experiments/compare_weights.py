@@ -88,7 +88,7 @@ class Likeness:
 
         """
         self._cycles = cycles
-        self._validation = faces
+        self._measured = faces
         self._sface = SFace(torch.get_num_threads())
         self._eyes = EyeLandmarker(torch.get_num_threads())
 
@@ -96,7 +96,7 @@ class Likeness:
     def cycles(self, network: nn.Module) -> dict[str, Figures]:
         """Return the mean figures of the input, ``0``, and of ``1``, ``2``..., fed back."""
         pictures = []
-        for face in tqdm(self._validation.faces, unit='face', leave=False):
+        for face in tqdm(self._measured.faces, unit='face', leave=False):
             stages = [face.degraded]
             for _ in range(self._cycles):
                 stages.append(eight_bits(network(stages[-1])))
@@ -110,7 +110,7 @@ class Likeness:
         Where identity comes back, it had been lost in that band.
         """
         pictures = []
-        for face in tqdm(self._validation.faces, unit='face', leave=False):
+        for face in tqdm(self._measured.faces, unit='face', leave=False):
             first = network(face.degraded)
             third = network(network(first))
             pictures.append(
@@ -121,11 +121,11 @@ class Likeness:
     def _measure(self, pictures: Sequence[Mapping[str, Tensor]]) -> dict[str, Figures]:
         rows: dict[str, list[tuple[float, float, float]]] = {}
         wider: dict[str, list[float]] = {}
-        for images, face in zip(pictures, self._validation.faces, strict=True):
+        for images, face in zip(pictures, self._measured.faces, strict=True):
             truth = to_image(face.truth)
             who, open_as = self._sface(truth), self._openness(truth)
             for name, image in images.items():
-                picture, fidelity = to_image(image), self._validation.fidelity(face, image)
+                picture, fidelity = to_image(image), self._measured.fidelity(face, image)
                 angle = degrees(self._sface(picture), who)
                 rows.setdefault(name, []).append((fidelity.psnr_db, fidelity.lpips, angle))
                 difference = self._openness(picture) - open_as

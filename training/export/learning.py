@@ -33,9 +33,9 @@ from pathlib import Path
 import numpy as np
 import onnx
 import torch
-import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn import functional as F
 from tqdm import tqdm
 
 from training.export.fp32 import unit_range
@@ -93,7 +93,7 @@ def learn(
         settings: Settings of the learning.
 
     Raises:
-        ValueError: see `QdqNetwork`.
+        ValueError: The model has an operator that `QdqNetwork` cannot simulate.
 
     """
     network = QdqNetwork(model, onnx.load(str(float_model)))
@@ -140,18 +140,17 @@ def energy_error(output: Tensor, target: Tensor) -> Tensor:
         of the two finest bands, of about one and two pixels, in the mean over pictures and bands.
 
     """
-    errors = []
+    return (_detail_energies(output) / _detail_energies(target)).log().square().mean()
+
+
+def _detail_energies(pictures: Tensor) -> Tensor:
+    """(2, B) mean squares of the two finest bands of (B, C, H, W) pictures, plus `LEAST_ENERGY`."""
+    energies = []
     for _ in range(2):
-        softer, softer_target = (
-            F.avg_pool2d(x, 3, 1, 1, count_include_pad=False) for x in (output, target)
-        )
-        energy, wanted = (
-            (x - y).square().mean(dim=(1, 2, 3))
-            for x, y in ((output, softer), (target, softer_target))
-        )
-        errors.append(((energy + LEAST_ENERGY) / (wanted + LEAST_ENERGY)).log().square().mean())
-        output, target = softer, softer_target
-    return torch.stack(errors).mean()
+        softer = F.avg_pool2d(pictures, 3, 1, 1, count_include_pad=False)
+        energies.append((pictures - softer).square().mean(dim=(1, 2, 3)))
+        pictures = softer
+    return torch.stack(energies) + LEAST_ENERGY
 
 
 def _accumulate(network: QdqNetwork, chain: Tensor, energy: float) -> list[float]:
